@@ -493,9 +493,9 @@ clocks: deps ## each use of a wall time while a daemon's clock is wrong, and aft
 	@CLOCKS=all tests/e2e/run --haproxy $(HAPROXY) clocks.sh
 
 .PHONY: agents-test
-agents-test: deps ## Claude Code and Codex under policies/coding-agents.yaml, and Python SDKs in kept conversations, and loops of SDKs and frameworks at providers that check schemas (half an hour, and 10 minutes to install; downloads 270 MB from npm and 530 MB from PyPI, 3.3 GB installed)
+agents-test: deps ## Claude Code and Codex under policies/coding-agents.yaml, eight coding agents at their first prompt under default.yaml and a policy of the day, and Python SDKs in kept conversations, and loops of SDKs and frameworks at providers that check schemas (half an hour, and 10 minutes to install; downloads 700 MB from npm and 530 MB from PyPI, 3.3 GB installed)
 	@$(MAKE) --no-print-directory all
-	@tests/e2e/run agents/agents.sh agents/tools.sh agents/translate.sh agents/kept.sh agents/python.sh
+	@tests/e2e/run agents/agents.sh agents/clients.sh agents/tools.sh agents/translate.sh agents/kept.sh agents/python.sh
 
 e2e: deps ## the end-to-end ring, HAPROXY=BIN for another HAProxy
 	@$(MAKE) --no-print-directory all
@@ -507,10 +507,11 @@ pictures: deps ## docs/pictures/: a picture of each view of the console, taken b
 	@PICTURES=$(CURDIR)/docs/pictures tests/e2e/run console.sh
 
 .PHONY: reference
-reference: deps ## docs/reference/: the manual pages in Markdown, generated from docs/man/; and the tables of docs/translation-members.md
+reference: deps ## docs/reference/: the manual pages in Markdown, generated from docs/man/; and the tables of docs/translation-members.md and docs/identifiers.md
 	@tests/support/reference
-	@$(MAKE) --no-print-directory $(B)/tests/unit/test_translate_members
+	@$(MAKE) --no-print-directory $(B)/tests/unit/test_translate_members $(B)/tests/unit/test_identifiers
 	@MEMBERS=write $(B)/tests/unit/test_translate_members >/dev/null
+	@MEMBERS=write $(B)/tests/unit/test_identifiers >/dev/null
 
 demo: deps-run ## from a fresh machine to a running gateway, with a tour
 	@$(MAKE) --no-print-directory -j$$(nproc) all

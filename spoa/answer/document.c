@@ -18,6 +18,7 @@
 #include "base/push.h"
 #include "base/search.h"
 #include "scan/text/body.h"
+#include "scan/text/identifier.h"
 
 enum { WORD_BYTES = 256 };
 /* In the last slot, values below this one are `slot` values of rows; values from here on are
@@ -29,7 +30,7 @@ enum { ROWS_FROM = 64 };
 struct note {
 	const struct answer_node *node; /* the path's node; NULL: no row names the path */
 	enum json_tok tok;
-	bool deep, key, worded, halves;
+	bool deep, key, worded, halves, identifier;
 	uint64_t path;
 	unsigned arrays; /* number of arrays around the value whose places become slots */
 	uint32_t slot[ANSWER_SLOTS];
@@ -63,6 +64,7 @@ struct place {
 	/* hash of the keys that no row names, which begins with the node above them */
 	uint64_t path;
 	bool worded; /* the key of the value suggests a word, id or time */
+	enum name_kind names; /* the identifiers in the value */
 	bool deep;   /* the value is inside a READ_INPUT */
 	bool skip;   /* the value is inside a value that is not text */
 };
@@ -119,6 +121,7 @@ note_text(struct reader *r, const struct place *at, const struct answer_node *no
 		.deep = at->deep,
 		.key = ev->tok == JSON_KEY,
 		.worded = at->worded,
+		.identifier = at->names == NAME_WORD,
 		.halves = ev->halves,
 		.path = at->node ? (uintptr_t)at->node : at->path,
 		.start = ev->start,
@@ -187,9 +190,14 @@ read_object(struct reader *r, const struct place *at, size_t start)
 		in.path = in.node ? 0 : path_step(at, key);
 		in.worded = !in.node && is_word_key(key);
 		/* A key that no format names may be text that the caller or the model wrote. */
+		in.names = at->names == NAME_SCHEMAS || at->names == NAME_WORD ? NAME_WORD
+									       : NAME_NONE;
 		int err = at->deep || !in.node ? note_text(r, &in, NULL, &ev) : 0;
 		if (err)
 			return err;
+		in.names = at->names == NAME_SCHEMAS  ? NAME_SCHEMA
+			   : at->names == NAME_SCHEMA ? name_in_schema(key)
+						      : at->names;
 		bool counts = in.node ? in.node->counts : usage_key_counts(key);
 		in.usage = usage_member(&r->usage, at->usage, key);
 		r->out->counts |= json_next(r->j, &value) != JSON_NULL && counts;
@@ -254,6 +262,7 @@ enter_value(struct reader *r, struct place *at, const struct answer_node *node,
 		/* fall through */
 	case READ_INPUT: at->deep = true; return note_text(r, at, node, ev);
 	case READ_TOOL: r->out->odd_call = true; return 0;
+	case READ_SCHEMA: at->names = NAME_SCHEMA; return 0;
 	case READ_MARK:
 	case READ_ERROR: return note_text(r, at, node, ev);
 	case READ_WITHHELD:
@@ -369,6 +378,7 @@ add_text(struct reader *r, const struct note *n, const struct answer_row *row)
 		.key = n->key,
 		.deep = n->deep,
 		.halves = n->halves,
+		.identifier = n->identifier,
 		.start = n->start,
 		.end = n->end,
 		.text = n->text };
@@ -545,7 +555,10 @@ settle_tool(struct reader *r, const struct note *n, const struct answer_row *row
 	r->out->marked = true;
 	if (ADD_NUMBERED(calls, (struct answer_call){ .name = n->text, .object = n->object }))
 		return ERR_NOMEM;
-	return add_aside(r, n);
+	int err = add_aside(r, n);
+	if (!err)
+		r->out->texts[r->out->ntexts - 1].identifier = true;
+	return err;
 }
 
 static int
@@ -663,6 +676,26 @@ settle_withheld(struct reader *r, const struct note *n, const struct answer_row 
 	return ADD(withheld, (struct answer_range){ n->start, n->end });
 }
 
+/* Handles a note that no row of the format names. */
+static int
+settle_unnamed(struct reader *r, const struct note *n)
+{
+	bool number = n->tok == JSON_NUMBER;
+
+	if (n->tok != JSON_STRING && !n->key &&
+		!(n->deep ? number_is_long : long_integer)(n->text))
+		return 0;
+	if (((n->key || number) && !n->deep && r->f->rows[0].path) || n->identifier)
+		return add_aside(r, n);
+	return add_unnamed(r, n);
+}
+
+static int
+settle_schema(struct reader *r, const struct note *n, const struct answer_row *row UNUSED)
+{
+	return settle_unnamed(r, n);
+}
+
 /* NULL: the note adds nothing. */
 static int (*const settle_row[])(
 	struct reader *, const struct note *, const struct answer_row *) = {
@@ -683,24 +716,11 @@ static int (*const settle_row[])(
 	[READ_OPAQUE] = settle_opaque,
 	[READ_MEDIA] = settle_other,
 	[READ_WITHHELD] = settle_withheld,
+	[READ_SCHEMA] = settle_schema,
 	[READ_ERROR] = settle_error,
 	[READ_OBJECT] = settle_object,
 	[READ_CALL] = NULL,
 };
-
-/* Handles a note that no row of the format names. */
-static int
-settle_unnamed(struct reader *r, const struct note *n)
-{
-	bool number = n->tok == JSON_NUMBER;
-
-	if (n->tok != JSON_STRING && !n->key &&
-		!(n->deep ? number_is_long : long_integer)(n->text))
-		return 0;
-	if ((n->key || number) && !n->deep && r->f->rows[0].path)
-		return add_aside(r, n);
-	return add_unnamed(r, n);
-}
 
 static int
 settle_note(struct reader *r, const struct note *n)

@@ -20,6 +20,7 @@ struct answer_text {
 	bool halves; /* contains an unpaired half of a surrogate pair (base/utf8.h) */
 	/* not spoken text: a name, a key, or a value that is no word of the format */
 	bool aside;
+	bool identifier; /* a name that clients and providers compare: it is never edited */
 	/* A string that no row names. An equal `path` means the same member in another event,
 	 * whatever its places in arrays. `worded`: its key suggests a word, id or time. */
 	bool unnamed, worded;

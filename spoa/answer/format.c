@@ -165,6 +165,9 @@ static const struct answer_row openai_rows[] = {
 	FUNCTION("data[*].step_details.tool_calls[*]", READ_WORD),
 	SLOT("delta.step_details.tool_calls[*].index", READ_INDEX, 0),
 	FUNCTION("delta.step_details.tool_calls[*]", READ_MARK),
+	ROW("tools[*].type",                   READ_WORD),
+	ROW("tools[*].function.name",          READ_WORD),
+	ROW("tools[*].function.parameters",    READ_SCHEMA),
 	ROW("data[*].object",                  READ_WORD),
 	ROW("data[*].embedding",               READ_OPAQUE),
 	MEDIA("data[*].b64_json",              "image"),
@@ -316,6 +319,15 @@ static const struct answer_call_kind response_pieces[] = {
 	OF(at ".summary[*].text",      READ_COPY, KIND_REASONING)
 /* Rows of a response, which is the document or a member of an event. */
 #define RESPONSE(at) \
+	ROW(at "tools[*].type",         READ_WORD), \
+	ROW(at "tools[*].name",         READ_WORD), \
+	ROW(at "tools[*].server_label", READ_WORD), \
+	ROW(at "tools[*].parameters",   READ_SCHEMA), \
+	ROW(at "tool_choice.type",      READ_WORD), \
+	ROW(at "tool_choice.name",      READ_WORD), \
+	ROW(at "text.format.type",      READ_WORD), \
+	ROW(at "text.format.name",      READ_WORD), \
+	ROW(at "text.format.schema",    READ_SCHEMA), \
 	ROW(at "id",                    READ_WORD), \
 	ROW(at "object",                READ_WORD), \
 	ROW(at "model",                 READ_MODEL), \
@@ -753,7 +765,15 @@ static const struct answer_row mcp_rows[] = {
 	ROW("result.messages[*].role",                  READ_WORD),
 	CONTENT("result.messages[*].content"),
 	ROW("result.tools[*].name",                     READ_WORD),
+	ROW("result.tools[*].inputSchema",              READ_SCHEMA),
+	ROW("result.tools[*].outputSchema",             READ_SCHEMA),
 	ROW("result.prompts[*].name",                   READ_WORD),
+	ROW("result.prompts[*].arguments[*].name",      READ_WORD),
+	ROW("result.serverInfo.name",                   READ_WORD),
+	ROW("result.serverInfo.version",                READ_WORD),
+	ROW("params.requestedSchema",                   READ_SCHEMA),
+	ROW("params.tools[*].name",                     READ_WORD),
+	ROW("params.tools[*].inputSchema",              READ_SCHEMA),
 	ROW("params.progressToken",                     READ_WORD),
 	ROW("params.requestId",                         READ_WORD),
 	ROW("params.mode",                              READ_WORD),

@@ -30,7 +30,7 @@ enum answer_read {
 	READ_FINISH, /* the reason why a choice ended; null until then */
 	READ_MODEL,  /* the model that responded */
 	READ_MARK,   /* content of an event besides text, such as a role or the usage */
-	/* a word, id or time of the format; a value that does not look like one is text */
+	/* a word, id, name or time of the format; a value that does not look like one is text */
 	READ_WORD,
 	READ_SEALED, /* base64 that only the provider can read */
 	READ_OPAQUE, /* images, audio or vectors in base64 */
@@ -38,6 +38,7 @@ enum answer_read {
 	/* the text repeated as tokens (log probabilities): replaced by null in inspected
 	 * responses */
 	READ_WITHHELD,
+	READ_SCHEMA, /* a JSON Schema: its names and permitted values are identifiers */
 	READ_ERROR,  /* if present, the provider failed */
 	READ_OBJECT, /* a READ_WORD; if the value is "error", the provider failed */
 	/* An object that is a call, or a part of a call. Rows with longer paths have the

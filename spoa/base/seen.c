@@ -26,7 +26,7 @@ seen_new(void)
 }
 
 bool
-seen_has(const struct seen *s, bool kind, struct span one, struct span other,
+seen_has(const struct seen *s, unsigned char kind, struct span one, struct span other,
 	unsigned char hash[SEEN_HASH])
 {
 	unsigned char v[2 + SEEN_BYTES] = { kind, (unsigned char)one.n };

@@ -17,7 +17,7 @@ struct seen *seen_new(void);
 /* Returns true if the pair was added with that kind. Both texts together have at most
  * SEEN_BYTES. A pair that was added may have been forgotten. *hash is set to the argument for
  * seen_add(). */
-bool seen_has(const struct seen *s, bool kind, struct span one, struct span other,
+bool seen_has(const struct seen *s, unsigned char kind, struct span one, struct span other,
 	unsigned char hash[SEEN_HASH]);
 void seen_add(struct seen *s, const unsigned char hash[SEEN_HASH]);
 

@@ -495,10 +495,77 @@ line_of_a_subscription_is_forwarded_at_once(void **state)
 	}
 }
 
+/* ---- names that are never changed ---- */
+
+#define MESSAGES "anthropic", "/v1/messages"
+#define ANSWERS  "openai", "/v1/responses"
+#define CALLED(name, text)                                                                     \
+	"{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"" text      \
+	"\",\"tool_calls\":[{\"id\":\"call_1\",\"type\":\"function\",\"function\":{\"name\":\"" name \
+	"\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}]}"
+#define PIECES(name)                                                                           \
+	"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"call_"   \
+	"1\",\"type\":\"function\",\"function\":{\"name\":\"" name                                 \
+	"\",\"arguments\":\"{}\"}}]},\"finish_reason\":null}]}\n\ndata: [DONE]\n\n"
+#define BLOCK(name)                                                                            \
+	"event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,"      \
+	"\"content_block\":{\"type\":\"tool_use\",\"id\":\"toolu_1\",\"name\":\"" name             \
+	"\",\"input\":{}}}\n\nevent: content_block_stop\ndata: "                               \
+	"{\"type\":\"content_block_stop\",\"index\":0}\n\nevent: message_stop\ndata: "         \
+	"{\"type\":\"message_stop\"}\n\n"
+#define ECHO(name, word)                                                                       \
+	"{\"id\":\"r\",\"object\":\"response\",\"output\":[],\"tools\":[{\"type\":\"function\","   \
+	"\"name\":\"" name "\",\"parameters\":{\"properties\":{\"" name "\":{\"enum\":[\"" word   \
+	"\"]}},\"required\":[\"" name "\"]}}]}"
+#define OFFERS(name, word)                                                                     \
+	R("1", "\"tools\":[{\"name\":\"" name "\",\"inputSchema\":{\"type\":\"object\","        \
+	       "\"properties\":{\"" name "\":{\"enum\":[\"" word "\"]}}}}]")
+
+/* clang-format off */
+static const struct {
+	const char *name, *dialect, *path, *type, *in, *want; /* NULL: the response is denied */
+} fixed[] = {
+	{ "the name of a called tool is no person", CHAT, JSON, CALLED("Maria_Lopez", "hi"), CALLED("Maria_Lopez", "hi") },
+	{ "nor is that of a tool that is named like a value that was replaced", CHAT, JSON, CALLED("Grant", "Mr. Tom Grant"), CALLED("Grant", "Mr. <PERSON>") },
+	{ "in a stream", CHAT, SSE, PIECES("Grant"), PIECES("Grant") },
+	{ "in a block", MESSAGES, SSE, BLOCK("Grant"), BLOCK("Grant") },
+	{ "the tools that a response repeats", ANSWERS, JSON, ECHO("Grant", "Maria Lopez"), ECHO("Grant", "Maria Lopez") },
+	{ "the tools of a server", "mcp", "/mcp", JSON, OFFERS("Grant", "Maria Lopez"), OFFERS("Grant", "Maria Lopez") },
+	{ "an address as a name denies", CHAT, JSON, CALLED(MAIL, "hi"), NULL },
+	{ "an address among the values of a schema denies", "mcp", "/mcp", JSON, OFFERS("Grant", MAIL), NULL },
+};
+/* clang-format on */
+
+static void
+names_in_responses_are_never_changed(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(fixed); i++) {
+		const struct answer_case c = {
+			.rules = "detectors: {names: all}\nrules: [{name: a, phase: response, "
+				 "redact: {entities: [PERSON, EMAIL_ADDRESS, LOCATION]}}]\n",
+			.dialect = fixed[i].dialect,
+			.path = fixed[i].path,
+			.type = fixed[i].type,
+		};
+		struct guard_rig r;
+		guard_rig_open(&r, &c);
+		guard_rig_feed(&r, span_str(fixed[i].in));
+		guard_rig_end(&r);
+		if ((r.got == GUARD_PASS) != (fixed[i].want != NULL) ||
+			(fixed[i].want && !span_is(buf_view(&r.out), fixed[i].want)))
+			fail_msg("%s: %d %s: %.*s", fixed[i].name, (int)r.got,
+				guard_report(r.g)->why ? guard_report(r.g)->why : "",
+				SPAN_ARG(buf_view(&r.out)));
+		guard_rig_close(&r);
+	}
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_in_responses_are_never_changed),
 		cmocka_unit_test(responses_have_the_requested_name),
 		cmocka_unit_test(edited_responses_have_the_requested_name),
 		cmocka_unit_test(lists_of_models_have_the_permitted_names),

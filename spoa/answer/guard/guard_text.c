@@ -472,17 +472,19 @@ guard_look(struct guard *g, const struct answer_text *t, struct findings *out)
 	*out = (struct findings){ 0 };
 	if (guard_over(g))
 		return g->failed;
-	if (!guard_inspects(g) || !text.n || (t->aside && was_clean(g, text)))
+	if (!guard_inspects(g) || !text.n ||
+		(t->aside && !t->identifier && was_clean(g, text)))
 		return g->failed;
+	struct detect_options opt = g->plan.options;
+	opt.identifier = t->identifier;
 	struct span said = guard_spelled(g, t, text);
-	int err = said.p ? detect_scan(g->plan.rules, g->plan.scratch, said, &g->plan.options,
-				   &g->work, out)
+	int err = said.p ? detect_scan(g->plan.rules, g->plan.scratch, said, &opt, &g->work, out)
 			 : ERR_NOMEM;
 	if (err == ERR_NOMEM)
 		return guard_no_memory(g);
 	guard_unspell(t, out);
 	g->evasion |= out->evasion;
-	if (t->aside && !err && !out->n && g->nclean < CLEAN_MAX && text.n <= CLEAN_BYTES) {
+	if (t->aside && !t->identifier && !err && !out->n && g->nclean < CLEAN_MAX && text.n <= CLEAN_BYTES) {
 		struct span copy = arena_dup(&g->life, text);
 		ARENA_PUSH(&g->life, g->clean, g->nclean, g->clean_room, CLEAN_MAX / 4, copy);
 	}
@@ -591,6 +593,21 @@ edit_signed(struct guard *g, const struct answer_text *t, const struct findings 
 	return g->failed;
 }
 
+/* An identifier is never edited: a finding that must be replaced denies the response. */
+static enum guard_result
+keep_identifier(struct guard *g, const struct findings *found)
+{
+	const struct redactions *what = g->replacing ? g->replacing : &g->report.verdict.redact;
+
+	for (size_t i = 0; i < found->n && (g->replacing || g->report.judged); i++)
+		if (entity_in(&what->of, found->v[i].entity)) {
+			guard_deny(g, "a value that must be replaced is in a name, which "
+				      "cannot be changed");
+			break;
+		}
+	return g->failed;
+}
+
 /* Replaces findings and known values. *out is in g->work, or is the text itself. */
 static enum guard_result
 replace(struct guard *g, const struct answer_text *t, const struct findings *found,
@@ -602,6 +619,8 @@ replace(struct guard *g, const struct answer_text *t, const struct findings *fou
 	size_t from = 0, redactions = g->report.redactions;
 	bool edited = false;
 
+	if (t->identifier)
+		return keep_identifier(g, found);
 	if (!found->n && SLIST_EMPTY(&g->known))
 		return g->failed;
 	buf_init(&b, 0);
@@ -667,6 +686,8 @@ splice_findings(struct guard *g, const struct answer_text *t, const struct findi
 	struct text_edit *v = arena_array(&g->work, found->n, sizeof(*v));
 	size_t nv = 0, from = 0;
 
+	if (t->identifier)
+		return keep_identifier(g, found);
 	for (size_t i = 0; v && i < found->n; i++) {
 		const struct finding *f = &found->v[i];
 		struct span with;

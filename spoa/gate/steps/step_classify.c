@@ -180,11 +180,13 @@ find_in_segment(const struct request *r, struct snapshot_local *mine, const stru
 	struct span text, const struct detect_options *opt, struct arena *a,
 	struct findings *out)
 {
-	bool often = (s->reserved || s->role == ROLE_KEY || s->role == ROLE_PATH) &&
+	bool often = (s->reserved || s->identifier || s->role == ROLE_KEY ||
+			     s->role == ROLE_PATH) &&
 		     opt->before.n + s->text.n <= SEEN_BYTES;
 	unsigned char hash[SEEN_HASH];
+	unsigned char kind = (unsigned char)((opt->used ? 0 : 1) | (opt->identifier ? 2 : 0));
 
-	if (often && seen_has(mine->clean, !opt->used, opt->before, text, hash))
+	if (often && seen_has(mine->clean, kind, opt->before, text, hash))
 		return 0;
 	int err = detect_scan(r->snap->rules, mine->scratch, text, opt, a, out);
 	request_text_took(r, text.n, effort.done);
@@ -731,6 +733,7 @@ scan_window(
 			return ERR_NOMEM;
 	}
 	opt.table = r->scan.table;
+	opt.identifier = s->identifier;
 	opt.used = detectors_for(r, s, in_target, said);
 	if (!err)
 		err = find_in_segment(r, mine, s, said, &opt, &r->arena, &found);
@@ -757,8 +760,8 @@ scan_window(
 	return 0;
 }
 
-/* Continues at segment *at. The names of a value are its context. Returns 1 if the turn is
- * over. */
+/* Continues at segment *at. The names of a value are its context, unless the value is an
+ * identifier. Returns 1 if the turn is over. */
 static int
 scan_all(struct request *r, struct segment *v, size_t n, size_t *at)
 {
@@ -767,9 +770,10 @@ scan_all(struct request *r, struct segment *v, size_t n, size_t *at)
 	while (*at < n) {
 		struct segment *s = &v[*at];
 		char names[SEGMENT_NAMES];
+		struct span before =
+			s->identifier ? SPAN_LIT("") : segment_names(v, s, names);
 		size_t work;
-		int err =
-			scan_window(r, s, v == r->in.target, segment_names(v, s, names), &work);
+		int err = scan_window(r, s, v == r->in.target, before, &work);
 		if (err)
 			return err;
 		if (r->scan.from == 0)

@@ -30,7 +30,7 @@ reserve_matched(struct request *r)
 	for (size_t i = 0; i < r->in.ntarget; i++) {
 		struct segment *s = &r->in.target[i];
 		if ((s->role == ROLE_PATH && s->start < matched) || request_names_model(r, s))
-			s->reserved = true;
+			s->reserved = s->identifier = true;
 	}
 }
 

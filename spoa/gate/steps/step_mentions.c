@@ -315,12 +315,12 @@ overlay_room(struct request *r, size_t n)
 	return r->scan.overlay.hits + r->scan.overlay.nhits;
 }
 
-/* Returns true if the segment's words belong to the protocol: the model, a tool definition, the
- * address of an image. */
+/* Returns true if the segment's words belong to the protocol: an identifier, a tool definition,
+ * the address of an image. */
 static bool
 is_protocols(const struct segment *s)
 {
-	return s->reserved || s->media || s->role == ROLE_TOOL_DEFINITION;
+	return s->reserved || s->identifier || s->media || s->role == ROLE_TOOL_DEFINITION;
 }
 
 /* Removes occurrences that are only likely to be the found value (SPREADS_DISTINCT) if the

@@ -197,7 +197,7 @@ edit_segment(struct request *r, struct edits *e, const struct segment *s,
 
 	if (!sp)
 		return ERR_NOMEM;
-	if (s->reserved)
+	if (s->reserved || s->identifier)
 		return ERR_BAD_STATE;
 	int err = segment_splices(s, e->raw, edits, n, &r->arena, sp, &made);
 	e->n += err ? 0 : made;
@@ -755,9 +755,32 @@ ruled_by(const struct request *r)
 	return rule ? rule->name : "";
 }
 
+/* Returns the first identifier of the body in which something would be replaced, other than a
+ * key; NULL: there is none. */
+static const struct segment *
+found_identifier(const struct request *r)
+{
+	const struct overlay *o = &r->scan.overlay;
+
+	for (size_t i = 0; i < o->nhits + o->nwholes; i++) {
+		const struct hit *h = i < o->nhits ? &o->hits[i] : &o->wholes[i - o->nhits];
+		if (!h->in_target && h->segment->identifier && h->segment->role != ROLE_KEY)
+			return h->segment;
+	}
+	return NULL;
+}
+
 static enum step_result
 deny_rewrite(struct request *r, int err)
 {
+	const struct segment *s = err == ERR_BAD_STATE ? found_identifier(r) : NULL;
+
+	if (s)
+		return request_deny(r, 403, "content_policy_violation", ruled_by(r),
+			arena_printf(&r->arena,
+				"data that must be redacted is in a name, id or word of the "
+				"protocol (role %s), which cannot be changed; remove it",
+				role_name(s->role)));
 	if (err == ERR_BAD_STATE)
 		return request_deny(r, 403, "content_policy_violation", ruled_by(r),
 			SPAN_LIT("data that must be redacted is where it cannot be changed (a "

@@ -387,7 +387,7 @@ scan_candidates(const struct detect_rules *r, struct detect_scratch *s, struct s
 	int err = rules_scan(r, s, text, opt);
 	if (!err)
 		err = evade_scan(rules_scan, r, s, text, opt);
-	if (!err)
+	if (!err && !(opt && opt->identifier))
 		err = names_scan(r, s, text, opt);
 	return err;
 }

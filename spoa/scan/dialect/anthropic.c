@@ -24,16 +24,18 @@ static const struct part_row parts[] = { MESSAGES_PARTS, { 0 } };
 static const struct seal_row seals[] = { MESSAGES_SEALS(""), { 0 } };
 static const struct seal_row batch_seals[] = { MESSAGES_SEALS(PARAMS "."), { 0 } };
 static const struct param_row params[] = { CONVERSATION_PARAMS, { "metadata.user_id", "metadata.user_id" }, { 0 } };
+static const struct name_row names[] = { MESSAGES_NAMES(""), { 0 } };
+static const struct name_row batch_names[] = { WORD("requests[*].custom_id"), MESSAGES_NAMES(PARAMS "."), { 0 } };
 static const struct ref_row refs[] = { MESSAGES_REFS(""), { 0 } };
 static const struct ref_row batch_refs[] = { MESSAGES_REFS(PARAMS "."), { 0 } };
 
 #define MESSAGES(named, capped) \
-	.rows = rows, .parts = parts, .seals = seals, .refs = refs, .params = params, .model = named, .cap = capped, .tree = TREE
+	.rows = rows, .parts = parts, .seals = seals, .names = names, .refs = refs, .params = params, .model = named, .cap = capped, .tree = TREE
 const struct table table_messages          = { .json = true, MESSAGES("model", "max_tokens") };
 const struct table table_messages_no_model = { .json = true, MESSAGES(NULL, "max_tokens") };
 static const struct table count    = { .json = true, MESSAGES("model", NULL) };
 static const struct table other    = { .lenient = true, MESSAGES("model", "max_tokens") };
-static const struct table batch    = { .json = true, .batch = true, .rows = batch_rows, .parts = parts, .seals = batch_seals, .refs = batch_refs, .cap = "max_tokens", .tree = TREE };
+static const struct table batch    = { .json = true, .batch = true, .rows = batch_rows, .parts = parts, .seals = batch_seals, .names = batch_names, .refs = batch_refs, .cap = "max_tokens", .tree = TREE };
 static const struct table complete = { .json = true, .rows = complete_rows, .model = "model", .cap = "max_tokens_to_sample", .tree = TREE };
 
 static const struct endpoint_row endpoints[] = {

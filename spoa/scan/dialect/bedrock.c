@@ -60,6 +60,41 @@
 	{ BLOCK(at) ".reasoningContent.reasoningText.signature", NULL, 3, ALONE_TEXT }, \
 	{ BLOCK(at) ".reasoningContent.redactedContent", NULL, 2, ALONE_TEXT }
 
+#define NAMES(at) \
+	WORD(BLOCK(at) ".toolUse.toolUseId"), \
+	WORD(BLOCK(at) ".toolUse.type"), \
+	WORD(BLOCK(at) ".toolResult.toolUseId"), \
+	WORD(BLOCK(at) ".toolResult.status"), \
+	WORD(BLOCK(at) ".toolResult.type"), \
+	WORD(BLOCK(at) ".image.format"), \
+	WORD(BLOCK(at) ".video.format"), \
+	WORD(BLOCK(at) ".audio.format"), \
+	WORD(BLOCK(at) ".document.format"), \
+	WORD(BLOCK(at) ".cachePoint"), \
+	WORD(IN_RESULT(at) ".image.format"), \
+	WORD(IN_RESULT(at) ".video.format"), \
+	WORD(IN_RESULT(at) ".document.format"), \
+	WORD(at "system[*].cachePoint"), \
+	WORD(at "toolConfig.tools[*].toolSpec.name"), \
+	SCHEMA(at "toolConfig.tools[*].toolSpec.inputSchema.json"), \
+	WORD(at "toolConfig.tools[*].systemTool.name"), \
+	WORD(at "toolConfig.tools[*].cachePoint"), \
+	WORD(at "toolConfig.toolChoice"), \
+	WORD(at "guardrailConfig"), \
+	WORD(at "performanceConfig"), \
+	WORD(at "serviceTier"), \
+	WORD(at "outputConfig.textFormat.type"), \
+	WORD(at "outputConfig.textFormat.structure.jsonSchema.name"), \
+	WORD(at "outputConfig.effort"), \
+	WORD(at "additionalModelResponseFieldPaths"), \
+	WORD(at "additionalModelRequestFields.thinking"), \
+	WORD(at "additionalModelRequestFields.reasoning_effort"), \
+	WORD(at "additionalModelRequestFields.anthropic_beta"), \
+	WORD(at "additionalModelRequestFields.tools[*].type"), \
+	WORD(at "additionalModelRequestFields.tools[*].name"), \
+	SCHEMA(at "additionalModelRequestFields.tools[*].input_schema"), \
+	WORD(at "additionalModelRequestFields.tool_choice")
+
 static const struct row converse_rows[] = {
 	TALK(""), SYSTEM(""),
 	{ "inferenceConfig",            T_OBJECT|T_NULL, ROLE_OTHER, 0, READ_CAP_HOLDER },
@@ -153,17 +188,29 @@ static const struct ref_row invoke_refs[] = { MESSAGES_REFS(""), MEDIA_REFS(BLOC
 static const struct ref_row count_refs[] = {
 	MEDIA_REFS(BLOCK("input.converse.")), MEDIA_REFS(IN_RESULT("input.converse.")), { 0 },
 };
+static const struct name_row names[] = { NAMES(""), { 0 } };
+static const struct name_row count_names[] = { NAMES("input.converse."), { 0 } };
+static const struct name_row invoke_names[] = {
+	MESSAGES_NAMES(""), NAMES(""),
+	WORD("anthropic_version"),
+	WORD("anthropic_beta"),
+	WORD("tools[*].function.name"),
+	SCHEMA("tools[*].function.parameters"),
+	{ "tools[*].parameter_definitions", NAME_SCHEMAS },
+	WORD("schemaVersion"),
+	{ 0 },
+};
 #define CONVERSE \
-	.rows = converse_rows, .keyed = keyed, .seals = seals, .params = params, .refs = refs, \
+	.rows = converse_rows, .keyed = keyed, .seals = seals, .names = names, .params = params, .refs = refs, \
 	.cap = "inferenceConfig.maxTokens", .tree = TREE
 static const struct table converse = { .json = true, CONVERSE };
 static const struct table other    = { .lenient = true, CONVERSE };
-static const struct table count    = { .json = true, .rows = count_rows, .keyed = keyed, .seals = count_seals, .refs = count_refs, .tree = TREE };
+static const struct table count    = { .json = true, .rows = count_rows, .keyed = keyed, .seals = count_seals, .names = count_names, .refs = count_refs, .tree = TREE };
 static const struct table async    = { .json = true, .rows = async_rows, .tree = TREE };
 /* A missing output limit cannot be added (cap ""), because the path does not show the model's
  * format. */
 static const struct table invoke = {
-	.lenient = true, .rows = invoke_rows, .parts = types, .keyed = keyed, .seals = invoke_seals, .params = invoke_params,
+	.lenient = true, .rows = invoke_rows, .parts = types, .keyed = keyed, .seals = invoke_seals, .names = invoke_names, .params = invoke_params,
 	.refs = invoke_refs, .cap = "", .tree = TREE
 };
 

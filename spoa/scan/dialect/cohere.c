@@ -38,6 +38,23 @@ static const struct part_row parts[] = {
 	{ PART_TYPES("image_url"), "image", false },
 	{ 0 },
 };
+static const struct name_row chat_names[] = {
+	WORD("messages[*].tool_call_id"),
+	WORD("messages[*].tool_calls[*].id"),
+	WORD("messages[*].citations[*].type"),
+	WORD("messages[*].content[*].image_url.detail"),
+	WORD("tools[*].type"),
+	WORD("tools[*].function.name"),
+	SCHEMA("tools[*].function.parameters"),
+	WORD("tool_choice"),
+	WORD("response_format.type"),
+	SCHEMA("response_format.json_schema"),
+	SCHEMA("response_format.schema"),
+	WORD("citation_options"),
+	WORD("thinking"),
+	WORD("safety_mode"),
+	{ 0 },
+};
 static const struct ref_row chat_refs[] = { { "messages[*].content[*].image_url.url", "url" }, { 0 } };
 static const struct param_row params[] = { { "p", "top_p" }, { "k", "top_k" }, { 0 } };
 
@@ -59,6 +76,20 @@ static const struct row v1_rows[] = {
 	ROW_DEEP("tools", ROLE_TOOL_DEFINITION),
 	ROW_DATA("tools[*].parameter_definitions", ROLE_TOOL_DEFINITION),
 	ROW_TEXT("prompt", ROLE_USER),
+	{ 0 },
+};
+static const struct name_row v1_names[] = {
+	WORD("tools[*].name"),
+	{ "tools[*].parameter_definitions", NAME_SCHEMAS },
+	WORD("chat_history[*].tool_calls[*].name"),
+	WORD("chat_history[*].tool_results[*].call.name"),
+	WORD("tool_results[*].call.name"),
+	WORD("connectors[*].id"),
+	WORD("conversation_id"),
+	WORD("prompt_truncation"),
+	WORD("citation_quality"),
+	WORD("response_format.type"),
+	SCHEMA("response_format.schema"),
 	{ 0 },
 };
 static const struct ref_row v1_refs[] = { { "conversation_id", "conversation" }, { 0 } };
@@ -89,10 +120,10 @@ static const struct row text_rows[] = {
 	{ 0 },
 };
 #define NAMED .model = "model", .tree = TREE
-#define CHAT .rows = chat_rows, .parts = parts, .refs = chat_refs, .params = params, .cap = "max_tokens", NAMED
+#define CHAT .rows = chat_rows, .names = chat_names, .parts = parts, .refs = chat_refs, .params = params, .cap = "max_tokens", NAMED
 static const struct table chat   = { .json = true, CHAT };
 static const struct table other  = { .lenient = true, CHAT };
-static const struct table v1     = { .json = true, .rows = v1_rows, .refs = v1_refs, .params = params, .cap = "max_tokens", NAMED };
+static const struct table v1     = { .json = true, .rows = v1_rows, .names = v1_names, .refs = v1_refs, .params = params, .cap = "max_tokens", NAMED };
 static const struct table embed  = { .json = true, .rows = embed_rows, .parts = parts, .refs = embed_refs, NAMED };
 static const struct table rerank = { .json = true, .rows = rerank_rows, NAMED };
 static const struct table text   = { .json = true, .rows = text_rows, NAMED };

@@ -69,7 +69,52 @@
 	{ at ".systemInstruction.parts[*].fileData.fileUri", "file" }, \
 	{ at ".cachedContent", "cached_content" }
 
+#define FUNCTIONS ".tools[*].functionDeclarations[*]"
+#define SPEECH ".generationConfig.speechConfig"
+#define CONTENTS_NAMES(at) \
+	WORD(at "[*].parts[*].functionCall.id"), \
+	WORD(at "[*].parts[*].functionResponse.id"), \
+	WORD(at "[*].parts[*].functionResponse.scheduling"), \
+	WORD(at "[*].parts[*].executableCode.language"), \
+	WORD(at "[*].parts[*].executableCode.id"), \
+	WORD(at "[*].parts[*].codeExecutionResult.outcome"), \
+	WORD(at "[*].parts[*].codeExecutionResult.id"), \
+	WORD(at "[*].parts[*].toolCall.id"), \
+	WORD(at "[*].parts[*].toolCall.toolType"), \
+	WORD(at "[*].parts[*].toolResponse.id"), \
+	WORD(at "[*].parts[*].toolResponse.toolType"), \
+	WORD(at "[*].parts[*].mediaResolution")
+
+#define NAMES(at) \
+	CONTENTS_NAMES(at ".contents"), \
+	WORD(at FUNCTIONS ".name"), \
+	WORD(at FUNCTIONS ".behavior"), \
+	SCHEMA(at FUNCTIONS ".parameters"), \
+	SCHEMA(at FUNCTIONS ".parametersJsonSchema"), \
+	SCHEMA(at FUNCTIONS ".response"), \
+	SCHEMA(at FUNCTIONS ".responseJsonSchema"), \
+	WORD(at ".tools[*].mcpServers[*].name"), \
+	WORD(at ".tools[*].fileSearch.fileSearchStoreNames"), \
+	WORD(at ".tools[*].computerUse"), \
+	WORD(at ".toolConfig.functionCallingConfig"), \
+	WORD(at ".toolConfig.retrievalConfig.languageCode"), \
+	WORD(at ".generationConfig.responseMimeType"), \
+	WORD(at ".generationConfig.responseModalities"), \
+	SCHEMA(at ".generationConfig.responseSchema"), \
+	SCHEMA(at ".generationConfig.responseJsonSchema"), \
+	WORD(at ".generationConfig.mediaResolution"), \
+	WORD(at ".generationConfig.thinkingConfig"), \
+	WORD(at SPEECH ".languageCode"), \
+	WORD(at SPEECH ".voiceConfig"), \
+	WORD(at SPEECH ".multiSpeakerVoiceConfig.speakerVoiceConfigs[*].voiceConfig"), \
+	WORD(at ".generationConfig.imageConfig"), \
+	WORD(at ".safetySettings"), \
+	WORD(at ".cachedContent"), \
+	WORD(at ".serviceTier")
+
 static const struct row generate_rows[] = { GENERATE(""), { 0 } };
+static const struct name_row generate_names[] = { NAMES(""), { 0 } };
+static const struct name_row count_names[] = { NAMES(""), NAMES("generateContentRequest"), { 0 } };
 static const struct row count_rows[] = { GENERATE(""), GENERATE("generateContentRequest"), { 0 } };
 #define IN_BATCH "batch.inputConfig.requests.requests[*].request"
 static const struct row batch_rows[] = {
@@ -77,6 +122,8 @@ static const struct row batch_rows[] = {
 	GENERATE(IN_BATCH),
 	{ 0 },
 };
+static const struct name_row batch_names[] = { NAMES(IN_BATCH), { 0 } };
+static const struct name_row line_names[] = { NAMES("request"), { 0 } };
 /* A line of a batch file: {"key","request"}. At the upload it is unknown which job will run the
  * file, if any. */
 static const struct row line_rows[] = { GENERATE("request"), { 0 } };
@@ -93,6 +140,16 @@ static const struct row live_rows[] = {
 	{ "realtimeInput.audio.data",   T_STRING|T_NULL, ROLE_USER, F_OPAQUE, 0 },
 	{ "realtimeInput.video.data",   T_STRING|T_NULL, ROLE_USER, F_OPAQUE, 0 },
 	{ "realtimeInput.mediaChunks[*].data", T_STRING|T_NULL, ROLE_USER, F_OPAQUE, 0 },
+	{ 0 },
+};
+static const struct name_row live_names[] = {
+	NAMES("setup"),
+	CONTENTS_NAMES("clientContent.turns"),
+	WORD(TOLD "[*].id"),
+	WORD(TOLD "[*].scheduling"),
+	WORD("realtimeInput.audio.mimeType"),
+	WORD("realtimeInput.video.mimeType"),
+	WORD("realtimeInput.mediaChunks[*].mimeType"),
 	{ 0 },
 };
 static const struct row embed_rows[] = {
@@ -143,14 +200,14 @@ static const struct ref_row line_refs[] = { REFS("request"), { 0 } };
 static const struct ref_row batch_refs[] = { REFS(IN_BATCH), { "batch.inputConfig.fileName", "file" }, { 0 } };
 #define PROTO .snake = true, .speaker = ROLE_USER, .keyed = keyed, .tree = TREE
 #define BODY \
-	.rows = generate_rows, .seals = generate_seals, .params = params, .refs = refs, \
+	.rows = generate_rows, .seals = generate_seals, .names = generate_names, .params = params, .refs = refs, \
 	.cap = "generationConfig.maxOutputTokens"
 static const struct table generate = { .json = true, BODY, PROTO };
 static const struct table other    = { .lenient = true, BODY, PROTO };
-static const struct table live     = { .json = true, .rows = live_rows, .seals = live_seals, .refs = live_refs, .cap = "", PROTO };
-static const struct table count    = { .json = true, .rows = count_rows, .seals = count_seals, .refs = count_refs, PROTO };
-static const struct table batch    = { .json = true, .batch = true, .rows = batch_rows, .seals = batch_seals, .refs = batch_refs, .cap = "generationConfig.maxOutputTokens", PROTO };
-static const struct table line     = { .lenient = true, .batch = true, .rows = line_rows, .seals = line_seals, .refs = line_refs, PROTO };
+static const struct table live     = { .json = true, .rows = live_rows, .seals = live_seals, .names = live_names, .refs = live_refs, .cap = "", PROTO };
+static const struct table count    = { .json = true, .rows = count_rows, .seals = count_seals, .names = count_names, .refs = count_refs, PROTO };
+static const struct table batch    = { .json = true, .batch = true, .rows = batch_rows, .seals = batch_seals, .names = batch_names, .refs = batch_refs, .cap = "generationConfig.maxOutputTokens", PROTO };
+static const struct table line     = { .lenient = true, .batch = true, .rows = line_rows, .seals = line_seals, .names = line_names, .refs = line_refs, PROTO };
 /* clang-format on */
 
 static const struct table *
@@ -233,9 +290,34 @@ static const struct ref_row interactions_refs[] = {
 	{ 0 },
 };
 
+static const struct name_row interactions_names[] = {
+	WORD(STEP ".id"),
+	WORD(STEP ".call_id"),
+	WORD(STEP ".mime_type"),
+	WORD(STEP ".server_name"),
+	WORD(CONTENT_PART ".mime_type"),
+	WORD("agent"),
+	WORD("agent_config.type"),
+	WORD("previous_interaction_id"),
+	WORD("cached_content"),
+	WORD("tools[*].type"),
+	WORD("tools[*].name"),
+	SCHEMA("tools[*].parameters"),
+	WORD("tools[*].allowed_tools"),
+	WORD("tools[*].environment"),
+	WORD("response_modalities"),
+	WORD("response_mime_type"),
+	SCHEMA("response_format"),
+	WORD("generation_config.thinking_level"),
+	WORD("generation_config.thinking_summaries"),
+	WORD("generation_config.tool_choice"),
+	WORD("generation_config.speech_config"),
+	WORD("service_tier"),
+	{ 0 },
+};
 /* No `.model`: an agent has its own model, so the gateway inserts none. */
 static const struct table interactions = {
-	.json = true, .rows = interactions_rows, .parts = interactions_parts, .seals = interactions_seals, .params = interactions_params, .refs = interactions_refs, .speaker = ROLE_USER,
+	.json = true, .rows = interactions_rows, .parts = interactions_parts, .seals = interactions_seals, .names = interactions_names, .params = interactions_params, .refs = interactions_refs, .speaker = ROLE_USER,
 	.cap = "generation_config.max_output_tokens", .tree = TREE
 };
 /* clang-format on */

@@ -93,5 +93,52 @@ static const struct ref_row refs[] = {
 	{ 0 },
 };
 
-const struct table table_kept = { .lenient = true, .rows = rows, .parts = parts, .refs = refs, .speaker = ROLE_USER, .tree = TREE };
+#define TOOL_NAMES(at) \
+	WORD(at "[*].type"), \
+	WORD(at "[*].name"), \
+	SCHEMA(at "[*].parameters"), \
+	SCHEMA(at "[*].input_schema"), \
+	WORD(at "[*].function.name"), \
+	SCHEMA(at "[*].function.parameters"), \
+	WORD(at "[*].mcp_server_name"), \
+	WORD(at "[*].configs[*].name"), \
+	WORD(at "[*].server_label"), \
+	WORD(at "[*].allowed_tools")
+#define MESSAGE_NAMES(at) \
+	WORD(at "[*].type"), \
+	WORD(at "[*].id"), \
+	WORD(at "[*].tool_use_id"), \
+	WORD(at "[*].custom_tool_use_id"), \
+	WORD(at "[*].content[*].image_file"), \
+	WORD(at "[*].attachments[*].file_id"), \
+	WORD(at "[*].attachments[*].tools[*].type")
+static const struct name_row names[] = {
+	TOOL_NAMES("tools"), TOOL_NAMES("session.tools"),
+	MESSAGE_NAMES("messages"), MESSAGE_NAMES("additional_messages"), MESSAGE_NAMES("thread.messages"), MESSAGE_NAMES("events"),
+	WORD("tool_choice"),
+	WORD("tool_outputs[*].tool_call_id"),
+	WORD("tool_resources"),
+	WORD("response_format.type"),
+	WORD("response_format.json_schema.name"),
+	SCHEMA("response_format.json_schema.schema"),
+	WORD("assistant_id"),
+	WORD("file_id"),
+	WORD("file_ids"),
+	WORD("vector_store_ids"),
+	WORD("training_file"),
+	WORD("validation_file"),
+	WORD("mcp_servers[*].type"),
+	WORD("mcp_servers[*].name"),
+	WORD("skills[*].type"),
+	WORD("skills[*].skill_id"),
+	WORD("skills[*].version"),
+	WORD("agent"),
+	WORD("agent_id"),
+	WORD("environment_id"),
+	WORD("callable_agents[*].type"),
+	WORD("callable_agents[*].id"),
+	{ 0 },
+};
+
+const struct table table_kept = { .lenient = true, .rows = rows, .names = names, .parts = parts, .refs = refs, .speaker = ROLE_USER, .tree = TREE };
 /* clang-format on */

@@ -33,6 +33,30 @@ static const struct row rows[] = {
 	{ "params.taskId",         T_ANY,             ROLE_OTHER, F_RESERVED, 0 },
 	{ 0 },
 };
+/* The names that peers give themselves, and the words of their messages. */
+static const struct name_row names[] = {
+	WORD("params.clientInfo.name"),
+	WORD("params.clientInfo.version"),
+	{ "params.capabilities", NAME_KEYS },
+	WORD("params.argument.name"),
+	WORD("params.level"),
+	WORD("result.type"),
+	WORD("result.role"),
+	WORD("result.model"),
+	WORD("result.stopReason"),
+	WORD("result.action"),
+	WORD("result.content.type"),
+	WORD("result.content.id"),
+	WORD("result.content.name"),
+	WORD("result.content.toolUseId"),
+	WORD("result.content.mimeType"),
+	WORD("result.content[*].type"),
+	WORD("result.content[*].id"),
+	WORD("result.content[*].name"),
+	WORD("result.content[*].toolUseId"),
+	WORD("result.content[*].mimeType"),
+	{ 0 },
+};
 /* Values of the server that the client returns unchanged. */
 static const struct seal_row seals[] = {
 	{ "params.cursor",         NULL, 0, NULL },
@@ -42,7 +66,7 @@ static const struct seal_row seals[] = {
 /* clang-format on */
 
 static const struct table table_mcp = {
-	.json = true, .no_models = true, .rows = rows, .seals = seals, .tree = TREE
+	.json = true, .no_models = true, .rows = rows, .names = names, .seals = seals, .tree = TREE
 };
 
 const struct dialect dialect_mcp = {

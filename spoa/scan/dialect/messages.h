@@ -72,6 +72,86 @@
 	{ AT_B(at) ".citations[*].encrypted_index", "web_search_result_location", 0, NULL }, \
 	{ AT_B(at) ".content.encrypted_stdout",    "encrypted_code_execution_result", 0, NULL }
 
+/* https://docs.anthropic.com/en/api/messages, with the members of beta versions */
+#define MESSAGES_NAMES(at) \
+	WORD(AT_B(at) ".id"), \
+	WORD(AT_B(at) ".tool_use_id"), \
+	WORD(AT_B(at) ".server_name"), \
+	WORD(AT_B(at) ".tool_name"), \
+	WORD(AT_B(at) ".file_id"), \
+	WORD(AT_B(at) ".toolset_name"), \
+	WORD(AT_B(at) ".tool"), \
+	WORD(AT_B(at) ".from"), \
+	WORD(AT_B(at) ".to"), \
+	WORD(AT_B(at) ".transformations"), \
+	WORD(AT_B(at) ".caller"), \
+	WORD(AT_B(at) ".cache_control"), \
+	WORD(AT_B(at) ".source.media_type"), \
+	WORD(AT_B(at) ".source.file_id"), \
+	WORD(AT_B(at) ".citations[*].type"), \
+	WORD(AT_B(at) ".citations[*].file_id"), \
+	WORD(AT_B(at) ".content.type"), \
+	WORD(AT_B(at) ".content.error_code"), \
+	WORD(AT_B(at) ".content.file_id"), \
+	WORD(AT_B(at) ".content.file_type"), \
+	WORD(AT_B(at) ".content.tool_name"), \
+	WORD(AT_B(at) ".content.cache_control"), \
+	WORD(AT_B(at) ".content.source.type"), \
+	WORD(AT_B(at) ".content.source.media_type"), \
+	WORD(AT_B(at) ".content.source.file_id"), \
+	WORD(AT_B(at) ".content.content.type"), \
+	WORD(AT_B(at) ".content.tool_references"), \
+	WORD(AT_R(at) ".tool_name"), \
+	WORD(AT_R(at) ".tool_use_id"), \
+	WORD(AT_R(at) ".id"), \
+	WORD(AT_R(at) ".file_id"), \
+	WORD(AT_R(at) ".error_code"), \
+	WORD(AT_R(at) ".cache_control"), \
+	WORD(AT_R(at) ".source.media_type"), \
+	WORD(AT_R(at) ".source.file_id"), \
+	WORD(AT_D(at) ".cache_control"), \
+	WORD(at "system[*].cache_control"), \
+	WORD(at "system[*].citations[*].type"), \
+	WORD(at "cache_control"), \
+	WORD(at "tools[*].name"), \
+	WORD(at "tools[*].model"), \
+	WORD(at "tools[*].caching"), \
+	WORD(at "tools[*].response_inclusion"), \
+	SCHEMA(at "tools[*].input_schema"), \
+	WORD(at "tools[*].cache_control"), \
+	WORD(at "tools[*].allowed_callers"), \
+	WORD(at "tools[*].mcp_server_name"), \
+	{ at "tools[*].configs", NAME_KEYS }, \
+	WORD(at "tools[*].user_location.type"), \
+	WORD(at "tools[*].user_location.timezone"), \
+	WORD(at "tool_choice"), \
+	WORD(at "mcp_servers[*].type"), \
+	WORD(at "mcp_servers[*].name"), \
+	WORD(at "mcp_servers[*].tool_configuration.allowed_tools"), \
+	WORD(at "container"), \
+	WORD(at "context_management"), \
+	WORD(at "thinking"), \
+	WORD(at "output_config.effort"), \
+	WORD(at "output_config.format.type"), \
+	SCHEMA(at "output_config.format.schema"), \
+	WORD(at "output_format.type"), \
+	SCHEMA(at "output_format.schema"), \
+	WORD(at "output_config.task_budget"), \
+	WORD(at "fallbacks[*].output_config.effort"), \
+	WORD(at "fallbacks[*].output_config.format.type"), \
+	SCHEMA(at "fallbacks[*].output_config.format.schema"), \
+	WORD(at "fallbacks[*].output_config.task_budget"), \
+	WORD(at "fallbacks[*].speed"), \
+	WORD(at "fallbacks[*].thinking"), \
+	WORD(at "fallback_credit_token"), \
+	WORD(at "betas"), \
+	WORD(at "user_profile_id"), \
+	WORD(at "service_tier"), \
+	WORD(at "speed"), \
+	WORD(at "inference_geo"), \
+	WORD(at "thread.previous_message_id"), \
+	WORD(at "diagnostics.previous_message_id")
+
 #define MESSAGES_REFS(at) \
 	{ AT_B(at) ".source.url", "url" }, \
 	{ AT_B(at) ".source.file_id", "file" }, \

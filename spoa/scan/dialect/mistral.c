@@ -101,6 +101,39 @@ static const struct part_row parts[] = {
 	{ PART_TYPES("document_url", "file", "tool_file"), "file", false },
 	{ 0 },
 };
+#define MESSAGE_NAMES(at) \
+	{ at "[*].name", NAME_SPEAKER }, \
+	WORD(at "[*].id"), \
+	WORD(at "[*].object"), \
+	WORD(at "[*].tool_call_id"), \
+	WORD(at "[*].agent_id"), \
+	WORD(at "[*].previous_agent_id"), \
+	WORD(at "[*].next_agent_id"), \
+	WORD(at "[*].tool_calls[*].id"), \
+	WORD(at "[*].content[*].file_id"), \
+	WORD(at "[*].content[*].tool")
+#define SETTING_NAMES(at) \
+	WORD(at "tool_choice"), \
+	WORD(at "reasoning_effort"), \
+	WORD(at "response_format.type"), \
+	WORD(at "response_format.json_schema.name"), \
+	SCHEMA(at "response_format.json_schema.schema"), \
+	WORD(at "prompt_mode")
+#define TOOL_NAMES \
+	WORD("tools[*].type"), \
+	WORD("tools[*].function.name"), \
+	SCHEMA("tools[*].function.parameters"), \
+	WORD("tools[*].library_ids"), \
+	WORD("tools[*].connector_id"), \
+	WORD("tools[*].tool_configuration"), \
+	WORD("agent_id")
+static const struct name_row chat_names[] = { MESSAGE_NAMES("messages"), SETTING_NAMES(""), TOOL_NAMES, { 0 } };
+static const struct name_row conversation_names[] = {
+	MESSAGE_NAMES("inputs"), SETTING_NAMES("completion_args."), TOOL_NAMES,
+	WORD("handoff_execution"),
+	WORD("from_entry_id"),
+	{ 0 },
+};
 static const struct ref_row chat_refs[] = {
 	CHUNK_REFS("messages[*].content[*]"),
 	{ "agent_id",        "agent" },
@@ -122,14 +155,14 @@ static const struct param_row conversation_params[] = {
 	{ 0 },
 };
 #define NAMED .model = "model", .tree = TREE
-#define CHAT .rows = chat_rows, .parts = parts, .refs = chat_refs, .params = chat_params, .speaker = ROLE_USER, .cap = "max_tokens"
+#define CHAT .rows = chat_rows, .names = chat_names, .parts = parts, .refs = chat_refs, .params = chat_params, .speaker = ROLE_USER, .cap = "max_tokens"
 static const struct table chat  = { .json = true, CHAT, NAMED };
 static const struct table agent = { .json = true, CHAT, .tree = TREE };
 static const struct table other = { .lenient = true, CHAT, NAMED };
 static const struct table fim   = { .json = true, .rows = fim_rows, .params = chat_params, .cap = "max_tokens", NAMED };
 /* No `.model`: an agent has its own model, so the gateway inserts none. */
 static const struct table conversation = {
-	.json = true, .rows = conversation_rows, .parts = parts, .refs = conversation_refs, .params = conversation_params,
+	.json = true, .rows = conversation_rows, .names = conversation_names, .parts = parts, .refs = conversation_refs, .params = conversation_params,
 	.speaker = ROLE_USER, .cap = "completion_args.max_tokens", .tree = TREE
 };
 static const struct table ocr   = { .json = true, .rows = ocr_rows, .parts = parts, .refs = ocr_refs, NAMED };

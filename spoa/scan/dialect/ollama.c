@@ -57,6 +57,19 @@ static const struct row embed_rows[] = {
 	{ 0 },
 };
 
+static const struct name_row chat_names[] = {
+	WORD("messages[*].tool_name"),
+	WORD("messages[*].tool_call_id"),
+	WORD("messages[*].tool_calls[*].id"),
+	WORD("tools[*].type"),
+	WORD("tools[*].function.name"),
+	SCHEMA("tools[*].function.parameters"),
+	SCHEMA("format"),
+	WORD("think"),
+	WORD("keep_alive"),
+	{ 0 },
+};
+
 static const struct param_row params[] = {
 	{ "options.temperature", "temperature" },
 	{ "options.top_p", "top_p" },
@@ -70,11 +83,11 @@ static const struct param_row params[] = {
 /* clang-format on */
 
 #define OWN .model = "model", .params = params, .cap = "options.num_predict", .tree = TREE
-static const struct table chat = { .json = true, .streams = true, .rows = chat_rows, OWN };
+static const struct table chat = { .json = true, .streams = true, .rows = chat_rows, .names = chat_names, OWN };
 static const struct table generate = {
-	.json = true, .streams = true, .rows = generate_rows, OWN
+	.json = true, .streams = true, .rows = generate_rows, .names = chat_names, OWN
 };
-static const struct table other = { .lenient = true, .rows = other_rows, OWN };
+static const struct table other = { .lenient = true, .rows = other_rows, .names = chat_names, OWN };
 static const struct table embed = {
 	.json = true, .rows = embed_rows, .model = "model", .tree = TREE
 };

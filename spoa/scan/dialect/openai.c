@@ -92,10 +92,68 @@ static const struct ref_row chat_refs[] = {
 
 static const struct seal_row chat_seals[] = { SEALS_OPENAI, { 0 } };
 
+#define CALL_NAMES(at) \
+	WORD(at ".id"), \
+	WORD(at ".call_id")
+static const struct name_row chat_names[] = {
+	{ "messages[*].name", NAME_SPEAKER },
+	WORD("messages[*].tool_call_id"),
+	CALL_NAMES("messages[*].tool_calls[*]"),
+	WORD("messages[*].audio.id"),
+	WORD("messages[*].content[*].image_url.detail"),
+	WORD("messages[*].content[*].input_audio.format"),
+	WORD("messages[*].content[*].file.file_id"),
+	WORD("messages[*].content[*].cache_control"),
+	WORD("messages[*].reasoning_details[*].type"),
+	WORD("messages[*].reasoning_details[*].id"),
+	WORD("messages[*].reasoning_details[*].format"),
+	WORD("tools[*].function.name"),
+	SCHEMA("tools[*].function.parameters"),
+	WORD("tools[*].custom.name"),
+	WORD("tools[*].custom.format.type"),
+	WORD("tools[*].custom.format.grammar.syntax"),
+	WORD("tools[*].cache_control"),
+	WORD("functions[*].name"),
+	SCHEMA("functions[*].parameters"),
+	WORD("tool_choice"),
+	WORD("function_call"),
+	WORD("response_format.type"),
+	WORD("response_format.json_schema.name"),
+	SCHEMA("response_format.json_schema.schema"),
+	SCHEMA("response_format.schema"),
+	WORD("prediction.type"),
+	WORD("prediction.content[*].type"),
+	WORD("modalities"),
+	WORD("audio"),
+	WORD("reasoning_effort"),
+	WORD("reasoning"),
+	WORD("thinking"),
+	WORD("verbosity"),
+	WORD("service_tier"),
+	WORD("prompt_cache_retention"),
+	WORD("prompt_cache_options"),
+	WORD("moderation"),
+	WORD("messages[*].content[*].prompt_cache_breakpoint"),
+	WORD("prediction.content[*].prompt_cache_breakpoint"),
+	WORD("web_search_options.search_context_size"),
+	WORD("web_search_options.user_location.type"),
+	/* members of vLLM, llama.cpp, OpenRouter and others */
+	SCHEMA("structured_outputs.json"),
+	WORD("structured_outputs.choice"),
+	SCHEMA("guided_json"),
+	WORD("guided_choice"),
+	SCHEMA("json_schema"),
+	WORD("provider"),
+	WORD("plugins[*].id"),
+	WORD("transforms"),
+	{ 0 },
+};
+
 /* clang-format on */
 
 #define CHAT                                                                                   \
-	.rows = chat_rows, .parts = chat_parts, .seals = chat_seals, .refs = chat_refs,        \
+	.rows = chat_rows, .parts = chat_parts, .seals = chat_seals, .names = chat_names,      \
+	.refs = chat_refs,                                                                     \
 	.params = chat_params, .model = "model", .cap = "max_completion_tokens",               \
 	.asks_usage = true
 const struct table table_chat = { .json = true, CHAT, .tree = TREE };
@@ -183,6 +241,129 @@ static const struct table table_chat_other = { .lenient = true, CHAT, .tree = TR
 	{ at "[*].encrypted_content",            NULL, 0, NULL }, \
 	{ at "[*].content[*].encrypted_content", NULL, 0, NULL }
 
+/* Tools, and what a choice among them names. */
+#define TOOLS_NAMES(at) \
+	WORD(at "[*].name"), \
+	SCHEMA(at "[*].parameters"), \
+	SCHEMA(at "[*].input_schema"), \
+	SCHEMA(at "[*].output_schema"), \
+	WORD(at "[*].function.name"), \
+	SCHEMA(at "[*].function.parameters"), \
+	WORD(at "[*].format.type"), \
+	WORD(at "[*].format.syntax"), \
+	WORD(at "[*].server_label"), \
+	WORD(at "[*].connector_id"), \
+	WORD(at "[*].require_approval"), \
+	WORD(at "[*].allowed_tools"), \
+	WORD(at "[*].allowed_callers"), \
+	WORD(at "[*].vector_store_ids"), \
+	WORD(at "[*].ranking_options.ranker"), \
+	WORD(at "[*].filters.type"), \
+	WORD(at "[*].filters.key"), \
+	WORD(at "[*].filters.filters[*].type"), \
+	WORD(at "[*].filters.filters[*].key"), \
+	WORD(at "[*].container"), \
+	WORD(at "[*].environment.type"), \
+	WORD(at "[*].environment.container_id"), \
+	WORD(at "[*].environment.file_ids"), \
+	WORD(at "[*].environment.memory_limit"), \
+	WORD(at "[*].environment.skills[*].type"), \
+	WORD(at "[*].environment.skills[*].name"), \
+	WORD(at "[*].environment.skills[*].skill_id"), \
+	WORD(at "[*].environment.skills[*].version"), \
+	WORD(at "[*].environment.skills[*].source.type"), \
+	WORD(at "[*].environment.skills[*].source.media_type"), \
+	WORD(at "[*].environment.network_policy.type"), \
+	WORD(at "[*].environment.network_policy.domain_secrets[*].name"), \
+	WORD(at "[*].search_context_size"), \
+	WORD(at "[*].user_location.type"), \
+	WORD(at "[*].user_location.timezone"), \
+	WORD(at "[*].search_content_types"), \
+	WORD(at "[*].execution"), \
+	WORD(at "[*].tunnel_id"), \
+	WORD(at "[*].model"), \
+	WORD(at "[*].action"), \
+	WORD(at "[*].background"), \
+	WORD(at "[*].input_fidelity"), \
+	WORD(at "[*].input_image_mask.file_id"), \
+	WORD(at "[*].moderation"), \
+	WORD(at "[*].output_format"), \
+	WORD(at "[*].quality"), \
+	WORD(at "[*].size"), \
+	WORD(at "[*].tools[*].allowed_callers"), \
+	WORD(at "[*].tools[*].format.type"), \
+	WORD(at "[*].tools[*].format.syntax"), \
+	WORD(at "[*].tools[*].type"), \
+	WORD(at "[*].tools[*].name"), \
+	SCHEMA(at "[*].tools[*].parameters"), \
+	SCHEMA(at "[*].tools[*].input_schema")
+
+#define ITEM_NAMES(at) \
+	CALL_NAMES(at), \
+	WORD(at ".status"), \
+	WORD(at ".phase"), \
+	WORD(at ".namespace"), \
+	WORD(at ".server_label"), \
+	WORD(at ".approval_request_id"), \
+	WORD(at ".container_id"), \
+	WORD(at ".execution"), \
+	WORD(at ".caller"), \
+	WORD(at ".agent"), \
+	WORD(at ".action.type"), \
+	WORD(at ".action.button"), \
+	WORD(at ".action.sources[*].type"), \
+	WORD(at ".actions[*].type"), \
+	WORD(at ".actions[*].button"), \
+	WORD(at ".error.type"), \
+	WORD(at ".output[*].outcome.type"), \
+	WORD(at ".environment.skills[*].name"), \
+	WORD(at ".content[*].prompt_cache_breakpoint"), \
+	WORD(at ".output[*].prompt_cache_breakpoint"), \
+	WORD(at ".operation.type"), \
+	WORD(at ".environment.type"), \
+	WORD(at ".environment.container_id"), \
+	WORD(at ".summary[*].type"), \
+	WORD(at ".outputs[*].type"), \
+	WORD(at ".results[*].file_id"), \
+	WORD(at ".pending_safety_checks[*].id"), \
+	WORD(at ".pending_safety_checks[*].code"), \
+	WORD(at ".acknowledged_safety_checks[*].id"), \
+	WORD(at ".acknowledged_safety_checks[*].code"), \
+	WORD(at ".content[*].file_id"), \
+	WORD(at ".content[*].detail"), \
+	WORD(at ".content[*].input_audio.format"), \
+	WORD(at ".content[*].annotations[*].type"), \
+	WORD(at ".content[*].annotations[*].file_id"), \
+	WORD(at ".content[*].annotations[*].container_id"), \
+	WORD(at ".output[*].file_id"), \
+	WORD(at ".output[*].detail"), \
+	WORD(at ".output.file_id"), \
+	TOOLS_NAMES(at ".tools")
+
+/* Settings of a response, alone and in an event of a session. */
+#define ANSWER_NAMES(at) \
+	TOOLS_NAMES(at "tools"), \
+	WORD(at "tool_choice"), \
+	WORD(at "text.format.type"), \
+	WORD(at "text.format.name"), \
+	SCHEMA(at "text.format.schema"), \
+	WORD(at "text.verbosity"), \
+	WORD(at "reasoning"), \
+	WORD(at "include"), \
+	WORD(at "truncation"), \
+	WORD(at "service_tier"), \
+	WORD(at "context_management"), \
+	WORD(at "prompt_cache_retention"), \
+	WORD(at "prompt_cache_options"), \
+	WORD(at "moderation"), \
+	WORD(at "previous_response_id"), \
+	WORD(at "conversation"), \
+	WORD(at "prompt.id"), \
+	WORD(at "prompt.version")
+
+static const struct name_row responses_names[] = { ANSWER_NAMES(""), ITEM_NAMES("input[*]"), ITEM_NAMES("instructions[*]"), { 0 } };
+static const struct name_row items_names[] = { ITEM_NAMES("items[*]"), { 0 } };
+
 static const struct row responses_rows[] = {
 	MODEL, STREAM,
 	{ "instructions",                 T_STRING|T_ARRAY|T_NULL, ROLE_SYSTEM, F_DEEP, 0 },
@@ -237,12 +418,12 @@ static const struct row items_rows[] = {
 static const struct seal_row items_seals[] = { ITEM_SEALS("items"), { 0 } };
 static const struct ref_row items_refs[] = { ITEM_REFS("items[*]"), { 0 } };
 #define RESPONSES \
-	.json = true, .text_type = "input_text", .rows = responses_rows, .parts = responses_parts, .keyed = responses_keyed, .seals = responses_seals, \
+	.json = true, .text_type = "input_text", .rows = responses_rows, .parts = responses_parts, .keyed = responses_keyed, .seals = responses_seals, .names = responses_names, \
 	.params = responses_params, .refs = responses_refs, .speaker = ROLE_USER, .model = "model", .tree = TREE
 const struct table table_responses = { .cap = "max_output_tokens", RESPONSES };
 static const struct table table_responses_count = { RESPONSES };
 static const struct table table_items = {
-	.json = true, .text_type = "input_text", .rows = items_rows, .parts = responses_parts, .keyed = responses_keyed, .seals = items_seals,
+	.json = true, .text_type = "input_text", .rows = items_rows, .parts = responses_parts, .keyed = responses_keyed, .seals = items_seals, .names = items_names,
 	.refs = items_refs, .speaker = ROLE_USER, .tree = TREE
 };
 
@@ -265,10 +446,22 @@ static const struct row completions_rows[] = {
 	{ "input_extra",                  T_ARRAY|T_NULL, ROLE_DOCUMENT, F_DATA, 0 },
 	{ 0 },
 };
+static const struct name_row completions_names[] = {
+	WORD("response_format.type"),
+	WORD("response_format.json_schema.name"),
+	SCHEMA("response_format.json_schema.schema"),
+	SCHEMA("response_format.schema"),
+	SCHEMA("structured_outputs.json"),
+	WORD("structured_outputs.choice"),
+	SCHEMA("guided_json"),
+	WORD("guided_choice"),
+	SCHEMA("json_schema"),
+	{ 0 },
+};
 static const struct param_row native_params[] = { { "n_predict", "max_tokens" }, { 0 } };
 
-const struct table table_completions = { .json = true, .asks_usage = true, .rows = completions_rows, .model = "model", .cap = "max_tokens", .tree = TREE };
-static const struct table table_completion = { .json = true, .rows = completions_rows, .params = native_params, .cap = "n_predict", .tree = TREE };
+const struct table table_completions = { .json = true, .asks_usage = true, .rows = completions_rows, .names = completions_names, .model = "model", .cap = "max_tokens", .tree = TREE };
+static const struct table table_completion = { .json = true, .rows = completions_rows, .names = completions_names, .params = native_params, .cap = "n_predict", .tree = TREE };
 
 /* ---- endpoints that generate no text ---- */
 
@@ -289,6 +482,15 @@ static const struct row input_rows[] = {
 	{ "messages[*]",                  T_OBJECT, ROLE_OTHER, 0, READ_MESSAGE },
 	ROW_ROLE("messages[*].role"),
 	ROW_DEEP("messages[*].content", ROLE_BY_MESSAGE),
+	{ 0 },
+};
+/* Speech has voices that are called like people. */
+static const struct name_row input_names[] = {
+	WORD("encoding_format"),
+	WORD("response_format"),
+	WORD("stream_format"),
+	WORD("voice"),
+	WORD("truncate"),
 	{ 0 },
 };
 static const struct ref_row input_refs[] = { { "input[*].image_url.url", "url" }, { 0 } };
@@ -313,7 +515,7 @@ static const struct ref_row form_refs[] = {
 static const struct row batch_rows[] = { MODEL, { "metadata", T_ANY, ROLE_OTHER, F_DATA, 0 }, { 0 } };
 static const struct ref_row batch_refs[] = { { "input_file_id", "file" }, { 0 } };
 
-const struct table table_input     = { .json = true, .rows = input_rows, .refs = input_refs, .model = "model", .tree = TREE };
+const struct table table_input     = { .json = true, .rows = input_rows, .names = input_names, .refs = input_refs, .model = "model", .tree = TREE };
 const struct table table_form      = { .lenient = true, .rows = form_rows, .refs = form_refs, .model = "model", .tree = TREE };
 static const struct table table_batch_job = { .json = true, .rows = batch_rows, .refs = batch_refs, .tree = TREE };
 
@@ -330,7 +532,15 @@ static const struct row session_rows[] = {
 	ROW_DATA("session.tracing.metadata", ROLE_OTHER),
 	{ 0 },
 };
-static const struct table table_session = { .lenient = true, .rows = session_rows, .tree = TREE };
+#define SESSION_NAMES(at) \
+	ANSWER_NAMES(at), \
+	WORD(at "type"), \
+	WORD(at "voice"), \
+	WORD(at "modalities"), \
+	WORD(at "output_modalities"), \
+	WORD(at "audio")
+static const struct name_row session_names[] = { SESSION_NAMES(""), SESSION_NAMES("session."), { 0 } };
+static const struct table table_session = { .lenient = true, .rows = session_rows, .names = session_names, .tree = TREE };
 
 /* ---- events of a realtime session, one a message ---- */
 
@@ -362,8 +572,19 @@ static const struct ref_row realtime_refs[] = {
 	ITEM_REFS("item"), ITEM_REFS("response.input[*]"), { "response.prompt.id", "prompt" },
 	{ "session.prompt.id", "prompt" }, { 0 },
 };
+static const struct name_row realtime_names[] = {
+	WORD("event_id"),
+	WORD("item_id"),
+	WORD("previous_item_id"),
+	WORD("response_id"),
+	ITEM_NAMES("item"),
+	SESSION_NAMES("session."),
+	SESSION_NAMES("response."),
+	ITEM_NAMES("response.input[*]"),
+	{ 0 },
+};
 static const struct table table_realtime = {
-	.json = true, .text_type = "input_text", .rows = realtime_rows, .parts = realtime_parts, .keyed = responses_keyed,
+	.json = true, .text_type = "input_text", .rows = realtime_rows, .names = realtime_names, .parts = realtime_parts, .keyed = responses_keyed,
 	.refs = realtime_refs, .speaker = ROLE_USER, .cap = "", .tree = TREE
 };
 
@@ -371,10 +592,11 @@ static const struct table table_realtime = {
 
 /* A line is a request of a batch: {"custom_id","method","url","body"}. */
 static const struct row line_rows[] = { { "body", T_OBJECT, ROLE_OTHER, 0, READ_REQUEST }, { 0 } };
+static const struct name_row line_names[] = { WORD("custom_id"), WORD("method"), WORD("url"), { 0 } };
 static const struct row no_rows[] = { { "purpose", T_STRING, ROLE_OTHER, F_RESERVED, 0 }, { 0 } };
 
 #define LINE(by, part_rows, keyed_rows, wrote) { \
-	.json = true, .batch = true, .rows = line_rows, .parts = part_rows, .keyed = keyed_rows, .speaker = wrote, .inner = by, .tree = TREE }
+	.json = true, .batch = true, .rows = line_rows, .names = line_names, .parts = part_rows, .keyed = keyed_rows, .speaker = wrote, .inner = by, .tree = TREE }
 static const struct table line_chat        = LINE(&table_chat, chat_parts, NULL, ROLE_OTHER);
 static const struct table line_responses   = LINE(&table_responses, responses_parts, responses_keyed, ROLE_USER);
 static const struct table line_completions = LINE(&table_completions, NULL, NULL, ROLE_OTHER);

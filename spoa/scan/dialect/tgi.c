@@ -18,6 +18,11 @@ static const struct row generate_rows[] = {
 	ROW_DEEP("messages[*].content", ROLE_BY_MESSAGE),
 	{ 0 },
 };
+static const struct name_row names[] = {
+	WORD("parameters.grammar.type"),
+	SCHEMA("parameters.grammar.value"),
+	{ 0 },
+};
 static const struct param_row params[] = {
 	{ "parameters.temperature", "temperature" },
 	{ "parameters.top_p", "top_p" },
@@ -31,7 +36,7 @@ static const struct param_row params[] = {
 
 /* The server has one model. Bodies name no model, only an adapter. */
 #define GENERATE                                                                               \
-	.rows = generate_rows, .params = params, .cap = "parameters.max_new_tokens",           \
+	.rows = generate_rows, .names = names, .params = params, .cap = "parameters.max_new_tokens",           \
 	.tree = TREE
 static const struct table generate = { .json = true, GENERATE };
 static const struct table tokens = {

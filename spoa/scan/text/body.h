@@ -59,6 +59,9 @@ struct segment {
 	bool data : 1;	  /* holds the data of a file, if the part has any */
 	bool media : 1;	  /* the dialect has the data or the address of a file at this place */
 	bool unattributed : 1; /* the author is unknown: it may be the user or a tool */
+	/* a name, id or word of the protocol, which providers compare byte for byte: it is never
+	 * edited, its key is no context, and only patterns are searched for in it */
+	bool identifier : 1;
 	bool candidate : 1;    /* used by body_read() only; afterwards, for token ids: the list
 				* was edited */
 	uint32_t key;	       /* For a value: index of the segment that names it (its key, field

@@ -61,6 +61,10 @@ struct frame {
 	bool no_models;	   /* no member names a model because of its key */
 	bool told;	   /* a model was named in it */
 	bool schema;	   /* inside a schema: its keywords hold no model names */
+	enum name_kind idents; /* which strings and keys in it are identifiers */
+	bool enumerated;       /* a schema that lists the permitted values */
+	uint32_t fallback;     /* of a schema: index + 1 of the segment of its default; 0: none */
+	uint32_t speaker;      /* of a message: the same of the speaker's name */
 	uint32_t ids; /* index + 1 of the segment of the token ids that this list holds; 0: none */
 	enum model_key names; /* the meaning of its own key, if its strings name models */
 	uint32_t first;	      /* index of the first segment inside */
@@ -856,6 +860,55 @@ walk_join_part(struct walk *w, const struct frame *f, struct frame *list, bool f
 	return 0;
 }
 
+/* ---- identifiers ----
+ *
+ * In a schema, the names of members and the permitted values are identifiers. A model repeats
+ * them in its calls, and the provider compares them. */
+
+/* Returns what is an identifier in the value of the current member or element. */
+static enum name_kind
+value_names(const struct walk *w, const struct node *node, const struct row *row)
+{
+	const struct frame *f = &w->frames[w->depth];
+
+	if (node && node->name)
+		return node->name;
+	switch (f->idents) {
+	case NAME_WORD: return NAME_WORD;
+	case NAME_SCHEMAS: return NAME_SCHEMA;
+	case NAME_SCHEMA: return f->object ? name_in_schema(f->name) : NAME_SCHEMA;
+	default: return row && (row->flags & F_RESERVED) ? NAME_WORD : NAME_NONE;
+	}
+}
+
+/* Marks the segment of the string that was read last, if it is an identifier. */
+static void
+note_identifier(struct walk *w, const struct node *node, const struct row *row)
+{
+	struct frame *f = &w->frames[w->depth];
+	enum name_kind is = value_names(w, node, row);
+	struct segment *s = &w->segs.v[w->segs.n - 1];
+
+	s->identifier = is == NAME_WORD || is == NAME_SPEAKER;
+	if (is == NAME_SPEAKER)
+		f->speaker = (uint32_t)w->segs.n;
+	if (f->idents == NAME_SCHEMA && f->object && span_is(f->name, "default"))
+		f->fallback = (uint32_t)w->segs.n;
+}
+
+/* Settles at the end of an object what depends on its other members: the default of a schema
+ * with permitted values is one of them, and only models and tools have names that are not
+ * personal. */
+static void
+settle_identifiers(struct walk *w, const struct frame *f)
+{
+	if (f->fallback && f->enumerated)
+		w->segs.v[f->fallback - 1].identifier = true;
+	if (f->speaker)
+		w->segs.v[f->speaker - 1].identifier =
+			f->role == ROLE_ASSISTANT || f->role == ROLE_TOOL_RESULT;
+}
+
 /* ---- the walk ---- */
 
 static int
@@ -909,9 +962,14 @@ read_body_key(struct walk *w, const struct json_event *ev)
 	if (f->part)
 		walk_part_key(w, f, f->member ? f->member->key : text);
 	int err = add_segment(w, ROLE_KEY, SEG_JSON, ev, text, f->key);
-	if (!err)
-		w->segs.v[w->segs.n - 1].reserved =
-			w->t->rows && f->member && f->member != f->node->any;
+	if (!err) {
+		struct segment *s = &w->segs.v[w->segs.n - 1];
+		s->reserved = w->t->rows && f->member && f->member != f->node->any;
+		s->identifier = s->reserved || f->idents == NAME_WORD || f->idents == NAME_KEYS ||
+				f->idents == NAME_SCHEMAS;
+	}
+	if (f->idents == NAME_SCHEMA && span_is(text, "enum"))
+		f->enumerated = true;
 	return err;
 }
 
@@ -1026,6 +1084,8 @@ read_scalar(struct walk *w, const struct node *node, const struct row *row, enum
 		if (!text.p)
 			return walk_no_memory(w);
 		err = add_segment(w, role, SEG_JSON, ev, text, key);
+		if (!err)
+			note_identifier(w, node, row);
 		if (!err && (w->frames[w->depth].anyone || (row && (row->flags & F_ANYONE))))
 			w->segs.v[w->segs.n - 1].unattributed = true;
 		bool names = !err && named_model(w, row);
@@ -1087,6 +1147,7 @@ push(struct walk *w, const struct node *node, const struct row *row,
 		    model_key_in(MODEL_OWN, called) ||
 		    (around->schema && model_key_in(MODEL_SCHEMA_KEYWORD, called));
 	enum model_key names = named_model(w, row);
+	enum name_kind idents = value_names(w, node, row);
 	/* Each object in a list describes itself by its own members. */
 	if (object && (!around->object || names == KEY_MODEL))
 		names = names ? KEY_MODEL : KEY_ELSE;
@@ -1102,6 +1163,7 @@ push(struct walk *w, const struct node *node, const struct row *row,
 		.no_models = none,
 		.schema = around->schema || model_key_in(MODEL_SCHEMA, called),
 		.names = names,
+		.idents = idents,
 		.message = row && row->read == READ_MESSAGE,
 		.part = object && row && row->read == READ_PART,
 		.first = (uint32_t)w->segs.n,
@@ -1138,6 +1200,7 @@ pop(struct walk *w, const struct json_event *ev)
 	if (f->ids)
 		w->segs.v[f->ids - 1].end = (uint32_t)ev->end;
 	settle_seals(w, f);
+	settle_identifiers(w, f);
 	if (!err)
 		err = settle_reasoning(w, f, ev->end);
 	struct frame *holder = &w->frames[w->depth];

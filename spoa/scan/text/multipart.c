@@ -501,6 +501,7 @@ read_known(struct reader *r, const struct node *n, struct segment *s, const stru
 	if (row->role < ROLE_COUNT)
 		s->role = row->role;
 	s->reserved = p->counted || (row->flags & F_RESERVED);
+	s->identifier = row->flags & F_RESERVED;
 	switch (row->read) {
 	case READ_MODEL:
 		return merge_model(&r->merge, &(struct model_mark){ s->start, s->end, s->text,

@@ -131,6 +131,11 @@ build(const struct table *t)
 	struct maker m = { .snake = t->snake };
 	struct node *root = new_node(&m, (struct span){ NULL, 0 }), *n;
 
+	/* The nodes of rows come before these in each list of members, because bodies have them
+	 * more often. */
+	for (const struct name_row *r = t->names; root && r && r->path; r++)
+		if ((n = node_of(&m, root, r->path)))
+			n->name = r->kind;
 	for (const struct row *r = t->rows; root && r && r->path; r++)
 		if ((n = node_of(&m, root, r->path))) {
 			INVARIANT(!n->row);

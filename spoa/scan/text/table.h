@@ -6,6 +6,7 @@
 #define SCAN_TEXT_TABLE_H
 
 #include "scan/text/body.h"
+#include "scan/text/identifier.h"
 
 /* The JSON types that a row allows at its path. The body is refused if the value has another
  * type. */
@@ -22,8 +23,9 @@ enum {
 
 /* Flags of a row. */
 enum {
-	F_RESERVED = 1, /* routing or the dialect reads the value: a finding is denied, not
-			 * rewritten */
+	/* routing or the dialect reads the value, which is an identifier: a finding is denied,
+	 * not rewritten */
+	F_RESERVED = 1,
 	/* all strings inside the value have this role too, unless another row gives them a
 	 * role */
 	F_DEEP = 2,
@@ -139,6 +141,18 @@ struct ref_row {
 	const char *path, *kind;
 };
 
+/* An identifier: a name, id or word that a provider compares byte for byte. Besides the members
+ * listed here, values with F_RESERVED and keys that a row or list names are identifiers. */
+struct name_row {
+	const char *path;
+	enum name_kind kind;
+};
+
+/* clang-format off */
+#define WORD(path)   { path, NAME_WORD }
+#define SCHEMA(path) { path, NAME_SCHEMA }
+/* clang-format on */
+
 /* How a request body is read. */
 struct table {
 	bool json;	 /* the body must be one JSON object */
@@ -159,6 +173,7 @@ struct table {
 	const struct part_row *parts; /* parts by their "type" */
 	const struct part_row *keyed; /* parts without "type", by their keys */
 	const struct seal_row *seals;
+	const struct name_row *names;
 	const struct param_row *params;
 	const struct ref_row *refs;
 	/* For JSON lines: returns the table for a line, given its "url" ("" if it has none).
@@ -176,6 +191,7 @@ struct node {
 	unsigned bit;		/* number among its siblings, below 64 */
 	const struct row *row;	/* NULL: only a step on the way to other rows */
 	const struct seal_row *seal;
+	enum name_kind name;
 	const char *param, *ref;
 	const struct node *members, *next;
 	const struct node *element, *any; /* the element of a list; any: a member that no row

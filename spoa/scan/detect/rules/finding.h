@@ -46,6 +46,8 @@ struct detect_options {
 	bool all_candidates;
 	bool skip_samples; /* ignore published sample values */
 	bool labeled_names; /* find people's names only after a label: "Name: Maria Lopez" */
+	bool identifier; /* the text is a name, id or word of a protocol: only patterns are
+			  * searched for, not lists of words */
 	/* NULL: search for all entities. Otherwise only for those in the set. The result is the
 	 * same as that of a full search without the other entities; texts that contain none of
 	 * them cost less. */
