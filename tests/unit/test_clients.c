@@ -1,0 +1,168 @@
+/* The first requests of coding agents (tests/data/clients/) under each shipped policy: the
+ * requests pass, and no name, id or word of the protocol in them is changed. A request without a
+ * credential, such as the look whether the server responds, gets a 401, which clients ignore.
+ * Runs in the root of the source tree. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support/run_cmd.h"
+
+static const char *const clients[] = { "agent-sdk", "claude", "cline", "codex", "continue",
+	"gemini", "opencode", "qwen" };
+
+/* A policy, the host of its routes, and the paths that it has no route for: their beginnings,
+ * with spaces between. */
+static const struct {
+	const char *policy, *host, *without;
+} policies[] = {
+	{ "default", "any.example", "/v1beta/" },
+	{ "hipaa", "ai.example.org", "/v1beta/" },
+	{ "gdpr-eu", "ai.example.eu", "/v1beta/" },
+	{ "gdpr-eu", "us.ai.example.eu", "/v1beta/ /v1/messages /" },
+	{ "pci", "any.example", "/v1beta/ /v1/messages /" },
+	{ "source-code", "ai.example.com", "/v1beta/" },
+	{ "agents-mcp", "any.example", "/v1beta/" },
+	{ "coding-agents", "any.example", "/v1beta/" },
+	{ "budgets", "any.example", "/v1beta/" },
+};
+
+/* Returns true if a word of `without` is the beginning of the path; "/" alone stands for the
+ * paths of requests without a body. */
+static bool
+has_no_route(const char *without, const char *path, bool empty)
+{
+	for (const char *at = without; *at; at += strcspn(at, " "), at += *at == ' ') {
+		size_t n = strcspn(at, " ");
+		if (n == 1 ? empty : !strncmp(path, at, n))
+			return true;
+	}
+	return false;
+}
+
+/* Adds the texts that must reach the provider as they are: keys, and strings under keys that name
+ * something. `key` is the key of the value or of the list around it. */
+static void
+add_identifiers(json_t *set, const json_t *v, const char *key)
+{
+	static const char *const names[] = { "name", "id", "call_id", "type", "enum", "required",
+		"role", "model", "tool_choice", "effort", "syntax" };
+	const char *k;
+	json_t *x;
+	size_t i;
+
+	json_object_foreach((json_t *)(uintptr_t)v, k, x) {
+		char text[256];
+		snprintf(text, sizeof(text), "\"%s\":", k);
+		json_object_set_new(set, text, json_true());
+		add_identifiers(set, x, k);
+	}
+	json_array_foreach(v, i, x) {
+		add_identifiers(set, x, key);
+	}
+	for (i = 0; json_is_string(v) && i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(key, names[i])) {
+			char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+			json_object_set_new(set, text, json_true());
+			free(text);
+		}
+}
+
+/* Returns the case of one request, as a value of a test file. */
+static json_t *
+case_of(const char *client, const json_t *r, size_t number, size_t policy)
+{
+	const char *method = json_string_value(json_object_get(r, "method"));
+	const char *url = json_string_value(json_object_get(r, "path"));
+	json_t *body = json_object_get(r, "body"), *expect = json_object();
+	json_t *names = json_object(), *has = json_array();
+	char *text = json_is_object(body) ? json_dumps(body, JSON_COMPACT) : NULL;
+	const char *name;
+	json_t *value;
+
+	if (has_no_route(policies[policy].without, url, !text)) {
+		json_object_set_new(expect, "status", json_integer(404));
+	} else {
+		json_object_set_new(expect, "status", json_integer(200));
+		add_identifiers(names, body, "");
+		json_object_foreach(names, name, value) {
+			json_array_append_new(has, json_string(name));
+		}
+		if (text)
+			json_object_set(expect, "body_has", has);
+	}
+	json_t *request = json_pack("{s:s, s:s, s:s, s:O}", "method", method, "path", url, "host",
+		policies[policy].host, "headers", json_object_get(r, "headers"));
+	if (text)
+		json_object_set_new(request, "body", json_string(text));
+	bool anonymous = !*json_string_value(json_object_get(r, "credential"));
+	if (anonymous && json_integer_value(json_object_get(expect, "status")) == 200)
+		json_object_set_new(expect, "status", json_integer(401));
+	json_t *c = json_pack("{s:o, s:o, s:o}", "name",
+		json_sprintf("%s, request %zu", client, number), "request", request, "expect",
+		expect);
+	assert_non_null(c);
+	if (anonymous)
+		json_object_set_new(c, "identity", json_string("none"));
+	free(text);
+	json_decref(names);
+	json_decref(has);
+	return c;
+}
+
+static void
+first_requests_pass_each_shipped_policy(void **state)
+{
+	json_t *file[sizeof(clients) / sizeof(clients[0])];
+	char cwd[256], name[64];
+
+	(void)state;
+	assert_non_null(getcwd(cwd, sizeof(cwd)));
+	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
+		char from[64];
+		snprintf(from, sizeof(from), "tests/data/clients/%s.json", clients[i]);
+		file[i] = json_load_file(from, 0, NULL);
+		assert_non_null(file[i]);
+	}
+	for (size_t p = 0; p < sizeof(policies) / sizeof(policies[0]); p++) {
+		json_t *cases = json_array(), *r;
+		size_t n;
+		for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++)
+			json_array_foreach(json_object_get(file[i], "requests"), n, r) {
+				json_array_append_new(cases, case_of(clients[i], r, n + 1, p));
+			}
+		json_t *all = json_pack("{s:o, s:{s:{s:s, s:s, s:s, s:[s]}}, s:o}", "policy",
+			json_sprintf("%s/policies/%s.yaml", cwd, policies[p].policy), "defaults",
+			"identity", "person", "ada", "team", "red", "department", "support",
+			"roles", "hipaa-trained", "cases", cases);
+		snprintf(name, sizeof(name), "%zu.test.yaml", p);
+		char *text = json_dumps(all, 0);
+		put(name, text);
+		int code = tollgate("", "policy", "test", path(name), NULL);
+		if (code)
+			fail_msg("%s, host %s: exit %d\n%s%s", policies[p].policy,
+				policies[p].host, code, cmd_out, cmd_err);
+		assert_null(strstr(cmd_out, "not ok"));
+		free(text);
+		json_decref(all);
+	}
+	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++)
+		json_decref(file[i]);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(first_requests_pass_each_shipped_policy),
+	};
+	cmd_warm();
+	return cmocka_run_group_tests(tests, temp_dir_make, temp_dir_remove);
+}
