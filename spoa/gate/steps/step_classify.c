@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/utf8.h"
 #include "base/effort.h"
@@ -125,11 +126,33 @@ score_injection(struct request *r, const struct segment *s, struct span text)
 	}
 }
 
+/* Returns true if the bytes from start to end are a part of a UUID, not all of it (RFC 9562 4). */
+static bool
+is_in_uuid(struct span text, size_t start, size_t end)
+{
+	enum { UUID = 36 };
+	size_t first = start > UUID - 1 ? start - (UUID - 1) : 0;
+
+	for (size_t at = first; at <= start && at + UUID <= text.n; at++) {
+		size_t i = 0;
+		while (i < UUID && (i == 8 || i == 13 || i == 18 || i == 23
+						   ? text.p[at + i] == '-'
+						   : is_hex(text.p[at + i])))
+			i++;
+		if (i == UUID && end <= at + UUID)
+			return start > at || end < at + UUID;
+	}
+	return false;
+}
+
 /* Returns true for a finding by chance: in data that a provider sealed, one block in three
- * hundred looks like a name or a postcode. */
+ * hundred looks like a name or a postcode, and among 2,000 random ids one looks like an account
+ * number. */
 static bool
 is_chance(const struct request *r, const struct segment *s, const struct finding *f)
 {
+	if (s->identifier && is_in_uuid(s->text, f->start, f->end))
+		return true;
 	return s->sealed && !detect_entity_spreads(r->snap->rules, f->entity) &&
 	       opaque_is_sealed(s->text);
 }

@@ -66,9 +66,10 @@ one() {
 	esac </dev/null
 }
 # tools: prints the names of the tools in the requests that the provider has seen
-tools() { seen 20 | jq -r '.. | .body? // empty | if type == "string" then (fromjson? // empty) else . end | .tools[]? | .name // .function.name // .functionDeclarations[]?.name' 2>/dev/null | sort -u; }
+tools() { seen 20 | jq -r '.. | .body? // empty | if type == "string" then (fromjson? // empty) else . end | .tools[]? | (.name // .function.name // .functionDeclarations[]?.name) | select(.)' 2>/dev/null | sort -u; }
 # The policy as it is shipped, for this machine's host and providers; callers use the stack's tokens.
 policy() {
+	cp "$root"/policies/prices.yaml "$root"/policies/source-code.* "$D/"
 	sed -E -e 's/^identity:.*/&\n  - jwt: {header: authorization, demo_issuer: true}\n  - jwt: {header: x-api-key, demo_issuer: true}/' \
 		-e 's/, host: [a-z.]+\}/}/' -e 's/backend: (azure_eu|openai_us|inhouse)/backend: openai/' -e 's/backend: anthropic_eu/backend: anthropic/' \
 		-e 's/backend: (mcp-[a-z]+|payments)/backend: openai/' "$root/policies/$1.yaml" >"$D/policy.yaml"
@@ -89,9 +90,9 @@ for p in "${policies[@]}"; do
 			like "$c: without the gateway, it says what the provider says" "${alone[$c]}" 'has read your message and agrees'
 		fi
 		forget
-		: >"$D/haproxy.log"
+		before=$(stat -c %s "$D/haproxy.log")
 		said=$(one "$c" "$EDGE" "$T")
-		if grep -aq ' 404 .* "POST' "$D/haproxy.log" || grep -aqE '"POST [^"]*" 404' "$D/haproxy.log"; then
+		if tail -c "+$((before + 1))" "$D/haproxy.log" | grep -a ' 404 ' | grep -aq POST; then
 			cell[$c,$p]="no route"
 			case $c,$p in
 			gemini,* | claude,pci | agent-sdk,pci | continue,pci) ok "$c, $p: the policy has no route for its API" ;;
