@@ -6,7 +6,7 @@
 
 #include "base/span.h"
 
-/* What is an identifier in a value. */
+/* The identifiers in a value. */
 enum name_kind {
 	NAME_NONE,
 	NAME_WORD,    /* every string and key in the value */
