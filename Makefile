@@ -427,7 +427,7 @@ print-deps:
 	@printf '%s\n' $(DEPS_BUILD) $(DEPS_LLHTTP) $(DEPS_RUN) $(DEPS_TEST) $(DEPS_FRESH)
 
 .PHONY: fresh-test
-fresh-test: ## make demo and make test in a minimal Debian 12 and 13 (SUITE=trixie: in that one; as root)
+fresh-test: ## make demo, install, deb, test and docker/'s steps in a minimal Debian 12 and 13 (SUITE=trixie: in that one; as root)
 	@tests/support/deps git:git $(DEPS_FRESH)
 	@tests/support/fresh $(if $(filter command line environment,$(origin SUITE)),$(SUITE),bookworm trixie)
 
@@ -474,15 +474,19 @@ support: $(B)/mockllm $(B)/extract_tool $(B)/stackhelp $(B)/traffic $(B)/quick/c
 all: support
 
 # What a newcomer types: demo, test, e2e.
-.PHONY: test check-sanitized check-long e2e demo unit-programs seed-programs print-tests
+.PHONY: test check-fresh check-sanitized check-long e2e demo unit-programs seed-programs print-tests
 test: deps ## every ring but the long ones, from a fresh machine
 	@tests/support/rings
 
 check-sanitized: deps ## the programs of make test and the fuzz targets' seeds, under ASan and UBSan
 	@tests/support/rings asan
 
-check-long: deps ## the other long rings: clang's warnings, texts made to be dear, CONTRIBUTING's examples, real SDKs, e2e files that take long, two builds that are the same bytes, a minimal Debian, HAProxy 3.0 to 3.4, newer Redis, a smoke of what runs for long
-	@tests/support/rings warnings effort examples clients late repro fresh newer newest smoke
+check-fresh: ## the commands of README and the steps of docker/ in a minimal Debian 12 (even days) or 13 (odd days), without optimization (as root)
+	@tests/support/deps git:git $(DEPS_FRESH)
+	@tests/support/rings fresh
+
+check-long: deps ## the other long rings, or STAGES: clang's warnings, texts made to be dear, CONTRIBUTING's examples, real SDKs, e2e files that take long, two builds that are the same bytes, each target in a minimal Debian, HAProxy 3.0 to 3.4, newer Redis, a smoke of what runs for long, one of them whole (WHOLE=NAME)
+	@tests/support/rings $(or $(STAGES),warnings effort examples clients late repro targets newer newest sources smoke whole)
 
 .PHONY: altered clocks
 altered: deps ## ten minutes in which a proxy changes 5 % of what Redis sends

@@ -113,7 +113,7 @@ npm_packages() {
 		cmp -s "$build/$1/package-lock.json" "$build/$1/.installed" && exit 0
 		cd "$build/$1" && npm ci --no-audit --no-fund >"$D/npm.log" 2>&1 && cp package-lock.json .installed
 	) 9>"$build/$1/.lock"; then
-		skip "$2" "npm ci failed: $(grep -m1 'npm error' "$D/npm.log" || tail -1 "$D/npm.log")"
+		skip "$2" "needs network: npm ci failed: $(grep -m1 'npm error' "$D/npm.log" || tail -1 "$D/npm.log")"
 		return 1
 	fi
 }

@@ -8,7 +8,7 @@ what="token ids equal to tiktoken's"
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }
 npm_packages tokens "$what" || exit 0
 tollgate=$build/tollgate
-make -s -C "$root" B="$build" ranks >"$D/ranks.log" 2>&1 || { skip "$what" "make ranks failed: $(tail -1 "$D/ranks.log")"; exit 0; }
+make -s -C "$root" B="$build" ranks >"$D/ranks.log" 2>&1 || { skip "$what" "needs network: make ranks failed: $(tail -1 "$D/ranks.log")"; exit 0; }
 sources=("$root"/spoa/*/*.c "$root"/spoa/*/*/*.c "$root"/docs/*.md "$root"/policies/*.yaml)
 
 compare() { # encoding, texts, options of tokens: prints "N texts, N wrong"
