@@ -89,6 +89,8 @@ policy_alone_free(struct policy_alone *p)
 {
 	json_decref(p->searched);
 	p->searched = NULL;
+	json_decref(p->meant);
+	p->meant = NULL;
 	detect_free(&p->rules);
 	arena_reset(&p->a);
 	p->p = NULL;

@@ -15,6 +15,9 @@ struct policy_alone {
 	const char *version; /* the version label, as in the records of its decisions */
 	json_t *searched;    /* an object: names of entities by the hash that decisions record;
 			      * NULL: none were read */
+	/* an object: recorded_meanings() of each version whose decisions were read; NULL: not
+	 * looked up */
+	json_t *meant;
 };
 /* Loads the policy file `policy`. If `policy` is NULL, the configuration names the file; if
  * `config` is NULL too, the usual configuration file is used if it exists. Returns false

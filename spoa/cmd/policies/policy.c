@@ -44,10 +44,12 @@
 #include "policy/config/config.h"
 #include "policy/config/include.h"
 #include "policy/differences.h"
+#include "policy/own.h"
 #include "policy/policy.h"
 #include "policy/schema.h"
 #include "record/archive/kept_policy.h"
 #include "record/audit/record_terms.h"
+#include "scan/detect/detect.h"
 
 /* ---- versions, policy history, policy show ---- */
 
@@ -464,6 +466,53 @@ main_file(struct apply *ap)
 }
 
 static bool
+is_in_folder(const char *folder, const char *name)
+{
+	size_t n = strlen(folder);
+
+	if (strstr(name, ".."))
+		return false;
+	if (!strcmp(folder, "."))
+		return name[0] != '/';
+	return !strncmp(name, folder, n) && (name[n] == '/' || folder[n - 1] == '/');
+}
+
+/* Takes the files that FILE names and that are beside it, as `policy replay --policy FILE` reads
+ * them, unless the installed ones are equal. A file that is not beside FILE is read from where the
+ * policy is installed, so mistakes are reported later. */
+static bool
+take_files_beside(struct apply *ap, const char *file, const char *to)
+{
+	const char *slash = strrchr(file, '/'), *end = strrchr(to, '/');
+	const char *from = slash ? arena_printf(&ap->a, "%.*s", (int)(slash - file), file).p : ".";
+	const char *folder = end ? arena_printf(&ap->a, "%.*s", (int)(end - to), to).p : ".";
+	size_t cut = slash ? (size_t)(slash - file) + 1 : 0;
+	struct detect_rules *rules = NULL;
+	struct file_set read;
+	bool ok = from && folder;
+
+	file_set_init(&read);
+	SCOPED_ARENA(a, 0, false);
+	SCOPED_DIAG(d);
+	file_set_record(&read);
+	policy_open(&a, file, ap->cfg, ap->cfg->detectors, &rules, &d);
+	file_set_record(NULL);
+	detect_free(&rules);
+	for (size_t i = 0; ok && i < read.n; i++) {
+		const struct set_file *f = &read.v[i];
+		SCOPED_BUF(text, 0);
+		if (!versions_has_file(f) || !strcmp(f->name, file) || !is_in_folder(from, f->name))
+			continue;
+		const char *name = arena_printf(&ap->a, "%s/%s", folder, f->name + cut).p;
+		if (name && buf_file(&text, name) && span_eq(buf_view(&text), f->text))
+			continue;
+		ok = name && file_set_add(&ap->next, f->kind, name, f->text);
+	}
+	file_set_free(&read);
+	return ok;
+}
+
+static bool
 take_new_file(struct apply *ap, const char *file)
 {
 	const char *to = main_file(ap);
@@ -477,7 +526,8 @@ take_new_file(struct apply *ap, const char *file)
 			err == ERR_LIMIT ? "the file is too large" : strerror(errno));
 		return false;
 	}
-	return file_set_add(&ap->next, FILE_OF_POLICY, to, buf_view(&text));
+	return file_set_add(&ap->next, FILE_OF_POLICY, to, buf_view(&text)) &&
+	       take_files_beside(ap, file, to);
 }
 
 /* Returns true if the compiled-in detection rules are those of the kept version. */
@@ -1032,18 +1082,6 @@ find_record(struct apply *ap, const char *version, json_t **record)
 								"other policy",
 		ap->cfg->journal, version);
 	return EXIT_NO;
-}
-
-static bool
-is_in_folder(const char *folder, const char *name)
-{
-	size_t n = strlen(folder);
-
-	if (strstr(name, ".."))
-		return false;
-	if (!strcmp(folder, "."))
-		return name[0] != '/';
-	return !strncmp(name, folder, n) && (name[n] == '/' || folder[n - 1] == '/');
 }
 
 /* Adds a file to those that are installed, unless the file on disk has the same contents. A

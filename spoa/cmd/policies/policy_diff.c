@@ -353,6 +353,7 @@ struct replay {
 	struct tally tally, attempts, answers;
 	json_t *awaited; /* the last attempts that were relayed, by id */
 	const struct query *q;
+	struct kept_places places; /* the texts of the policies that decided */
 	struct opening *opening; /* opens sealed values with --key; NULL: sealed values are
 				  * unknown */
 	struct arena a;		 /* reset after each record */
@@ -487,6 +488,7 @@ one_record(struct replay *re, json_t *record)
 	char reason[128];
 	const char *unsure;
 
+	recorded_meanings(&re->policy, re->q->config, &re->places, record);
 	if (!r || !v || !recorded_read(r, record, &re->policy, &re->a)) {
 		tally_cannot(tally, "the record cannot be read back");
 		return;
@@ -668,8 +670,10 @@ replay_records(struct replay *re, const struct query *q, const struct opening_ar
 	all.since_ns = 0;
 	all.arg = re;
 	all.line = replay_line;
-	if (!policy_alone_load(&re->policy, q->what, q->config, policy) || query_source(&all) ||
-		(args->key && !(re->opening = opening_begin(&all, args))) || query_run(&all))
+	if (!policy_alone_load(&re->policy, q->what, q->config, policy) || query_source(&all))
+		return EXIT_CANNOT;
+	re->places = query_places(&all);
+	if ((args->key && !(re->opening = opening_begin(&all, args))) || query_run(&all))
 		return EXIT_CANNOT;
 	print_replay(re, as_json);
 	return re->tally.different || re->attempts.different || re->answers.different

@@ -623,13 +623,7 @@ static bool
 load_deciding(struct audit_args *a, struct wanted *w)
 {
 	const char *version = record_text(w->record, RF_POLICY_VERSION);
-	const struct config *cfg = a->q.journal ? NULL : cmd_config(&a->q.arena, a->q.config);
-	/* an export has the texts in FILE.policies */
-	const bool own = a->q.file && kept_policy_any(a->q.file);
-	const struct kept_places places = {
-		.journal = own ? a->q.file : cfg ? cfg->journal : a->q.journal,
-		.beside = cfg ? cfg->other_journal : a->q.beside
-	};
+	const struct kept_places places = query_places(&a->q);
 	int err = ERR_NOTFOUND;
 
 	SCOPED_BUF(why, 4096);

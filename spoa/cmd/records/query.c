@@ -826,6 +826,17 @@ query_source(struct query *q)
 	return 0;
 }
 
+struct kept_places
+query_places(struct query *q)
+{
+	const struct config *cfg = q->journal ? NULL : cmd_config(&q->arena, q->config);
+	/* an export has the texts in FILE.policies */
+	bool own = q->file && kept_policy_any(q->file);
+
+	return (struct kept_places){ .journal = own ? q->file : cfg ? cfg->journal : q->journal,
+		.beside = cfg ? cfg->other_journal : q->beside };
+}
+
 int
 query_begin(struct query *q, const struct cmd_option *options, char *const *operands, int n)
 {

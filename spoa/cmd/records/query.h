@@ -15,6 +15,7 @@
 #include "base/codec/lines.h"
 #include "base/redis/redis_map.h"
 #include "cmd/cmd.h"
+#include "record/archive/kept_policy.h"
 #include "record/audit/record_fields.h"
 #include "record/audit/record_terms.h"
 #include "record/journal/journal.h"
@@ -99,6 +100,9 @@ int query_begin(
 /* Sets the place to the configured journal if the command line names none. Returns 0, or an
  * exit code after a message. */
 int query_source(struct query *q);
+/* Returns where the texts of the policies are kept that made the decisions. The strings live as
+ * long as the query. */
+struct kept_places query_places(struct query *q);
 /* Ends the reading and frees the arena. Returns `code`, the command's exit code. */
 int query_end(struct query *q, int code);
 /* Checks a term with a fixed list of words, such as --decision. Returns 0, or an exit code

@@ -21,6 +21,8 @@
 #include "policy/rule.h"
 #include "policy/section.h"
 #include "record/audit/record_fields.h"
+#include "scan/detect/detect.h"
+#include "scan/inject/inject.h"
 #include "scan/text/body.h"
 
 /* ---- members of a record ---- */
@@ -201,6 +203,88 @@ recorded_searched(const struct policy_alone *p, const char *hash, struct entity_
 	}
 }
 
+/* ---- how entities were found ---- */
+
+/* Returns an object: for each entity a text that is equal if both policies find the same values
+ * of it, and the threshold of its score. */
+static json_t *
+meanings_of(const struct policy_alone *p)
+{
+	struct detect_options o = policy_detect_options(p->p);
+	json_t *all = json_object();
+
+	for (size_t e = 0; e < detect_entity_count(p->rules); e++) {
+		const char *name = detect_entity_name(p->rules, e);
+		json_object_set_new(all, name,
+			json_pack("[of]",
+				json_sprintf("%016llx %d %d",
+					(unsigned long long)detect_entity_meaning(p->rules, e),
+					o.skip_samples,
+					o.labeled_names && !strcmp(name, "PERSON")),
+				(double)p->p->thresholds[e]));
+	}
+	if (p->p->inject)
+		json_object_set_new(all, "prompt.injection",
+			json_sprintf("%s %llx", inject_version(p->p->inject),
+				(unsigned long long)p->p->inject_off));
+	return all;
+}
+
+void
+recorded_meanings(struct policy_alone *p, const char *config, const struct kept_places *places,
+	const json_t *record)
+{
+	const char *version = record_text(record, RF_POLICY_VERSION);
+	struct policy_alone then = { .p = NULL };
+	json_t *meant = NULL;
+
+	if (!p->meant)
+		p->meant = json_pack("{so}", p->version, meanings_of(p));
+	if (!*version || json_object_get(p->meant, version))
+		return;
+	SCOPED_BUF(why, 4096);
+	if (places->journal &&
+		policy_alone_kept(&then, config, places, version, NULL, &why) == 0)
+		meant = meanings_of(&then);
+	json_object_set_new(p->meant, version, meant ? meant : json_null());
+	policy_alone_free(&then);
+}
+
+/* Returns why a rule's result on the recorded findings is uncertain: this policy finds one of the
+ * entities in `of` otherwise. Returns NULL if it finds them as the policy that decided. */
+static const char *
+found_otherwise(const struct recorded *r, const struct policy_alone *p,
+	const struct entity_set *of, bool any, struct arena *a)
+{
+	const json_t *now = json_object_get(p->meant, p->version);
+
+	for (size_t e = 0; r->compares && e < detect_entity_count(p->rules); e++) {
+		const char *name = detect_entity_name(p->rules, e);
+		json_t *then = json_object_get(r->meant, name), *is = json_object_get(now, name);
+		if (!any && !entity_in(of, e))
+			continue;
+		if (!r->meant)
+			return "the text of the policy that decided is not kept, so its classes "
+			       "are unknown";
+		if (!then)
+			return arena_printf(a, "%s was not searched for", name).p;
+		if (!json_equal(json_array_get(then, 0), json_array_get(is, 0)) ||
+			json_real_value(json_array_get(then, 1)) >
+				json_real_value(json_array_get(is, 1)))
+			return arena_printf(a, "%s was searched for in another way", name).p;
+	}
+	return NULL;
+}
+
+static bool
+scores_otherwise(const struct recorded *r, const struct policy_alone *p)
+{
+	return r->compares &&
+	       !json_equal(json_object_get(r->meant, "prompt.injection"),
+		       json_object_get(json_object_get(p->meant, p->version),
+			       "prompt.injection"));
+}
+
 /* ---- missing values ---- */
 
 /* Reads the values of data sources by the names that p has. A source that the record lacks
@@ -256,9 +340,10 @@ read_missing(struct recorded *out, json_t *record, const struct policy_alone *p)
 	for (size_t k = 0; out->no_roles && k < p->p->nclasses; k++)
 		missing[V_PROMPT_CLASSES] |= p->p->classes[k].roles != 0;
 	if (record_get(record, RF_INJECTION) &&
-		recorded_roles(record_get(record, RF_INJECTION_ROLES)) == p->p->inject_roles)
+		recorded_roles(record_get(record, RF_INJECTION_ROLES)) == p->p->inject_roles &&
+		!scores_otherwise(out, p))
 		return;
-	/* no rule read the score then, or it was computed on other texts */
+	/* no rule read the score then, or it was computed otherwise or on other texts */
 	missing[V_PROMPT_INJECTION] = true;
 	for (size_t k = 0; k < p->p->nclasses; k++)
 		missing[V_PROMPT_CLASSES] |= p->p->classes[k].injection > 0;
@@ -384,6 +469,12 @@ recorded_read(
 	out->all_searched =
 		!record_get(record, RF_SEARCHED) || record_is(record, RF_SEARCHED, "all");
 	recorded_searched(p, record_text(record, RF_SEARCHED), &out->searched);
+	if (p->meant && !out->same_version) {
+		json_t *meant = json_object_get(
+			p->meant, record_text(record, RF_POLICY_VERSION));
+		out->compares = true;
+		out->meant = json_is_object(meant) ? meant : NULL;
+	}
 	read_missing(out, record, p);
 	read_data(out, record, p->p, a);
 	read_route(out, record, p->p);
@@ -399,6 +490,15 @@ recorded_unsure(const struct recorded *r, const struct recorded_answer *answer,
 	const struct slot_set *missing = answer ? &answer->missing : &r->missing;
 	struct entity_set none = { { 0 } }, used = rule->redact, asked = answer ? none : used;
 
+	bool any = false;
+	if (r->compares) {
+		struct entity_set of = rule->redact;
+		any = !policy_names_used(p->p, p->rules, rule->when, &of);
+		any |= answer && !policy_answer_names_used(p->p, p->rules, rule->when, &of);
+		const char *why = found_otherwise(r, p, &of, any, a);
+		if (why)
+			return why;
+	}
 	if (answer && rule->reads_score && missing->in[V_RESPONSE_INJECTION])
 		return "response.injection was not recorded";
 	/* the only reason that --key can remove */
@@ -613,7 +713,8 @@ recorded_answer_read(struct recorded_answer *out, json_t *record, json_t *decisi
 			out->missing.in[slot] = false;
 	recorded_not_held(record_get(record, RF_ANSWER_VERDICT_NOT_HELD), &out->missing);
 	out->missing.in[V_RESPONSE_INJECTION] =
-		!json_is_true(record_get(record, RF_ANSWER_VERDICT_SCORED));
+		!json_is_true(record_get(record, RF_ANSWER_VERDICT_SCORED)) ||
+		scores_otherwise(request, p);
 	read_recorded_lists(out, record, a);
 	for (size_t slot = V_TOOL_NAME; slot <= V_MCP_METHOD; slot++)
 		out->missing.in[slot] = false; /* known for tool calls of a model */

@@ -7,6 +7,7 @@
 
 #include "cmd/alone.h"
 #include "policy/verdict/explain.h"
+#include "record/archive/kept_policy.h"
 #include "scan/text/body.h"
 
 /* A decision that was read back. It borrows from the record and from the arena given to
@@ -25,6 +26,9 @@ struct recorded {
 	bool all_searched;
 	bool no_roles; /* the record does not state where some entities were found */
 	struct entity_set searched; /* the entities that were searched for, if not all */
+	/* p->meant has an entry for the record's version; meant NULL: its text is not kept */
+	bool compares;
+	json_t *meant;
 	struct policy_facts facts;
 	struct slot_set missing;
 	const struct cel_value *data[CAP_DATA];
@@ -38,6 +42,11 @@ struct recorded {
 /* Reads the record of a policy that came into force: the entities that later decisions
  * searched for. They are kept in p->searched. */
 void recorded_policy(struct policy_alone *p, json_t *record);
+/* Notes in p->meant how the policy that made this decision finds each entity, from its text that
+ * is kept at one of the places. Later, decisions count as uncertain if a rule of *p reads an
+ * entity that *p finds otherwise, because the recorded requests were not searched for it. */
+void recorded_meanings(struct policy_alone *p, const char *config,
+	const struct kept_places *places, const json_t *record);
 /* Returns true for a record of a decision by rules, of a request or of a later attempt. */
 bool recorded_decides(const json_t *record);
 /* Returns true if the request was relayed, so that a response may exist. */

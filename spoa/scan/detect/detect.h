@@ -35,6 +35,10 @@ bool detect_jit(const struct detect_rules *r);
  * version. */
 const char *detect_version(const struct detect_rules *r);
 
+/* Returns a hash of what finds this entity: its patterns, words and lists, without the threshold.
+ * If it is equal in two rule sets of one program, both find the same. */
+uint64_t detect_entity_meaning(const struct detect_rules *r, size_t entity);
+
 struct detect_scratch *detect_scratch_new(const struct detect_rules *r);
 /* Erases all remains of scanned texts from the scratch. Takes some microseconds: call it after
  * the last text of a request, not after each. */

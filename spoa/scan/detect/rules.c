@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/fnv.h"
 #include "scan/detect/custom/custom_stage.h"
 #include "scan/detect/engine.h"
 #include "scan/detect/names/names.h"
@@ -196,6 +197,49 @@ detect_jit(const struct detect_rules *r)
 		if (r->patterns[i].code && !r->patterns[i].jit)
 			return false;
 	return true;
+}
+
+static uint64_t
+hash_text(uint64_t hash, const char *s)
+{
+	return fnv64_step(fnv64_bytes(hash, s, strlen(s)), 0xff);
+}
+
+static uint64_t
+hash_words(uint64_t hash, const struct span *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		hash = fnv64_step(fnv64_bytes(hash, v[i].p, v[i].n), 0xff);
+	return fnv64_step(hash, n);
+}
+
+uint64_t
+detect_entity_meaning(const struct detect_rules *r, size_t entity)
+{
+	const struct entity_rule *e = &r->entities[entity];
+	const float numbers[] = { e->context.boost, e->context.penalty };
+	uint64_t h = hash_text(FNV64_BASIS, e->name);
+
+	h = fnv64_bytes(h, numbers, sizeof(numbers));
+	h = hash_words(h, e->context.words.v, e->context.words.n);
+	h = hash_words(h, e->context.against.v, e->context.against.n);
+	h = hash_words(h, e->samples, e->nsamples);
+	h = fnv64_step(h, (uint64_t)e->separators << 8 | (uint64_t)e->spreads);
+	for (size_t i = 0; i < r->npatterns; i++) {
+		const struct pattern *p = &r->patterns[i];
+		const unsigned how[] = { p->keyed, p->needs_context, p->clear, p->kind, p->runs,
+			p->alone, p->has_then, p->back_max };
+		if (p->entity != entity)
+			continue;
+		h = hash_text(h, p->regex);
+		h = hash_text(h, p->check ? p->check->name : "");
+		h = fnv64_bytes(h, how, sizeof(how));
+		h = fnv64_bytes(h, &p->score, sizeof(p->score));
+	}
+	for (size_t i = 0; r->names && i < FINDERS; i++)
+		if (r->finders[i] == entity + 1)
+			h = fnv64_bytes(h, names_digest(r->names), crypto_hash_sha256_BYTES);
+	return custom_meaning(r, entity, h);
 }
 
 const char *

@@ -20,6 +20,7 @@
 #include "base/effort.h"
 #include "base/err.h"
 #include "base/file_set.h"
+#include "base/fnv.h"
 #include "base/scoped.h"
 #include "scan/detect/custom/custom_words.h"
 #include "scan/detect/custom/dictionary.h"
@@ -460,9 +461,11 @@ custom_pattern(struct detect_rules *r, const struct yaml_node *n, unsigned index
 /* ---- words, dictionaries, fingerprints ---- */
 
 static void
-add_words(struct custom *c, const struct detect_own *own, uint16_t entity, struct diag *d)
+add_words(struct detect_rules *r, const struct detect_own *own, uint16_t entity, struct diag *d)
 {
+	struct custom *c = r->custom;
 	const struct yaml_node *from = own->words;
+	struct entity_rule *e = &r->entities[entity];
 
 	if (!c->words)
 		c->words = dictionary_new();
@@ -473,9 +476,11 @@ add_words(struct custom *c, const struct detect_own *own, uint16_t entity, struc
 	for (const struct yaml_node *n = from ? yaml_first(from) : NULL; n;
 		n = yaml_next(from, n)) {
 		int err = dictionary_add(c->words, n->s, entity, own->exact_case);
+		e->terms = fnv64_step(fnv64_bytes(e->terms, n->s.p, n->s.n), own->exact_case);
 		if (err < 0)
 			diag_at(d, n, "words: %s: %s", n->s.p, dictionary_error_text(c->words, err));
 	}
+	e->terms_in_file = own->dictionary != NULL;
 	if (own->dictionary)
 		dictionary_file(c->words, own->dictionary, own->dictionary_at, entity,
 			own->exact_case, d);
@@ -515,7 +520,7 @@ custom_attach(
 	if (own->words || own->dictionary) {
 		/* at most OWN_CLASSES, which the policy ensures */
 		c->owners[c->nowners++] = entity;
-		add_words(c, own, entity, d);
+		add_words(r, own, entity, d);
 	}
 	if (own->dictionary)
 		c->words_at = yaml_place(&r->arena, own->dictionary_at);
@@ -543,6 +548,26 @@ add_version(struct detect_rules *r)
 	}
 	crypto_hash_sha256_final(&h, digest);
 	sodium_bin2hex(r->version, sizeof(r->version), digest, sizeof(digest));
+}
+
+uint64_t
+custom_meaning(const struct detect_rules *r, size_t entity, uint64_t hash)
+{
+	const struct entity_rule *e = &r->entities[entity];
+	const struct custom *c = r->custom;
+
+	hash = fnv64_step(hash, e->terms);
+	if (c && c->words && e->terms_in_file) /* one digest for the files of all classes */
+		hash = fnv64_bytes(hash, dictionary_digest(c->words), 32);
+	for (size_t i = 0; c && i < c->nlists; i++) {
+		const struct fingerprints *f = c->lists[i].prints;
+		if (c->lists[i].entity != entity)
+			continue;
+		hash = fnv64_step(hash, c->lists[i].least);
+		hash = fnv64_step(hash, f->n);
+		hash = fnv64_step(fnv64_step(hash, f->sum[0]), f->sum[1]);
+	}
+	return hash;
 }
 
 /* Extends own_reach to the text that a term, or enough shingles, can take. */

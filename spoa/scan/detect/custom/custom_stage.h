@@ -16,6 +16,8 @@ void custom_attach(
 	struct detect_rules *r, const struct detect_own *own, uint16_t entity, struct diag *d);
 /* Completes the tables; call after rules_finish(). Returns 0 or ERR_NOMEM. */
 int custom_finish(struct detect_rules *r);
+/* Adds the words and lists of an entity to the hash (detect_entity_meaning()). */
+uint64_t custom_meaning(const struct detect_rules *r, size_t entity, uint64_t hash);
 void custom_free(struct custom **c);
 
 /* Finds the policy's words and fingerprints, after all patterns. Returns 0 or a negative

@@ -51,6 +51,9 @@ struct entity_rule {
 	size_t nsamples;
 	const struct example *examples;
 	size_t nexamples;
+	/* own classes: a hash of the words in the policy, and whether a file has more */
+	uint64_t terms;
+	bool terms_in_file;
 };
 
 /* The first n bytes of a literal. */
