@@ -270,8 +270,6 @@ static const struct {
 	{ "an array for a form", REST, "application/x-www-form-urlencoded", "[a=b", 400,
 		"invalid_json" },
 	{ "an empty body for a JSON dialect", ANTHROPIC, NULL, "", 400, "empty_body" },
-	{ "an empty body with a JSON type", REST, "application/problem+json", "", 400,
-		"empty_body" },
 	{ "white space for JSON", REST, "text/json", " ", 400, "invalid_json" },
 	{ "a broken escape in a form", REST, "application/x-www-form-urlencoded", "a=1%4", 400,
 		"invalid_form" },

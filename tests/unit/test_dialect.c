@@ -258,6 +258,49 @@ path_belongs_to_an_endpoint_of_its_family(void **state)
 	}
 }
 
+/* Whether a POST may have no body, from each family's own pages. */
+static const struct {
+	const char *dialect, *path;
+	bool may;
+} empties[] = {
+	{ "openai", "/v1/chat/completions", false },
+	{ "openai", "/v1/responses", false },
+	{ "openai", "/v1/embeddings", false },
+	{ "openai", "/v1/batches", false },
+	{ "openai", "/v1/batches/b_1/cancel", true },
+	{ "openai", "/v1/responses/resp_1/cancel", true },
+	{ "openai", "/v1/uploads/u_1/cancel", true },
+	{ "openai", "/v1/threads/t_1/runs/r_1/cancel", true },
+	{ "openai", "/v1/fine_tuning/jobs/j_1/cancel", true },
+	{ "openai", "/v1/vector_stores/v_1/file_batches/b_1/cancel", true },
+	{ "openai", "/v1/evals/e_1/runs/r_1/cancel", true },
+	{ "openai", "/v1/conversations", true },
+	{ "anthropic", "/v1/messages", false },
+	{ "anthropic", "/v1/messages/batches", false },
+	{ "anthropic", "/v1/messages/batches/b_1/cancel", true },
+	{ "gemini", "/v1beta/models/m:generateContent", false },
+	{ "gemini", "/v1beta/batches/b_1:cancel", true },
+	{ "mistral", "/v1/chat/completions", false },
+	{ "mistral", "/v1/batch/jobs/j_1/cancel", true },
+	{ "mistral", "/v1/fine_tuning/jobs/j_1/cancel", true },
+	{ "cohere", "/v2/chat", false },
+	{ "cohere", "/v1/embed-jobs/j_1/cancel", true },
+	{ "cohere", "/v2/batches/b_1:cancel", true },
+	{ "bedrock", "/model/m/converse", false },
+	{ "rest", "/orders/7/cancel", true },
+};
+
+static void
+endpoint_states_if_its_body_may_be_empty(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(empties); i++)
+		if (dialect_endpoint(dialect_find(span_str(empties[i].dialect)),
+			    SPAN_LIT("POST"), span_str(empties[i].path))
+				.may_be_empty != empties[i].may)
+			fail_msg("%s %s", empties[i].dialect, empties[i].path);
+}
+
 static const struct {
 	const char *path, *want; /* the family that the path implies */
 } tells[] = {
@@ -787,6 +830,7 @@ main(void)
 		cmocka_unit_test(index_finds_the_same_row_as_a_full_search),
 		cmocka_unit_test(endpoint_reads_its_body),
 		cmocka_unit_test(path_belongs_to_an_endpoint_of_its_family),
+		cmocka_unit_test(endpoint_states_if_its_body_may_be_empty),
 		cmocka_unit_test(every_table_makes_a_tree),
 		cmocka_unit_test(some_paths_imply_their_family),
 		cmocka_unit_test(separators_are_escaped_only_in_the_models_segment),

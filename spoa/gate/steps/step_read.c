@@ -160,15 +160,15 @@ ranks_of_ids(const struct request *r)
 	return ranks;
 }
 
-/* Returns true if the request may have no body. If it declares a type, it must match it even
- * without a body (HTTP/2 may omit the length). Every MCP POST has a message. */
+/* Returns true if the request may have no body. The endpoint decides, not the Content-Type:
+ * Python's SDKs declare JSON when they cancel something without a body. Every MCP POST has a
+ * message. */
 static bool
 needs_none(const struct request *r)
 {
 	static const char *const bodyless[] = { "GET", "HEAD", "DELETE", "OPTIONS" };
-	const struct http_field *ct = http_field_nth(&r->in.head, "content-type", 0);
 
-	return (SPAN_IN(r->in.head.method, bodyless) || !ct || ct->value.n == 0) &&
+	return (SPAN_IN(r->in.head.method, bodyless) || r->found.endpoint.may_be_empty) &&
 	       !(request_is_mcp(r) && span_is(r->in.head.method, "POST"));
 }
 
@@ -215,6 +215,27 @@ request_read_message(struct request *r)
 		return request_deny(
 			r, f->wrong.status, code_of(f->wrong.code), "", span_str(f->wrong.why));
 	return STEP_NEXT;
+}
+
+/* Denies a response in the background that the client could not fetch: the policy has no route for
+ * a GET of it. */
+static enum step_result
+deny_unfetched(struct request *r)
+{
+	const char *name = r->found.endpoint.name;
+	struct span method = SPAN_LIT("GET");
+
+	if (!name || (strcmp(name, "responses") != 0 && strcmp(name, "interactions") != 0) ||
+		r->in.message || r->found.observed ||
+		!dialect_in_background(&r->in.body, r->in.raw, &r->arena))
+		return STEP_NEXT;
+	struct span path = arena_printf(&r->arena, "%.*s/x", SPAN_ARG(r->in.head.path));
+	if (!path.p || policy_route(r->snap->policy, method, r->in.host, path))
+		return STEP_NEXT;
+	return request_deny(r, 400, "background_without_route", "",
+		SPAN_LIT("background: the policy has no route for GET of the response's path, so "
+			 "the response could never be fetched; send the request without "
+			 "`background: true`"));
 }
 
 static enum step_result
@@ -269,6 +290,8 @@ read_request_body(struct request *r)
 		if (r->snap->policy->reads_conversation)
 			r->in.conversation = dialect_conversation(&r->in.body);
 		keep_parameters(&r->in.body);
+		if (deny_unfetched(r) == STEP_DECIDED)
+			return STEP_DECIDED;
 		return request_unread(r, &r->in.body.unread) ? request_hold_work(r)
 							     : request_overload(r);
 	}

@@ -387,6 +387,27 @@ dialect_responds_later(const struct endpoint *e, const struct body *b)
 	return has_key(b, names, COUNT_OF(names)) || dialect_batches(e);
 }
 
+bool
+dialect_in_background(const struct body *b, struct span raw, struct arena *a)
+{
+	static const char *const names[] = { "background" };
+	struct json_member m;
+	struct json_event ev;
+	int err = 0;
+
+	if (!has_key(b, names, COUNT_OF(names)))
+		return false;
+	struct json *j = json_open(a, raw);
+	if (!j || json_next(j, &ev) != JSON_OBJECT)
+		return false;
+	while (json_member(j, a, raw, &m, &ev, &err)) {
+		if (span_is(m.key, names[0]))
+			return ev.tok == JSON_TRUE;
+		json_skip(j, &ev);
+	}
+	return false;
+}
+
 /* ---- batches whose requests are in a file ----
  *
  * The file is uploaded first, and the response names it. A job then refers to the file by this

@@ -358,6 +358,7 @@ dialect_endpoint(const struct dialect *d, struct span method, struct span path)
 		.bare_models = d->bare_models,
 		.free = dialect_is_of_mcp(d) };
 
+	e.may_be_empty = !e.table->json;
 	if (!r)
 		return e;
 	e.name = r->name;
@@ -365,6 +366,7 @@ dialect_endpoint(const struct dialect *d, struct span method, struct span path)
 	for (size_t i = 0; i < COUNT_OF(speaks); i++)
 		if (e.table == speaks[i].table)
 			e.dialect = speaks[i].dialect;
+	e.may_be_empty = !e.table->json || r->flags & E_EMPTY;
 	e.streams = r->flags & E_STREAMS;
 	e.stored = r->flags & E_STORED;
 	e.unseen = r->flags & E_UNSEEN;

@@ -57,6 +57,9 @@ struct endpoint {
 	bool stored;
 	/* the provider runs a model, but no response reports its usage */
 	bool unseen;
+	/* a POST may have no body: the row has no table that demands JSON, as for a cancel, or
+	 * says so */
+	bool may_be_empty;
 	bool free; /* providers do not charge for the request; no model runs */
 	/* the request creates or controls a session whose traffic does not pass the gateway */
 	bool beside;
@@ -158,6 +161,10 @@ bool dialect_may_reason(const struct dialect *d, struct span model, const struct
  * batch, the file of one, a response in the background. The client fetches the results later;
  * they are not counted again. */
 bool dialect_responds_later(const struct endpoint *e, const struct body *b);
+/* Returns true if the body has `background: true`: the provider answers at once, and the client
+ * fetches the response by a GET of the request's path and the response's id. `raw`: the body as
+ * JSON. The arena is used while reading. */
+bool dialect_in_background(const struct body *b, struct span raw, struct arena *a);
 
 /* Returns true if the provider serves the requests of the body as a batch, at the batch
  * price. */

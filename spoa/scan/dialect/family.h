@@ -16,6 +16,7 @@ enum {
 	E_FREE = 32,   /* providers do not charge for the request */
 	/* its session bypasses the gateway: WebRTC, SIP, or a client secret for one */
 	E_BESIDE = 64,
+	E_EMPTY = 128, /* the body may be empty, although the row's table demands JSON */
 };
 
 /* One endpoint. The grammar of `path`:

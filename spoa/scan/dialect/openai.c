@@ -652,7 +652,7 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", "/responses/{id}/cancel",         "stored_response", NULL, E_STORED },
 	{ "POST", "/responses/compact",             "compact",       &table_responses_count, 0 },
 	{ "POST", "/responses/input_tokens",        "count",         &table_responses_count, E_FREE },
-	{ "POST", "/conversations",                 "conversations", &table_items, 0 },
+	{ "POST", "/conversations",                 "conversations", &table_items, E_EMPTY },
 	{ "POST", "/conversations/{id}",            "conversations", NULL, 0 },
 	{ "POST", "/conversations/{id}/items",      "conversations", &table_items, 0 },
 	{ "GET",  "/conversations/{id}/items",      "stored",        NULL, 0 },

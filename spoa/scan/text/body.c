@@ -410,7 +410,7 @@ read_any_format(const struct table *t, struct span content_type, struct span raw
 
 	bool json = t->json || media == MEDIA_JSON;
 	if (!raw.n) {
-		if (json)
+		if (t->json) /* the endpoint needs one; a Content-Type alone does not */
 			return refuse(why, 400, "empty_body", 0,
 				"the body is empty, but must be JSON");
 		out->format = BODY_EMPTY;
