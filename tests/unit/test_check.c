@@ -467,6 +467,32 @@ unreachable_routes_are_noted(void **state)
 		{ "a route without a destination", "{name: m, match: {path: /else}}",
 			": route m: has neither targets nor a backend: HAProxy's own" },
 		{ "one path of two is free", "{name: m, match: {path: [/own, /else]}}", NULL },
+		{ "below a prefix", "{name: m, match: {methods: [POST], path: /below/x}}",
+			": route m: no request reaches it: route below above it matches" },
+		{ "a prefix below a prefix", "{name: m, match: {path_prefix: /below/more}}",
+			": route m: no request reaches it: route below above it matches" },
+		{ "a prefix that begins so", "{name: m, match: {path_prefix: /belowness}}", NULL },
+		{ "the same API", "{name: m, match: {api: openai}}",
+			": route m: no request reaches it: route all above it matches" },
+		{ "the API of one method", "{name: m, match: {api: openai, methods: [POST]}}",
+			": route m: no request reaches it: route all above it matches" },
+		{ "another API", "{name: m, match: {api: cohere}}", NULL },
+		{ "the API below a prefix", "{name: m, match: {api: cohere, path_prefix: /below}}",
+			": route m: no request reaches it: route below above it matches" },
+		{ "a host's route after one for all hosts",
+			"{name: m, match: {host: a.example, path: /own}}",
+			": route m: no request reaches it: route own above it matches" },
+		{ "a host's route after its own",
+			"{name: m, match: {host: a.example, path: /hosts}}",
+			": route m: no request reaches it: route hosts above it matches" },
+		{ "another host", "{name: m, match: {host: b.example, path: /hosts}}", NULL },
+		{ "one host of two is free",
+			"{name: m, match: {host: [a.example, b.example], path: /hosts}}", NULL },
+		{ "a host below a star", "{name: m, match: {host: x.s.example, path: /star}}",
+			": route m: no request reaches it: route star above it matches" },
+		{ "a star below a star", "{name: m, match: {host: '*.x.s.example', path: /star}}",
+			": route m: no request reaches it: route star above it matches" },
+		{ "the star's own name", "{name: m, match: {host: s.example, path: /star}}", NULL },
 		{ "another method", "{name: m, match: {methods: [GET, POST], path: /put}}",
 			NULL },
 		{ "another path", "{name: m, match: {path: /else}}", NULL },
@@ -478,12 +504,14 @@ unreachable_routes_are_noted(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char text[1024];
+		char text[2048];
 		snprintf(text, sizeof(text),
 			"tollgate: 1\nname: t\nroutes:\n"
 			"- {name: own, match: {path: /own}}\n"
 			"- {name: put, match: {methods: [PUT], path: /put}}\n"
 			"- {name: hosts, match: {host: a.example, path: /hosts}}\n"
+			"- {name: star, match: {host: '*.s.example', path: /star}}\n"
+			"- {name: below, match: {path_prefix: /below}}\n"
 			"- {name: all, match: {api: openai}}\n- %s\n",
 			rows[i].route);
 		put("p.yaml", text);

@@ -141,8 +141,8 @@ default_and_refusal_without_rules_are_explained(void **state)
 	says(o, 0, "not reached",
 		"hot was not reached: the request was decided before the rules");
 	assert_string_equal(text(json_object_get(o, "explain"), "refused"),
-		"before the rules: 404 no_route, no route of the policy matches this method, "
-		"host and path; check the URL");
+		"before the rules: 404 no_route, the gateway's policy has no route for this path, with "
+		"this method and host; check the URL, or let the gateway's operators add a route");
 	json_decref(o);
 	o = explained(REQUEST("\"headers\":{\"content-type\":\"application/json\"},\"body\":"
 			      "\"{\\\"messages\\\":[{\\\"role\\\":\\\"user\\\",\\\"content\\\":"

@@ -221,6 +221,35 @@ member_row(const struct member *row, struct span path, struct span key)
 	return NULL;
 }
 
+/* Members of a request that names something stored at the caller's own provider: no other provider
+ * can read it, but the client can send it instead. */
+static const struct {
+	const char *name, *why;
+} stored_members[] = {
+	{ "previous_response_id",
+		"the previous response is stored at the provider that made it, and the target "
+		"cannot read it. Set `store: false` in the client, which then sends the whole "
+		"conversation, or start a new one" },
+	{ "conversation",
+		"the conversation is stored at the provider that made it, and the target cannot "
+		"read it. Set `store: false` in the client and send the whole conversation as "
+		"input" },
+	{ "previous_interaction_id",
+		"the previous interaction is stored at the provider that made it, and the target "
+		"cannot read it. Set `store: false` in the client and send the whole "
+		"conversation as input" },
+};
+
+/* Returns why a member that no row names has no equivalent. */
+static const char *
+why_nowhere(const struct node *n, struct span path)
+{
+	for (size_t i = 0; !path.n && i < COUNT_OF(stored_members); i++)
+		if (span_is(n->key, stored_members[i].name))
+			return stored_members[i].why;
+	return question_nowhere;
+}
+
 static void
 read_members_in(struct question *q, const struct node *object, const struct member *rows,
 	struct span path, struct node **m)
@@ -232,7 +261,7 @@ read_members_in(struct question *q, const struct node *object, const struct memb
 			n->tok == JSON_NULL ? NULL : member_row(rows, path, n->key);
 		if (!row) {
 			if (n->tok != JSON_NULL)
-				question_refuse(q, n, question_nowhere);
+				question_refuse(q, n, why_nowhere(n, path));
 			continue;
 		}
 		const char *name = row->name;

@@ -111,8 +111,9 @@ step_match(struct request *r)
 	if (!r->found.route) {
 		e->dialect = dialect_for_path(r->in.head.path, true);
 		return request_deny(r, 404, "no_route", "",
-			SPAN_LIT("no route of the policy matches this method, host and path; "
-				 "check the URL"));
+			SPAN_LIT("the gateway's policy has no route for this path, with this "
+				 "method and host; check the URL, or let the gateway's operators "
+				 "add a route"));
 	}
 	if (r->in.socket && !r->found.route->websocket)
 		return request_deny(r, 501, "not_implemented", "",

@@ -481,34 +481,75 @@ note_direct(const struct noting *r)
 	}
 }
 
-/* Returns the route before route `i` that takes the method at that path, or NULL. Routes with
- * hosts are left out, because requests for other hosts pass them. */
-static const struct route *
-taken_by(const struct policy *p, size_t i, const char *method, const char *path)
+static bool
+covers_host(const struct route *a, const char *host)
 {
-	for (const struct route *o = p->routes; o < p->routes + i; o++) {
-		struct span of = method ? span_str(method) : SPAN_LIT("");
-		bool has = !o->nmethods || span_find(of, o->methods, o->nmethods) < o->nmethods;
-		if (has && !o->nhosts && policy_route_has_path(o, of, span_str(path)))
-			return o;
+	/* hosts that *.x matches are those whose part behind the star is below x too */
+	const char *name = strncmp(host, "*.", 2) != 0 ? host : host + 2;
+
+	for (size_t i = 0; i < a->nhosts; i++)
+		if (!strcmp(a->hosts[i], host) ||
+			(!strncmp(a->hosts[i], "*.", 2) &&
+				policy_host_in(span_str(name), &a->hosts[i], 1)))
+			return true;
+	return !a->nhosts;
+}
+
+/* Returns true if `a` matches all paths below the prefix, or of the API. */
+static bool
+covers_prefix(const struct route *a, const char *prefix, const struct dialect *api)
+{
+	struct span path = span_str(prefix);
+
+	for (size_t i = 0; i < a->nprefixes; i++) {
+		struct span own = span_str(a->prefixes[i]);
+		if (a->api ? a->api == api && !strcmp(a->prefixes[i], prefix)
+			   : span_starts(path, own) &&
+					(own.p[own.n - 1] == '/' || path.n == own.n ||
+						path.p[own.n] == '/'))
+			return true;
+	}
+	return a->api && a->api == api && !a->nprefixes;
+}
+
+/* Returns the first route above `of` that takes all requests of this method that `of` matches by
+ * one of its paths or prefixes. method "": any. */
+static const struct route *
+taker_of(const struct noting *r, const struct route *of, const char *method, const char *path,
+	const char *prefix)
+{
+	for (const struct route *a = r->p->routes; a < of; a++) {
+		bool takes = !a->nmethods ||
+			     (*method && span_find(span_str(method), a->methods, a->nmethods) <
+						 a->nmethods);
+		for (size_t i = 0; i < of->nhosts && takes; i++)
+			takes = covers_host(a, of->hosts[i]);
+		if (!takes || (a->nhosts && !of->nhosts))
+			continue;
+		if (path ? policy_route_has_path(a, span_str(method), span_str(path))
+			 : covers_prefix(a, prefix, of->api))
+			return a;
 	}
 	return NULL;
 }
 
-/* Returns the last of the routes that together take all paths of route `i` before it, or NULL
+/* Returns the last of the routes that together take all requests of route `of` before it, or NULL
  * if some request reaches the route. A route without methods has all methods. */
 static const struct route *
-covered_by(const struct policy *p, size_t i)
+covered_by(const struct noting *r, const struct route *of)
 {
-	const struct route *t = &p->routes[i], *by = NULL;
+	bool whole_api = of->api && !of->nprefixes;
+	const struct route *by = NULL;
 
-	if (!t->npaths || t->nprefixes || t->api || t->nhosts)
-		return NULL;
-	for (size_t k = 0; k < t->npaths; k++)
-		for (size_t m = 0; m < t->nmethods || m == 0; m++)
-			if (!(by = taken_by(
-				      p, i, t->nmethods ? t->methods[m] : NULL, t->paths[k])))
+	for (size_t i = 0; i < of->npaths + of->nprefixes + whole_api; i++)
+		for (size_t m = 0; m < of->nmethods || m == 0; m++) {
+			const char *path = i < of->npaths ? of->paths[i] : NULL;
+			const char *prefix = path || whole_api ? "/"
+							       : of->prefixes[i - of->npaths];
+			by = taker_of(r, of, of->nmethods ? of->methods[m] : "", path, prefix);
+			if (!by)
 				return NULL;
+		}
 	return by;
 }
 
@@ -516,7 +557,7 @@ static void
 note_routes(const struct noting *r)
 {
 	for (size_t i = 0; i < r->p->nroutes; i++) {
-		const struct route *t = &r->p->routes[i], *by = covered_by(r->p, i);
+		const struct route *t = &r->p->routes[i], *by = covered_by(r, t);
 		if (by)
 			note_say(r, t->at,
 				"route %s: no request reaches it: route %s above it matches "
