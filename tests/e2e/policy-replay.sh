@@ -34,17 +34,11 @@ done <<'T'
 another word|{words: [Project Falcon, Project Condor], patterns: ["FLCN-[0-9]{4}"]}
 a word less|{patterns: ["FLCN-[0-9]{4}"]}
 another pattern|{words: [Project Falcon], patterns: ["FLCN-[0-9]{4}", "CNDR-[0-9]{4}"]}
-case|{words: [Project Falcon], patterns: ["FLCN-[0-9]{4}"], case: exact}
+case|{words: [Project Falcon], patterns: ["FLCN-[0-9]{4}"], case: true}
 a context|{words: [Project Falcon], patterns: ["FLCN-[0-9]{4}"], context: [codename]}
 T
 policy "$first" 'detectors: {thresholds: {US_SSN: 0.1}}' | sed 's/^  - {name: no-secrets.*/  - {name: ssn, when: "\\"US_SSN\\" in prompt.entities", deny: true}/' >"$D/new.yaml"
 like "a lower threshold makes its entity uncertain" "$(replay; cat "$D/out")" 'US_SSN was (not searched for|searched for in another way), and a rule reads it'
-policy "$first" >"$D/new.yaml"
-mv "$D/journal.policies" "$D/aside"
-sed -i 's/Project Falcon/Project Falcone/' "$D/new.yaml"
-like "without the text of the policy that decided, nothing is compared" "$(replay; cat "$D/out")" 'not compared 3: the text of the policy that decided is not kept'
-mv "$D/aside" "$D/journal.policies"
-
 # ---- files beside the policy ----
 
 policy '{dictionary: terms.txt}' >"$D/mine/next.yaml"

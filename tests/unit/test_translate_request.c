@@ -914,7 +914,7 @@ reference_to_a_stored_turn_is_refused_with_the_fix(void **state)
 {
 	static const struct {
 		const char *in, *at;
-	} rows[] = {
+	} kept[] = {
 		{ "{'input':[{'role':'user','content':'hi'},{'type':'item_reference','id':'msg_1'}]}", "input[1].type" },
 		{ "{'input':'hi','previous_response_id':'resp_1'}", "previous_response_id" },
 		{ "{'input':'hi','conversation':'conv_1'}", "conversation" },
@@ -925,17 +925,17 @@ reference_to_a_stored_turn_is_refused_with_the_fix(void **state)
 	struct translated_request made;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		char *in = quoted(rows[i].in);
+	for (size_t i = 0; i < COUNT_OF(kept); i++) {
+		char *in = quoted(kept[i].in);
 		for (enum form to = FORM_CHAT; to < FORMS_OF_TALK; to++) {
 			if (to == FORM_RESPONSES)
 				continue;
 			arena_init(&a, 0, false);
 			buf_init(&out, 0);
 			assert_int_equal(translate(FORM_RESPONSES, to, span_str(in), 9, NULL, 0, &a, &out, &made), ERR_UNSUPPORTED);
-			if (!span_is(made.refused, rows[i].at) || !strstr(made.why, "stored") ||
+			if (!span_is(made.refused, kept[i].at) || !strstr(made.why, "stored") ||
 				!strstr(made.why, "`store: false`"))
-				fail_msg("%s: %s", rows[i].in, made.why);
+				fail_msg("%s: %s", kept[i].in, made.why);
 			buf_free(&out);
 			arena_reset(&a);
 		}

@@ -263,9 +263,6 @@ found_otherwise(const struct recorded *r, const struct policy_alone *p,
 		json_t *then = json_object_get(r->meant, name), *is = json_object_get(now, name);
 		if (!any && !entity_in(of, e))
 			continue;
-		if (!r->meant)
-			return "the text of the policy that decided is not kept, so its classes "
-			       "are unknown";
 		if (!then)
 			return arena_printf(a, "%s was not searched for", name).p;
 		if (!json_equal(json_array_get(then, 0), json_array_get(is, 0)) ||
@@ -472,8 +469,8 @@ recorded_read(
 	if (p->meant && !out->same_version) {
 		json_t *meant = json_object_get(
 			p->meant, record_text(record, RF_POLICY_VERSION));
-		out->compares = true;
-		out->meant = json_is_object(meant) ? meant : NULL;
+		out->compares = json_is_object(meant);
+		out->meant = meant;
 	}
 	read_missing(out, record, p);
 	read_data(out, record, p->p, a);

@@ -26,7 +26,7 @@ struct recorded {
 	bool all_searched;
 	bool no_roles; /* the record does not state where some entities were found */
 	struct entity_set searched; /* the entities that were searched for, if not all */
-	/* p->meant has an entry for the record's version; meant NULL: its text is not kept */
+	/* the text of the policy that decided is kept, and meant is its entry of p->meant */
 	bool compares;
 	json_t *meant;
 	struct policy_facts facts;

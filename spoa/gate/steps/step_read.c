@@ -167,8 +167,10 @@ static bool
 needs_none(const struct request *r)
 {
 	static const char *const bodyless[] = { "GET", "HEAD", "DELETE", "OPTIONS" };
+	const struct http_field *ct = http_field_nth(&r->in.head, "content-type", 0);
 
-	return (SPAN_IN(r->in.head.method, bodyless) || r->found.endpoint.may_be_empty) &&
+	return (SPAN_IN(r->in.head.method, bodyless) || r->found.endpoint.may_be_empty || !ct ||
+		       ct->value.n == 0) &&
 	       !(request_is_mcp(r) && span_is(r->in.head.method, "POST"));
 }
 

@@ -58,7 +58,7 @@ struct endpoint {
 	/* the provider runs a model, but no response reports its usage */
 	bool unseen;
 	/* a POST may have no body: the row has no table that demands JSON, as for a cancel, or
-	 * says so */
+	 * has E_EMPTY */
 	bool may_be_empty;
 	bool free; /* providers do not charge for the request; no model runs */
 	/* the request creates or controls a session whose traffic does not pass the gateway */
