@@ -391,6 +391,8 @@ const struct option_row option_rows[] = {
 		"add tollgate to this frontend of HAProxy; may be repeated" },
 	{ "close-others", NULL, "init",
 		"make all other frontends refuse requests to the paths of the API" },
+	{ "policy-routes", NULL, "init",
+		"let the policy route requests for which HAProxy has rules that init cannot translate" },
 	{ "backend", "NAME=DIALECT", "init",
 		"the API dialect of a backend, such as local=openai; may be repeated" },
 	{ "person", "NAME", "init",

@@ -7,6 +7,7 @@
 # The lines at the top of an edge's file describe its test:
 #   # init: ARGUMENTS          arguments of tollgate init
 #   # gate: URL [CURL OPTIONS] a host that passes the gate; gets direct and relayed requests
+#   # model: URL N            a gated URL of a model, whose requests have N keys of the company
 #   # probes: N N              the number of direct and relayed probes, if it is not the number of gates
 #   # moved: URL               a gated host that another frontend redirects
 #   # site: URL [OPTIONS]      a site of the company: status, text and Location must not change
@@ -182,6 +183,12 @@ words gate | while read -r url options; do
 	# shellcheck disable=SC2086
 	ask "$url$path" $options -H "$json" -d "$chat"
 	say "$url: the gate refuses a request without a key" "$status $(field x-tollgate-decision)" "401 deny"
+done
+words model | while read -r url keys; do
+	ask "$url" -H "$auth" -H "$json" -d '{"model":"echo","max_tokens":20,"input":"jane.doe@example.com","messages":[{"role":"user","content":"jane.doe@example.com"}]}'
+	seen=$(fetch GET 'http://127.0.0.1:8001/_seen?last=1')
+	say "$url: the request is redacted and leads where it did" \
+		"$status $(field x-tollgate-decision) $(grep -c 'sk-the-company' <<<"$seen") $(grep -c 'jane.doe' <<<"$seen")" "200 redact $keys 0"
 done
 words moved | while read -r url options; do
 	ask "$url$path" -H "$auth" -H "$json" -d "$chat"

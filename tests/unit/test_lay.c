@@ -99,7 +99,7 @@ unclear_choices_are_asked_for(void **state)
 		struct haproxy h;
 		struct lay l;
 		wish.backend[0] =
-			(struct lay_backend){ choices[i].backend, choices[i].dialect, NULL };
+			(struct lay_backend){ .name = choices[i].backend, .dialect = choices[i].dialect };
 		haproxy_init(&h);
 		assert_int_equal(haproxy_read_text(&h, "h.cfg", span_str(choices[i].text)), 0);
 		haproxy_resolve(&h);
@@ -508,7 +508,10 @@ dialect_gets_its_route(void **state)
 	assert_non_null(
 		strstr(policy, "\n  one: {backend: one, dialect: gemini, external: true}\n"));
 	assert_non_null(strstr(policy,
-		"\n  - {name: two, match: {api: bedrock}, response: [meter, record], targets: "
+		"\n  - {name: two, match: {path_prefix: \"/v1/messages\"}, response: [meter], "
+		"targets: [two]}\n"));
+	assert_non_null(strstr(policy,
+		"\n  - {name: two-2, match: {api: bedrock}, response: [meter, record], targets: "
 		"[two]}\n"));
 	assert_int_equal(tollgate("", "check", "-c", path("etc/tollgate/tollgate.yaml"),
 				 "--policy", path("etc/tollgate/default.yaml"), NULL),
@@ -616,6 +619,106 @@ second_backend_of_a_dialect_is_named(void **state)
 	assert_null(strstr(cmd_out, "no route leads to backend one"));
 	assert_non_null(
 		strstr(whole("etc/tollgate/default.yaml"), "  # vllm has no route yet:\n"));
+}
+
+/* One host for several services. `rules` are the frontend's; `policy` and `stanza` are parts of the
+ * result, and `table` is a line of what init prints. */
+#define SERVICES                                                                               \
+	"backend www\n    server a 127.0.0.1:80\nbackend docs\n    server a 127.0.0.1:81\n"    \
+	"backend local\n    server a 10.0.0.5:8000\nbackend tools\n    http-request "          \
+	"set-header x-api-key k\n    server a 127.0.0.1:82\nbackend openai\n    http-request "  \
+	"set-header authorization k\n    server a api.openai.com:443\n"
+static void
+routing_of_the_operator_is_kept(void **state)
+{
+	static const char ai[] = "    acl ai hdr(host) -i ai.example.com\n    use_backend tools if ai "
+				 "{ path_beg /tools/ }\n";
+	static const struct {
+		const char *name, *rules, *policy, *stanza, *table;
+	} rows[] = {
+		{ "a whole path to a local model", "    use_backend local if ai { path /v1/chat/completions }\n    use_backend openai if ai\n",
+			"path: /v1/chat/completions}\n    targets: [local]\n", NULL,
+			"/v1/chat/completions         local                local (route chat)\n" },
+		{ "a local model is internal", "    use_backend local if ai { path_end /chat/completions }\n    use_backend openai if ai\n",
+			"  local: {backend: local, dialect: openai, external: false}\n", NULL, NULL },
+		{ "the rest stays with the provider", "    use_backend local if ai { path_beg /v1/chat/ }\n    use_backend openai if ai\n",
+			"path: /v1/embeddings}\n    targets: [openai]\n", NULL, NULL },
+		{ "a page without a key stays outside the gate", "    use_backend docs if ai { path_beg /docs }\n    use_backend openai if ai\n",
+			NULL, "bool(false) if tollgate { path_beg /docs }  #",
+			"docs, outside the gate\n" },
+		{ "a negated path", "    use_backend docs if ai !{ path_beg /v1/ }\n    use_backend openai if ai\n",
+			"path: /v1/responses}\n    targets: [openai]\n",
+			"bool(true) if tollgate { path_beg /v1/ }  #", NULL },
+		{ "a service with a key gets a route", "    use_backend openai if ai\n",
+			"{name: tools, match: {path_prefix: \"/tools/\"}, targets: [tools]}\n", NULL,
+			"tools (route tools)\n" },
+		{ "a map of paths", "    use_backend %[path,map_beg(tests/data/judge/paths.map,openai)] if ai\n",
+			"path: /v1/chat/completions}\n    targets: [local]\n",
+			"bool(false) if tollgate { path_beg /docs }  #", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[8192];
+		snprintf(text, sizeof(text),
+			"global\n    group haproxy\n    chroot /var/lib/haproxy\ndefaults\n    mode "
+			"http\nfrontend web\n    bind :80\n%s%s    default_backend www\n" SERVICES,
+			ai, rows[i].rules);
+		put_tree(text, NULL);
+		if (INIT("--host", "ai.example.com", "--close-others", "--write") != 0)
+			fail_msg("%s: %s%s", rows[i].name, cmd_err, cmd_out);
+		if (rows[i].table && !strstr(cmd_out, rows[i].table))
+			fail_msg("%s: the table: %s", rows[i].name, cmd_out);
+		if (rows[i].policy &&
+			!strstr(whole("etc/tollgate/default.yaml"), rows[i].policy))
+			fail_msg("%s: %s", rows[i].name, whole("etc/tollgate/default.yaml"));
+		if (rows[i].stanza &&
+			!strstr(whole("etc/haproxy/haproxy.cfg"), rows[i].stanza))
+			fail_msg("%s: %s", rows[i].name, whole("etc/haproxy/haproxy.cfg"));
+		tollgate("", "check", "--haproxy-only", "--haproxy", path("etc/haproxy/haproxy.cfg"),
+			path("etc/haproxy/tollgate/tollgate.cfg"), "--haproxy-version", "2.6.12",
+			NULL);
+		assert_string_equal(cmd_err, "");
+		assert_int_equal(INIT("--undo", "--write"), 0);
+		assert_string_equal(whole("etc/haproxy/haproxy.cfg"), text);
+	}
+}
+
+/* A rule that reads more than host and path is a question, unless it leads where the others do. */
+static void
+rule_that_the_policy_cannot_repeat_is_asked_about(void **state)
+{
+	static const struct {
+		const char *rule;
+		bool asked;
+	} rows[] = {
+		{ "use_backend local if ai { src 10.0.0.0/8 }", true },
+		{ "use_backend local if ai { req.cook(beta) 1 }", true },
+		{ "use_backend %[lua.choose] if ai", true },
+		{ "use_backend local if ai { path_reg ^/v[12]/ }", true },
+		{ "use_backend openai if ai { src 10.0.0.0/8 }", false },
+		{ "use_backend local if !ai { src 10.0.0.0/8 }", false },
+		{ "use_backend local if { hdr(host) www.example.com } { src 10.0.0.0/8 }", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[8192];
+		snprintf(text, sizeof(text),
+			"global\n    group haproxy\n    chroot /var/lib/haproxy\ndefaults\n    mode "
+			"http\nfrontend web\n    bind :80\n    acl ai hdr(host) -i "
+			"ai.example.com\n    use_backend tools if ai { path /tools }\n    %s\n    "
+			"use_backend openai if ai\n    default_backend www\n" SERVICES,
+			rows[i].rule);
+		put_tree(text, NULL);
+		int code = INIT("--host", "ai.example.com", "--close-others");
+		if (code != (rows[i].asked ? 2 : 0) ||
+			(strstr(cmd_err, rows[i].rule) != NULL) != rows[i].asked)
+			fail_msg("%s: %d %s", rows[i].rule, code, cmd_err);
+		assert_int_equal(INIT("--host", "ai.example.com", "--close-others",
+					 "--policy-routes", "--write"),
+			0);
+	}
 }
 
 static void
@@ -1047,6 +1150,8 @@ main(void)
 		cmocka_unit_test(response_lines_have_their_own_defaults),
 		cmocka_unit_test(error_shows_the_difference_and_the_operators_lines),
 		cmocka_unit_test(older_tollgate_cfg_is_not_overwritten),
+		cmocka_unit_test(routing_of_the_operator_is_kept),
+		cmocka_unit_test(rule_that_the_policy_cannot_repeat_is_asked_about),
 		cmocka_unit_test(nothing_is_written_without_the_option),
 		cmocka_unit_test(difference_is_readable_for_patch),
 		cmocka_unit_test(result_passes_check_and_a_second_run_changes_nothing),

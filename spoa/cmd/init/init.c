@@ -838,6 +838,10 @@ init_run(struct init *in)
 	init_edits_end(in);
 	if (in->code != EXIT_DONE)
 		return in->code;
+	SCOPED_BUF(table, INIT_TEXT_BYTES);
+	if (!init_exists(in, "/etc/tollgate/default.yaml") || in->missing)
+		lay_table(&in->lay, &in->h, &table);
+	fwrite(table.n ? buf_view(&table).p : "", 1, table.n, stdout);
 	init_note_unreadable(in, daemons, COUNT_OF(daemons));
 	if (!in->missing && in->lay.nedit == 0)
 		printf("Nothing to do.\n");
@@ -1178,6 +1182,7 @@ cmd_init(int argc, char **argv)
 		{ "host", .text = in.wish.host, .count = &in.wish.nhost,
 			.most = LAY_HOSTS_MAX },
 		{ "close-others", .flag = &in.wish.close_others },
+		{ "policy-routes", .flag = &in.wish.policy_routes },
 		{ "backend", .text = backends, .count = &nbackends, .most = LAY_BACKENDS_MAX },
 		{ "person", .text = &in.person },
 		{ "root", .text = &in.root },

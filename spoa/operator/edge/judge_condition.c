@@ -13,25 +13,16 @@
 #include "base/codec/credentials.h"
 #include "operator/edge/judge_private.h"
 
-/* One term: either a name, or the words between braces. */
-struct term {
-	bool negated;
-	/* index of the first word, and of the word after the last, without braces */
-	size_t from, to;
-	struct span name; /* the ACL's name; empty if the term is in braces */
-};
-
-static bool
-is_or(struct span word)
+bool
+condition_is_or(struct span word)
 {
 	return span_is(word, "or") || span_is(word, "||");
 }
 
-/* Reads the term at word *i and moves *i behind it. */
-static struct term
-next_term(const struct haproxy_line *l, size_t *i)
+struct condition_term
+condition_next(const struct haproxy_line *l, size_t *i)
 {
-	struct term t = { .negated = false };
+	struct condition_term t = { .negated = false };
 	struct span word = l->word[*i];
 
 	if (span_is(word, "!") && *i + 1 < l->n) {
@@ -55,7 +46,7 @@ next_term(const struct haproxy_line *l, size_t *i)
 
 static bool
 words_are(
-	const struct haproxy_line *l, const struct term *t, const char *const *words, size_t n)
+	const struct haproxy_line *l, const struct condition_term *t, const char *const *words, size_t n)
 {
 	if (t->name.n || t->to - t->from != n)
 		return false;
@@ -70,7 +61,7 @@ words_are(
  * of a verdict (DECIDED). */
 static bool
 term_refers_to(const struct haproxy_section *s, const struct haproxy_line *l,
-	const struct term *t, unsigned what)
+	const struct condition_term *t, unsigned what)
 {
 	static const char *const inner[] = { "so_name", "tollgate-inner" };
 	static const char *const decided[] = { "var(txn.tollgate.via)", "-m", "found" };
@@ -117,8 +108,8 @@ holds_only(const struct haproxy_section *s, const struct haproxy_line *l, unsign
 	while (i < l->n) {
 		size_t terms = 0;
 		bool hit = false;
-		for (; i < l->n && !is_or(l->word[i]); terms++) {
-			struct term t = next_term(l, &i);
+		for (; i < l->n && !condition_is_or(l->word[i]); terms++) {
+			struct condition_term t = condition_next(l, &i);
 			hit |= (t.negated != unless) == leave && term_refers_to(s, l, &t, what);
 		}
 		if (unless && hit && terms == 1)
@@ -146,7 +137,7 @@ condition_requires(const struct haproxy_section *s, const struct haproxy_line *l
  * false or no such ACL exists. */
 static bool
 each_criterion(const struct haproxy_section *s, const struct haproxy_line *l,
-	const struct term *t, bool (*each)(const struct haproxy_line *, size_t, size_t, void *),
+	const struct condition_term *t, bool (*each)(const struct haproxy_line *, size_t, size_t, void *),
 	void *arg)
 {
 	struct haproxy_walk w = haproxy_walk(s);
@@ -193,13 +184,13 @@ excludes_only_acme(const struct haproxy_section *s, const struct haproxy_line *l
 	unless = span_is(l->word[i++], "unless");
 	while (i < l->n) {
 		size_t terms = 0;
-		if (is_or(l->word[i])) {
+		if (condition_is_or(l->word[i])) {
 			if (!unless)
 				return false;
 			i++;
 		}
-		for (; i < l->n && !is_or(l->word[i]); terms++) {
-			struct term t = next_term(l, &i);
+		for (; i < l->n && !condition_is_or(l->word[i]); terms++) {
+			struct condition_term t = condition_next(l, &i);
 			bool ssl = words_are(l, &t, by_tls, 1);
 			if (t.negated == unless || (unless && terms) ||
 				!(ssl ? tls : each_criterion(s, l, &t, is_acme, NULL)))
@@ -252,8 +243,8 @@ hosts_of_condition(const struct haproxy_section *s, const struct haproxy_line *l
 		return 0;
 	for (i++; i < l->n; i++) { /* each iteration is one branch; i++ skips the "or" */
 		bool named = false;
-		while (i < l->n && !is_or(l->word[i])) {
-			struct term t = next_term(l, &i);
+		while (i < l->n && !condition_is_or(l->word[i])) {
+			struct condition_term t = condition_next(l, &i);
 			size_t before = h.n;
 			if (!t.negated && !named && each_criterion(s, l, &t, add_hosts, &h))
 				named = true;
@@ -550,8 +541,8 @@ condition_inner(struct asked a, const struct haproxy_line *l)
 	for (; i < l->n; i++) { /* each iteration is one branch; i++ skips the "or" */
 		enum truth branch = YES;
 		bool by = false;
-		while (i < l->n && !is_or(l->word[i])) {
-			struct term t = next_term(l, &i);
+		while (i < l->n && !condition_is_or(l->word[i])) {
+			struct condition_term t = condition_next(l, &i);
 			struct on_inner is = t.name.n ? name_inner(a, t.name)
 						      : criterion_inner(a, l, t.from, t.to);
 			is.is = t.negated ? negated_truth(is.is) : is.is;

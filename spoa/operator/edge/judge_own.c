@@ -407,7 +407,8 @@ rule_own_variables(struct judge *j)
 			const struct haproxy_section *s = &j->h->section[i];
 			const struct haproxy_line *l = &s->line[k];
 			judge_engine(j, l);
-			if (writes_verdict(l) && !is_shipped(j, s, l))
+			if (writes_verdict(l) && !is_shipped(j, s, l) &&
+				!(engine_of(s) && is_exception(l)))
 				found(j, l, NULL,
 					"txn.tollgate.* and " GATED_VARIABLE
 					" hold tollgate's verdict, and the guards trust them. "

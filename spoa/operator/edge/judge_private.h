@@ -85,6 +85,20 @@ struct span last_value(const struct haproxy_line *l, const char *word);
  * !tollgate-gated in each branch, or `unless tollgate-gated`, or !tollgate where `acl tollgate`
  * still has its original meaning. */
 bool excludes_the_gate(const struct haproxy_section *s, const struct haproxy_line *l);
+/* One term of a condition: either an ACL's name, or the words between braces. */
+struct condition_term {
+	bool negated;
+	/* index of the first word, and of the word after the last, without braces */
+	size_t from, to;
+	struct span name; /* empty if the term is in braces */
+};
+/* Reads the term at word *i and moves *i behind it. */
+struct condition_term condition_next(const struct haproxy_line *l, size_t *i);
+/* Returns true for the word that separates two branches of a condition. */
+bool condition_is_or(struct span word);
+/* Returns true for a line with which init excepts paths from the gate, or takes them in again:
+ * it sets GATED_VARIABLE only for requests that `acl tollgate` selects. */
+bool is_exception(const struct haproxy_line *l);
 /* The things that a term of a condition may refer to: GATED, the variable that the stanza's
  * first line sets; NAMED, `acl tollgate`; INNER, the relay's second pass (so_name, or an ACL
  * for it); DECIDED, the existence of a verdict. */

@@ -136,6 +136,9 @@ piece_lines(struct lay *l, const struct haproxy_section *s, struct span piece, e
 			put_hosts(l, indent, out);
 		else
 			buf_printf(out, "%.*s%.*s\n", SPAN_ARG(indent), SPAN_ARG(line));
+		if (span_starts(line,
+			    SPAN_LIT("http-request set-var(" GATED_VARIABLE ") bool(true)")))
+			lay_exceptions(l, indent, out);
 	}
 }
 
@@ -588,6 +591,7 @@ is_theirs(const struct haproxy_line *l)
 	static const char *const words[] = { "bind", "option", "filter", "errorfile" };
 
 	return SPAN_IN(l->word[0], words) || haproxy_begins(l, "acl", "tollgate") ||
+	       is_exception(l) ||
 	       (span_is(l->word[0], "use_backend") && reads_path(haproxy_word(l, 4)));
 }
 

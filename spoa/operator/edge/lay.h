@@ -38,6 +38,11 @@ enum {
 	LAY_BACKENDS_MAX = 64,
 	LAY_FRONTENDS_MAX = 64,
 	LAY_HOSTS_MAX = 64,
+	/* paths in the rules for one host; further ones count as rules that init cannot
+	 * translate */
+	LAY_PATHS_MAX = 64,
+	LAY_ENDS_MAX = 8,
+	LAY_UNSURE_MAX = 64,
 };
 #define LAY_BEGIN "# tollgate: begin"
 #define LAY_END	  "# tollgate: end"
@@ -55,6 +60,30 @@ struct lay_edit {
 struct lay_backend {
 	const char *name, *dialect;
 	const struct haproxy_section *section;
+	bool internal; /* the backend holds no key, and its servers have private addresses */
+};
+
+/* A kind of request of a gated host, and where HAProxy's own rules send it. Without path, exact
+ * and end, it is any request that no other kind of the host has. */
+struct lay_way {
+	const char *host;	/* NULL: each gated host */
+	struct span path;	/* a whole path if `exact`; otherwise the path's beginning */
+	struct span end;	/* the path's end; empty: any */
+	bool exact;
+	const struct haproxy_section *back; /* NULL: none */
+	const struct haproxy_line *by;	    /* the rule that decides; NULL: none */
+	/* the request stays outside the gate: `back` is no provider and holds no key */
+	bool open;
+};
+
+/* A route of the policy that init writes. */
+struct lay_route {
+	const char *name, *host;   /* host NULL: any */
+	const struct lay_backend *to;
+	struct span shipped;	   /* the route's lines in default.yaml; empty: of `way` or `api` */
+	const char *path;	   /* the path of a shipped route */
+	const struct lay_way *way; /* the kind of request that the route matches, or NULL */
+	bool api;		   /* match the paths of the backend's dialect, below way->path */
 };
 
 /* The command line's choices. NULL and 0: the option is absent. */
@@ -63,6 +92,8 @@ struct lay_wish {
 	size_t nfrontend, nhost;
 	/* --close-others: requests of other hosts to guarded backends may get 503 */
 	bool close_others;
+	/* --policy-routes: rules that init cannot translate no longer apply to gated requests */
+	bool policy_routes;
 	struct lay_backend backend[LAY_BACKENDS_MAX];
 	size_t nbackend;
 };
@@ -85,6 +116,15 @@ struct lay {
 	const char *moved;
 	struct lay_backend backend[LAY_BACKENDS_MAX];
 	size_t nbackend;
+	/* the kinds of requests; a kind stands above those that contain it. 0: HAProxy's own
+	 * rules lead no gated host to a provider, and the policy alone decides */
+	struct lay_way *way;
+	size_t nway, way_room;
+	struct lay_route *route; /* in the order of the policy */
+	size_t nroute, route_room;
+	/* rules that read more than host and path, and that differ from what the others do */
+	const struct haproxy_line *unsure[LAY_UNSURE_MAX];
+	size_t nunsure;
 	/* defaults for which an `answers` block is laid */
 	const struct haproxy_section *base[LAY_BASES_MAX];
 	/* the name of each block's defaults */
@@ -102,6 +142,24 @@ struct lay {
  * except the two buffers, which lay_free() releases. */
 void lay_choose(
 	struct lay *l, const struct haproxy *h, const struct lay_wish *wish, struct arena *a);
+/* lay_routes.c: HAProxy's own rules for a host and a path. The path is whole; an empty one means
+ * a path that no rule names. *by is the deciding rule, or NULL. Returns NULL if no backend is
+ * chosen. */
+const struct haproxy_section *lay_sent_to(struct lay *l, const struct haproxy *h,
+	const char *host, struct span path, const struct haproxy_line **by);
+/* Returns true if the rule decides by the path. */
+bool lay_reads_path(struct lay *l, const struct haproxy *h, const char *host,
+	const struct haproxy_line *by);
+/* Determines l->way and l->unsure. */
+void lay_find_ways(struct lay *l, const struct haproxy *h);
+/* Determines l->route from l->way and the routes of default.yaml. */
+void lay_find_routes(struct lay *l, const struct haproxy *h);
+/* Returns the first backend of this dialect, or NULL. */
+const struct lay_backend *lay_backend_of(const struct lay *l, const char *dialect);
+/* Writes the lines of the stanza that except paths from the gate, each with the indent. */
+void lay_exceptions(const struct lay *l, struct span indent, struct buf *out);
+/* Writes where each kind of request was sent before, and is sent with the policy. */
+void lay_table(struct lay *l, const struct haproxy *h, struct buf *out);
 /* Computes the edits. Call this only if l->choices is empty. */
 void lay_edits(struct lay *l, const struct haproxy *h);
 void lay_free(struct lay *l);
@@ -139,11 +197,10 @@ void lay_apply(const struct lay_edit *edit, size_t n, const char *file, struct s
 void lay_diff(const struct lay_edit *edit, size_t n, const char *file, struct span text,
 	struct buf *out);
 
-/* Returns true if no route is known for the backends' dialects; the policy's only route then
- * needs its path filled in. */
+/* Returns true if no route is known for the backends; the policy's only route then needs its
+ * path filled in. */
 bool lay_no_route(const struct lay *l);
-/* Returns true if the policy has a route to backend i: the first backend of each dialect has
- * one, unless the dialect's paths are unknown. */
+/* Returns true if the policy has a route to backend i. */
 bool lay_has_route(const struct lay *l, size_t i);
 
 /* Write tollgate's own files for these choices: tollgate.yaml, the policy, and lines for the

@@ -216,6 +216,51 @@ is_lay_name(struct span s)
 	return s.n > 0 && s.n <= 64;
 }
 
+/* Returns true if the address is of this machine or of a private network: a Unix socket, an
+ * address of RFC 1918, 4193 or 3927, or a name without a public domain. */
+static bool
+is_private_address(struct span address)
+{
+	static const char *const begins[] = { "/", "unix@", "127.", "10.", "192.168.", "169.254.",
+		"[::1]", "[fc", "[fd", "::1", "fc", "fd" };
+	static const char *const ends[] = { ".local", ".localhost", ".internal", ".lan", ".svc",
+		".home.arpa" };
+	struct span host = address, second;
+	uint64_t n;
+
+	for (size_t i = 0; i < COUNT_OF(begins); i++)
+		if (span_istarts(address, span_str(begins[i])) &&
+			(begins[i][0] != 'f' || span_chr(span_cut(address, 0, 5), ':') < 5))
+			return true;
+	if (span_starts(address, SPAN_LIT("172."))) {
+		second = span_cut(address, 4, address.n);
+		second = span_cut(second, 0, span_chr(second, '.'));
+		return span_u64(second, &n) == 0 && n >= 16 && n <= 31;
+	}
+	host = span_cut(host, 0, span_chr(host, ':'));
+	for (size_t i = 0; i < COUNT_OF(ends); i++)
+		if (span_ends(host, span_str(ends[i])))
+			return true;
+	return host.n && span_chr(host, '.') == host.n;
+}
+
+static bool
+has_private_servers(const struct haproxy_section *s)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct span first = s->line[i].word[0];
+		if (!span_is(first, "server") && !span_is(first, "server-template"))
+			continue;
+		any = true;
+		if (!is_private_address(
+			    haproxy_word(&s->line[i], span_is(first, "server") ? 2 : 3)))
+			return false;
+	}
+	return any;
+}
+
 /* Adds a backend. Returns false if there are too many, which is then the only question. */
 static bool
 add_backend(struct lay *l, const struct haproxy_section *s, const char *dialect)
@@ -242,7 +287,11 @@ add_backend(struct lay *l, const struct haproxy_section *s, const char *dialect)
 			LAY_BACKENDS_MAX, LAY_BACKENDS_MAX);
 		return false;
 	}
-	l->backend[l->nbackend++] = (struct lay_backend){ s->name.p, dialect, s };
+	l->backend[l->nbackend++] =
+		(struct lay_backend){ .name = s->name.p,
+			.dialect = dialect,
+			.section = s,
+			.internal = !credential_of(s) && has_private_servers(s) };
 	return true;
 }
 
@@ -280,6 +329,67 @@ ask_backend(struct lay *l, const struct haproxy *h)
 			"key and server (docs/haproxy.md has an example)\n");
 }
 
+/* Returns the dialect of the first path of a known API that HAProxy's rules send to this backend
+ * because of the path, or NULL. */
+static const char *
+dialect_of_rules(struct lay *l, const struct haproxy *h, const struct haproxy_section *s)
+{
+	static const struct {
+		const char *path, *dialect;
+	} rows[] = { { "/v1/chat/completions", "openai" }, { "/v1/completions", "openai" },
+		{ "/v1/responses", "openai" }, { "/v1/embeddings", "openai" },
+		{ "/v1/messages", "anthropic" } };
+	const struct haproxy_line *by;
+
+	for (size_t i = 0; i < l->nhost; i++)
+		for (size_t k = 0; k < COUNT_OF(rows); k++)
+			if (lay_sent_to(l, h, l->host[i], span_str(rows[k].path), &by) == s && by &&
+				lay_reads_path(l, h, l->host[i], by))
+				return rows[k].dialect;
+	return NULL;
+}
+
+/* Returns true if a rule sends only certain paths of the gated hosts to this backend. */
+static bool
+has_paths_of_rules(struct lay *l, const struct haproxy *h, const struct haproxy_section *s)
+{
+	struct lay ways = { .arena = l->arena, .nhost = l->nhost, .nfront = l->nfront };
+	bool some = false;
+
+	memcpy(ways.host, l->host, sizeof(ways.host));
+	memcpy(ways.front, l->front, sizeof(ways.front));
+	lay_find_ways(&ways, h);
+	for (size_t i = 0; i < ways.nway; i++) {
+		const struct lay_way *w = &ways.way[i];
+		if (w->back == s && !w->path.n && !w->end.n)
+			return false;
+		some |= w->back == s;
+	}
+	return some;
+}
+
+/* Adds the models without a key to which HAProxy's rules send requests of the gated hosts: by a
+ * path of a known API, or by a name that reveals the dialect. */
+static void
+choose_models(struct lay *l, const struct haproxy *h)
+{
+	const struct haproxy_line *by;
+
+	for (size_t i = 0; l->nbackend && i < h->n; i++) {
+		const struct haproxy_section *s = &h->section[i];
+		if (!may_be_provider(l, s) || credential_of(s) || lay_is_chosen(l, s) ||
+			unguarded_by_wish(s))
+			continue;
+		const char *dialect = dialect_of_rules(l, h, s), *clue = dialect_of_servers(s, true);
+		bool sent = dialect != NULL;
+		for (size_t k = 0; clue && !sent && k < l->nhost; k++)
+			sent = lay_sent_to(l, h, l->host[k], SPAN_LIT(""), &by) == s ||
+			       has_paths_of_rules(l, h, s);
+		if (sent)
+			add_backend(l, s, clue && !dialect ? clue : dialect);
+	}
+}
+
 /* Takes the backends from --backend. Without it, each backend with a credential is taken if its
  * servers' addresses reveal the dialect (api.openai.com, for example); otherwise `choices` gets
  * the question. */
@@ -303,6 +413,10 @@ choose_backends(struct lay *l, const struct haproxy *h, const struct lay_wish *w
 			!credential_of(s))
 			continue;
 		const char *dialect = dialect_of_servers(s, true);
+		if (!dialect)
+			dialect = dialect_of_rules(l, h, s);
+		if (!dialect && has_paths_of_rules(l, h, s))
+			dialect = "rest";
 		if (dialect && !add_backend(l, s, dialect))
 			return;
 		if (!dialect)
@@ -314,6 +428,23 @@ choose_backends(struct lay *l, const struct haproxy *h, const struct lay_wish *w
 	}
 	if (!l->nbackend && !l->choices.n)
 		ask_backend(l, h);
+	choose_models(l, h);
+}
+
+/* Asks about rules that read more than host and path, because the policy cannot repeat them. */
+static void
+ask_unsure(struct lay *l, const struct lay_wish *wish)
+{
+	if (!l->nunsure || wish->policy_routes || !some_frontend_lacks_stanza(l))
+		return;
+	buf_str(&l->choices,
+		"--policy-routes: these rules route requests of the gated hosts by more than host "
+		"and path, which the policy does not repeat. Move them to other hosts, or give "
+		"--policy-routes: then they do not apply to requests that pass the gate, which are "
+		"sent where the policy's routes lead:\n");
+	for (size_t i = 0; i < l->nunsure; i++)
+		buf_printf(&l->choices, "    %s:%u: %.*s\n", l->unsure[i]->file,
+			l->unsure[i]->line, SPAN_ARG(span_trim(l->unsure[i]->source, " \t\r")));
 }
 
 /* A `listen` section cannot be the gate and a provider's backend, because its guard would run
@@ -527,6 +658,9 @@ lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, 
 		refuse_both(l, l->front[i]);
 	note_own_answers(l);
 	ask_others(l, h, wish);
+	lay_find_ways(l, h);
+	lay_find_routes(l, h);
+	ask_unsure(l, wish);
 	if (lay_no_route(l))
 		buf_printf(&l->notes,
 			"/etc/tollgate/default.yaml: tollgate does not know the paths of %s, "

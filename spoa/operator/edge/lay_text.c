@@ -2,6 +2,7 @@
  * difference, and tollgate's own files for the chosen backends. */
 #include <stdio.h>
 
+#include "base/among.h"
 #include "operator/edge/credential.h"
 #include "operator/edge/lay.h"
 #include "operator/edge/shipped.h"
@@ -216,87 +217,64 @@ lay_unit(const struct lay *l, struct buf *out)
 			l->moved, l->moved);
 }
 
-static const struct lay_backend *
-backend_of_dialect(const struct lay *l, const char *dialect)
-{
-	for (size_t i = 0; i < l->nbackend; i++)
-		if (!strcmp(l->backend[i].dialect, dialect))
-			return &l->backend[i];
-	return NULL;
-}
-
-/* Returns the backend for a route of the shipped policy, by the dialect in its targets; NULL:
- * no backend speaks it. */
-static const struct lay_backend *
-route_backend(const struct lay *l, struct span route)
-{
-	static const char *const dialects[] = { "openai", "anthropic" };
-
-	for (size_t i = 0; i < COUNT_OF(dialects); i++) {
-		char targets[64];
-		snprintf(targets, sizeof(targets), "targets: [%s]", dialects[i]);
-		if (memmem(route.p, route.n, targets, strlen(targets)))
-			return backend_of_dialect(l, dialects[i]);
-	}
-	return NULL;
-}
-
-/* Returns true for dialects whose paths tollgate does not know. */
-static bool
-without_paths(const char *dialect)
-{
-	return !strcmp(dialect, "rest") || !strcmp(dialect, "mcp");
-}
-
-bool
-lay_no_route(const struct lay *l)
-{
-	for (size_t i = 0; i < l->nbackend; i++)
-		if (!without_paths(l->backend[i].dialect))
-			return false;
-	return l->nbackend != 0;
-}
-
-bool
-lay_has_route(const struct lay *l, size_t i)
-{
-	const struct lay_backend *b = &l->backend[i];
-
-	return lay_no_route(l)
-		       ? i == 0
-		       : backend_of_dialect(l, b->dialect) == b && !without_paths(b->dialect);
-}
-
+/* Writes a route of default.yaml with its name, host and target. */
 static void
-put_route(struct span route, const struct lay_backend *b, struct buf *out)
+put_shipped_route(const struct lay_route *r, struct buf *out)
 {
-	while (route.n) {
-		struct span line = span_next(&route, '\n');
-		if (span_starts(span_trim(line, " "), SPAN_LIT("targets:")))
-			buf_printf(out, "    targets: [%s]\n", b->name);
+	struct span text = r->shipped;
+
+	while (text.n) {
+		struct span line = span_next(&text, '\n'), l = span_trim(line, " "), name = l;
+		const struct span match = SPAN_LIT("    match: {");
+		span_next(&name, ':');
+		name = span_trim(name, " ");
+		if (span_starts(l, SPAN_LIT("targets:")))
+			buf_printf(out, "    targets: [%s]\n", r->to->name);
+		else if (span_starts(l, SPAN_LIT("- name:")) && !span_starts(name, span_str(r->name)))
+			buf_printf(out, "  - name: %s\n", r->name);
+		else if (r->host && span_starts(line, match))
+			buf_printf(out, "%.*shost: \"%s\", %.*s\n", SPAN_ARG(match), r->host,
+				SPAN_ARG(span_cut(line, match.n, line.n)));
 		else
 			put_lay_line(out, line);
 	}
 }
 
-/* Writes the policy's routes: the shipped routes that lead to a chosen backend, and a route for
- * each backend that they do not reach. */
+/* Writes a route for a rule of HAProxy's, or for the paths of a dialect. */
 static void
-put_routes(const struct lay *l, struct span text, struct buf *out)
+put_way_route(const struct lay_route *r, struct buf *out)
 {
-	struct span begin = SPAN_LIT("  - name:");
+	bool meters = !SPAN_IN(span_str(r->to->dialect), ((const char *const[]){ "rest", "mcp" }));
 
-	while (text.n) {
-		size_t end = span_chr(text, '\n') + 1;
-		while (end < text.n && !span_starts(span_cut(text, end, text.n), begin))
-			end += span_chr(span_cut(text, end, text.n), '\n') + 1;
-		struct span route = span_cut(text, 0, end);
-		const struct lay_backend *b = route_backend(l, route);
-		if (b)
-			put_route(route, b, out);
-		text = span_cut(text, end, text.n);
-	}
-	static const char *const ours[] = { "openai", "anthropic", "rest", "mcp" };
+	buf_printf(out, "  - {name: %s, match: {", r->name);
+	if (r->host)
+		buf_printf(out, "host: \"%s\", ", r->host);
+	if (r->api)
+		buf_printf(out, "api: %s", r->to->dialect);
+	if (r->way && r->way->exact)
+		buf_printf(out, "path: \"%.*s\"", SPAN_ARG(r->way->path));
+	else if (r->way && (r->way->path.n || !r->api))
+		buf_printf(out, "%spath_prefix: \"%.*s\"", r->api ? ", " : "",
+			SPAN_ARG(!r->way->path.n ? SPAN_LIT("/")
+				 : r->api && span_ends(r->way->path, SPAN_LIT("/"))
+					 ? span_cut(r->way->path, 0, r->way->path.n - 1)
+					 : r->way->path));
+	buf_printf(out, "}, %stargets: [%s]}\n",
+		meters ? r->way && r->way->path.n ? "response: [meter], "
+						  : "response: [meter, record], "
+		       : "",
+		r->to->name);
+}
+
+/* Writes the policy's routes, and a comment for each backend that has none. */
+static void
+put_routes(const struct lay *l, struct buf *out)
+{
+	for (size_t i = 0; i < l->nroute; i++)
+		if (l->route[i].shipped.n)
+			put_shipped_route(&l->route[i], out);
+		else
+			put_way_route(&l->route[i], out);
 	if (lay_no_route(l))
 		buf_printf(out,
 			"  - name: %s\n"
@@ -304,12 +282,7 @@ put_routes(const struct lay *l, struct span text, struct buf *out)
 			"    targets: [%s]\n",
 			l->backend[0].name, l->backend[0].name);
 	for (size_t i = lay_no_route(l); i < l->nbackend; i++)
-		if (lay_has_route(l, i) && !SPAN_IN(span_str(l->backend[i].dialect), ours))
-			buf_printf(out,
-				"  - {name: %s, match: {api: %s}, response: [meter, record], "
-				"targets: [%s]}\n",
-				l->backend[i].name, l->backend[i].dialect, l->backend[i].name);
-		else if (!lay_has_route(l, i))
+		if (!lay_has_route(l, i))
 			buf_printf(out,
 				"  # %s has no route yet:\n"
 				"  # - {name: %s, match: {methods: [POST], path: /…}, targets: "
@@ -333,10 +306,11 @@ lay_policy(const struct lay *l, struct buf *out)
 		while (end < text.n && text.p[end] != '\n')
 			end += span_chr(span_cut(text, end, text.n), '\n') + 1;
 		for (size_t i = 0; providers && i < l->nbackend; i++)
-			buf_printf(out, "  %s: {backend: %s, dialect: %s, external: true}\n",
-				l->backend[i].name, l->backend[i].name, l->backend[i].dialect);
+			buf_printf(out, "  %s: {backend: %s, dialect: %s, external: %s}\n",
+				l->backend[i].name, l->backend[i].name, l->backend[i].dialect,
+				l->backend[i].internal ? "false" : "true");
 		if (routes)
-			put_routes(l, span_cut(text, 0, end), out);
+			put_routes(l, out);
 		text = span_cut(text, end, text.n);
 	}
 }
