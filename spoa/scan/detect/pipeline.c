@@ -6,6 +6,7 @@
  * n log n in candidates, whatever the text. */
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/effort.h"
 #include "base/err.h"
@@ -392,6 +393,32 @@ scan_candidates(const struct detect_rules *r, struct detect_scratch *s, struct s
 	return err;
 }
 
+static bool
+is_inside_character(struct span text, size_t at)
+{
+	return at > 0 && at < text.n && ((unsigned char)text.p[at] & 0xC0) == 0x80 &&
+	       is_high(text.p[at - 1]);
+}
+
+/* Extends findings to whole characters: a view or a match may end inside one. Findings stay in
+ * order and without overlap. In text that is no UTF-8, an end moves by three bytes at most. */
+static void
+keep_characters(struct span text, struct findings *f, bool overlaps)
+{
+	size_t taken = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		struct finding *v = &f->v[i];
+		for (unsigned k = 0; k < 3 && is_inside_character(text, v->start); k++)
+			v->start--;
+		for (unsigned k = 0; k < 3 && is_inside_character(text, v->end); k++)
+			v->end++;
+		if (!overlaps && v->start < taken)
+			v->start = taken < v->end ? taken : v->end;
+		taken = v->end;
+	}
+}
+
 /* Scans for the entities that are asked for, up to the first candidate. If there is one, scans
  * again for all entities, because others may compete with it. */
 static int
@@ -454,6 +481,8 @@ detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 		err = keep_all(s, a, out);
 	else if (!err)
 		err = detect_resolve(r, s->v, s->n, a, out);
+	if (!err)
+		keep_characters(text, out, opt && opt->all_candidates);
 	s->overworked = effort.over;
 	if (opened)
 		effort_close();

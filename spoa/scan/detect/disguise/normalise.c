@@ -215,6 +215,25 @@ edit_tag(struct normaliser *p, size_t to, struct folded f)
 		view_edit(p->ed, to, to, " ", 1, EDIT_HIDE);
 }
 
+/* Returns true if an address with a complete domain ends before `at`: a full stop after it ends a
+ * sentence. */
+static bool
+ends_address(const struct normaliser *p, size_t at)
+{
+	enum { DOMAIN_MOST = 253 };
+	size_t i = at, dot = 0;
+
+	while (i > 0 && at - i < DOMAIN_MOST &&
+		(is_alnum(p->t.p[i - 1]) || p->t.p[i - 1] == '.' || p->t.p[i - 1] == '-')) {
+		i--;
+		if (!dot && p->t.p[i] == '.')
+			dot = i;
+	}
+	effort_add(at - i);
+	return i > 0 && p->t.p[i - 1] == '@' && dot && at - dot > 2 &&
+	       span_past(span_cut(p->t, dot + 1, at), 0, is_alpha) == at - dot - 1;
+}
+
 static void
 dash_space_dot(struct normaliser *p, size_t to, struct folded f)
 {
@@ -228,6 +247,10 @@ dash_space_dot(struct normaliser *p, size_t to, struct folded f)
 		       (at < 2 || !is_alnum(p->t.p[at - 2]) || to + 1 >= p->t.n ||
 			       !is_alnum(p->t.p[to + 1]));
 
+	/* A full stop of another script between ASCII and that script ends a sentence. */
+	if (f.kind == FOLD_DOT && prev_is(p, at, is_alnum) &&
+		((next_is(p, to, is_high) && p->t.p[to] != '\xEF') || ends_address(p, at)))
+		return;
 	if (digits || (around && f.kind != FOLD_SPACE) || spelled ||
 		(at > 0 && p->t.p[at - 1] == '@'))
 		edit_as(p, to, f, EDIT_TYPO);
@@ -456,6 +479,10 @@ normalise_edit(const struct chunk *c, struct editor *ed, bool *signal)
 	enum { AHEAD = 64 << 10 };
 	struct span t = span_cut(c->text, 0, c->to + AHEAD);
 	struct normaliser p = { .t = t, .ed = ed, .signal = signal, .at = c->from };
+	/* The previous chunk has read the character that the chunk begins in. */
+	for (size_t i = 0; i < 3 && p.at && p.at < c->to && ((unsigned char)t.p[p.at] & 0xC0) == 0x80;
+		i++)
+		p.at++;
 	/* a token continues from the previous chunk */
 	bool before = c->from > 0 && in_token(t.p[c->from - 1]);
 

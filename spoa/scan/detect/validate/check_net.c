@@ -278,6 +278,27 @@ is_local(char c)
 	return is_letter_or_digit(c) || is_one_of(c, ".%&'+_-");
 }
 
+/* Cuts a domain after a top-level domain in ASCII that a letter of another script or a sign
+ * follows: a name ends where its alphabet ends. Latin letters beyond ASCII (U+00C0 to U+024F, U+1E00
+ * to U+1EFF) belong to it, so "jane@müller.example" is whole. A label that begins in another
+ * alphabet is left as it is: "shop.例子.com". */
+static void
+cut_at_alphabet(struct span *s)
+{
+	for (size_t i = 1; i < s->n; i++) {
+		unsigned char lead = (unsigned char)s->p[i];
+		if (!is_high(s->p[i]) || (lead & 0xC0) == 0x80 || (lead >= 0xC3 && lead <= 0xC9) ||
+			(lead == 0xE1 && i + 1 < s->n && (unsigned char)s->p[i + 1] >= 0xB8 &&
+				(unsigned char)s->p[i + 1] <= 0xBB))
+			continue;
+		size_t label = span_behind(span_cut(*s, 0, i), '.');
+		if (label && i - label >= 2 && span_past(*s, label, is_alpha) == i) {
+			s->n = i;
+			return;
+		}
+	}
+}
+
 /* Shrinks *s to a domain: domain = label { "." label } "." tld. Returns false if there is none. */
 static bool
 shrink_domain(struct span *s)
@@ -372,6 +393,7 @@ check_email(struct candidate *c)
 		return CHECK_NO;
 	if (at - start > LOCAL_MAX) /* too long for a name; its last characters may be one */
 		start = at - LOCAL_MAX;
+	cut_at_alphabet(&domain);
 	if (!shrink_domain(&domain) || domain.n > 253 || !good_labels(domain))
 		return CHECK_NO;
 	/* icon@2x.png */
