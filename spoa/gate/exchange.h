@@ -44,6 +44,7 @@ struct exchange {
 	const struct vault *of_session; /* WebSocket: the session's vault; NULL: none */
 	/* form of the response; from FORM_NONE: not translated */
 	struct translate_plan translate;
+	struct url_lead lead;			 /* guard_plan.lead */
 	struct span rpc_ids;			 /* dialect_rpc_ids() of the request */
 	unsigned char session_key[SHA256_BYTES]; /* request_session_key(), if plan.sessions */
 	/* The gateway's credential in the plan's head. */
@@ -55,6 +56,7 @@ struct exchange {
 	bool may_reason; /* the model may reason without showing it */
 	/* the response only acknowledges the request, and the result is fetched later */
 	bool made_later;
+	bool https;	   /* the caller reached the gateway by https */
 	bool lists_models; /* list of models: the caller sees those that the rules permit */
 	/* engine/attempts.c; NULL: there is only one attempt. With it, `plan` and `asked` point
 	 * into `own`. */

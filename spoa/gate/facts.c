@@ -52,6 +52,17 @@ request_asked_facts(struct request *r, struct policy_facts *f, struct body *body
 }
 
 bool
+request_is_https(const struct request *r)
+{
+	struct span said = http_field_first(&r->in.head, "x-forwarded-proto");
+	struct span first = span_trim(span_next(&said, ','), " \t");
+
+	if (span_ieq(first, SPAN_LIT("https")) || span_ieq(first, SPAN_LIT("http")))
+		return first.n == 5;
+	return !r->in.plain;
+}
+
+bool
 request_model_matters(const struct request *r)
 {
 	const struct policy *p = r->snap->policy;

@@ -36,6 +36,8 @@ struct exchange_plan {
 	/* MCP: gate_session() makes the session ids of responses, and a server's challenges to
 	 * log in are removed */
 	bool sessions;
+	/* gate_lead() changes the provider's URLs in the fields of the response's head */
+	bool leads;
 	/* An event stream in the response has no end of its own: neither deadline_us nor
 	 * silence of the provider ends it, and no part of it waits for content. */
 	bool stays;

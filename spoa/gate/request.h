@@ -498,14 +498,16 @@ void exchange_save_placeholders(struct exchange *x);
 /* ---- facts.c ---- */
 
 /* Returns true if the gateway must read the response: for the route's rules or usage, for the
- * cache, to restore the requested model name, to translate it, or because it is MCP. */
+ * cache, to restore the requested model name, to translate it, to change the provider's URLs,
+ * or because it is MCP. */
 static inline bool
 request_reads_answer(const struct request *r)
 {
 	const struct route *route = r->found.route;
 
-	return !r->found.probe && (route->response || route->cache.ttl_us || route->alias ||
-					  route->translates || request_is_mcp(r));
+	return !r->found.probe &&
+	       (route->response || route->cache.ttl_us || route->alias || route->translates ||
+		       request_is_mcp(r) || r->found.endpoint.leads);
 }
 
 /* Returns true for a GET of a list of models if a rule reads the model's name. The rules then
@@ -516,6 +518,9 @@ bool request_lists_models(const struct request *r);
 bool request_may_use(void *r, struct span model, struct arena *a);
 /* Returns true for a GET of the list of models, or of one model. */
 bool request_asks_of_models(const struct request *r);
+/* Returns true if the caller reached the gateway by https: x-forwarded-proto states it, or else
+ * HAProxy. Without either, https is assumed. */
+bool request_is_https(const struct request *r);
 /* Returns true if a rule reads model.name. */
 bool request_model_matters(const struct request *r);
 

@@ -78,7 +78,10 @@ struct request_in {
 	struct span host;   /* lower case, without port */
 	/* origin of the page that sent the request, if HAProxy's list has it */
 	struct span origin;
-	bool origin_told;	 /* HAProxy's file reports whether its list has the origin */
+	bool origin_told; /* HAProxy's file reports whether its list has the origin */
+	/* the caller's connection to HAProxy has no TLS; false also if HAProxy's file does not
+	 * report it */
+	bool plain;
 	struct span coding;	 /* Content-Encoding unless it is identity */
 	int64_t declared_length; /* Content-Length in bytes; -1: none */
 	enum body_state body_state;

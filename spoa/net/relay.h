@@ -32,6 +32,7 @@ struct relay_gate_ops {
 	struct span (*cost_field)(struct exchange *x, const struct usage *u);
 	void (*refused)(struct exchange *x, const struct http_head *h);
 	struct span (*session)(struct exchange *x, struct span id);
+	bool (*lead)(struct exchange *x, struct http_field *fields, size_t n);
 	int (*answer)(struct exchange *x, const struct guard_head *h, struct guard **out);
 	void (*replay)(struct exchange *x, struct buf *to);
 	bool (*keep)(struct exchange *x);

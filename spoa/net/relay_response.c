@@ -846,6 +846,9 @@ begin_response(struct upstream *u, const struct http_message *m, enum relay_said
 		bind_sessions(c, m);
 		drop_fields(m, c->relay->fields, challenges);
 	}
+	if (!err && !ruled && c->plan->leads &&
+		!c->relay->ops->lead(c->x, c->relay->fields, m->head.nfields))
+		err = ERR_NOMEM;
 	c->answer.framing = m->framing;
 	bool edits = c->guard && guard_edits(c->guard);
 	if (m->framing == HTTP_UNTIL_CLOSE ||

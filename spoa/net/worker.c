@@ -85,6 +85,7 @@ static const struct relay_gate_ops relay_gate_ops = {
 	.cost_field = gate_cost_field,
 	.refused = gate_refused,
 	.session = gate_session,
+	.lead = gate_lead,
 	.answer = gate_answer,
 	.sent = gate_sent,
 	.keep = gate_keep,

@@ -198,7 +198,7 @@ choose_way(struct guard *g, const struct guard_head *h)
 	if (!g->plan.may_use && stream_kind(&g->plan, type, &kind) && h->status / 100 == 2) {
 		go_as_stream(g, kind, encoded);
 	} else if (guard_reads(g) || (translates && encoded) ||
-		   (g->plan.alias && !encoded && h->status / 100 == 2 &&
+		   ((g->plan.alias || g->plan.lead) && !encoded && h->status / 100 == 2 &&
 			   span_ieq(type, SPAN_LIT("application/json")))) {
 		g->way = WAY_KEEP;
 		for (size_t i = 0; i < COUNT_OF(opaque_types); i++)
@@ -341,7 +341,7 @@ guard_edits(const struct guard *g)
 {
 	return g->way == WAY_KEEP || g->translator ||
 	       (g->way == WAY_STREAM &&
-		       (guard_reads(g) || g->plan.hide_usage || g->plan.alias));
+		       (guard_reads(g) || g->plan.hide_usage || g->plan.alias || g->plan.lead));
 }
 
 const char *
@@ -712,13 +712,18 @@ meter_whole(struct guard *g, struct answer_document *d)
 	return !g->report.blind;
 }
 
-/* Handles a body kept for its usage and its model's name. If it cannot be read, it passes
- * unchanged. */
+/* Handles a body kept for its usage, its model's name and its URLs. If it cannot be read, it
+ * passes unchanged. */
 static void
 rename_whole(struct guard *g, struct answer_document *d, struct buf *out)
 {
-	struct splice v[ANSWER_MODELS];
-	size_t n = meter_whole(g, d) ? guard_rename(g, d, v, 0) : 0;
+	bool read = meter_whole(g, d);
+	struct splice *v;
+	size_t n = guard_lead(g, buf_view(&g->body), ANSWER_MODELS, &v);
+
+	if (g->failed)
+		return;
+	n = read ? guard_rename(g, d, v, n) : n;
 	int err = n ? splice_apply(buf_view(&g->body), v, n, out) : 0;
 
 	if (!n)

@@ -18,6 +18,7 @@
 #include "scan/detect/detect.h"
 #include "scan/dialect/dialect.h"
 #include "scan/dialect/owned.h"
+#include "scan/dialect/urls.h"
 #include "scan/mcp/refusal.h"
 
 /* How to handle messages of an MCP server, on a route of that dialect. */
@@ -59,6 +60,8 @@ struct guard_plan {
 	/* The caller's name of the model, which replaces the name in the response and needs no
 	 * escapes. NULL: the provider's name stays. */
 	const char *alias;
+	/* URLs of the provider in the response become URLs of the gateway; NULL: they stay */
+	const struct url_lead *lead;
 	bool usage_first; /* the head of a whole JSON response waits for usage */
 	/* Rules that inspect names for records. NULL: names are not inspected. */
 	const struct detect_rules *rules;

@@ -323,6 +323,12 @@ kind_is_shown(enum answer_kind kind)
  * edits. */
 size_t guard_rename(
 	const struct guard *g, const struct answer_document *d, struct splice *v, size_t n);
+/* Makes the edits that change the provider's URLs to the gateway's: *v, in g->work, with room
+ * for `more` further edits. Returns their number. If memory is out, g->failed is set. */
+size_t guard_lead(struct guard *g, struct span json, size_t more, struct splice **v);
+/* Adds the edits `more` to v, which has n edits and room for them. Edits of v that overlap are
+ * removed. Returns the number of edits. */
+size_t guard_put_all(const struct splice *more, size_t nmore, struct splice *v, size_t n);
 /* guard_list.c: removes the models that the caller may not use from a list of models. */
 enum guard_result guard_filter_list(struct guard *g);
 /* guard_whole.c: removes hidden entries of lists from a message of MCP that is an event of a

@@ -76,6 +76,32 @@ guard_rename(const struct guard *g, const struct answer_document *d, struct spli
 	return n;
 }
 
+size_t
+guard_lead(struct guard *g, struct span json, size_t more, struct splice **v)
+{
+	struct splice *led = NULL;
+	int n = g->plan.lead ? url_lead_document(g->plan.lead, json, &g->work, &led) : 0;
+
+	*v = n < 0 ? NULL : arena_array(&g->work, (size_t)n + more, sizeof(**v));
+	if (!*v) {
+		guard_no_memory(g);
+		return 0;
+	}
+	if (n)
+		memcpy(*v, led, (size_t)n * sizeof(*led));
+	return (size_t)n;
+}
+
+size_t
+guard_put_all(const struct splice *more, size_t nmore, struct splice *v, size_t n)
+{
+	for (size_t i = 0; i < nmore; i++) {
+		struct answer_range at = { more[i].start, more[i].end };
+		n = put_over(&at, more[i].with, v, n);
+	}
+	return n;
+}
+
 /* Replaces the findings in the arguments that the rules name. *edited: something was
  * replaced. */
 static int
@@ -437,11 +463,17 @@ static enum guard_result
 guard_pass_edited(struct guard *g, const struct frame *f, const struct answer_document *d,
 	const struct edited *e, struct buf *out)
 {
-	struct splice few[1 + ANSWER_MODELS], *v = e->n ? e->splices : few;
-	size_t n = e->n;
+	struct splice few[1 + ANSWER_MODELS], *v = e->n ? e->splices : few, *led;
+	size_t n = e->n, nled;
 
 	/* an event with usage alone is not sent; counts beside text were not requested by us */
 	if (g->plan.hide_usage && d->hidden.counts && d->hidden.no_choices)
+		return g->failed;
+	if (g->plan.lead && (nled = guard_lead(g, f->data, n + 1 + ANSWER_MODELS, &led))) {
+		n = guard_put_all(v, n, led, nled);
+		v = led;
+	}
+	if (g->failed)
 		return g->failed;
 	n = guard_rename(g, d, v, n);
 	if (!d->hidden.counts)

@@ -267,7 +267,8 @@ guard_document(struct guard *g, struct span raw, struct answer_document *d,
 	size_t room = d->ntexts + d->nwithheld + d->nseals + 1 + ANSWER_MODELS;
 	uint32_t(*gone)[ANSWER_SLOTS] = arena_array(&g->work, d->ntexts + 1, sizeof(*gone));
 	const struct span **wholes = arena_array(&g->work, d->ntexts + 1, sizeof(*wholes));
-	size_t n = 0, ngone = 0;
+	struct splice *led = NULL;
+	size_t n = 0, ngone = 0, nled = g->plan.lead ? guard_lead(g, raw, 1, &led) : 0;
 
 	if (!found || !gone || !wholes)
 		return guard_no_memory(g);
@@ -279,6 +280,7 @@ guard_document(struct guard *g, struct span raw, struct answer_document *d,
 	if (guard_scan_all(g, d, found, wholes) || guard_judge(g, when))
 		return g->failed;
 	know_all(g, d, found);
+	room += nled;
 	for (size_t i = 0; i < d->ntexts; i++)
 		room += found[i].n;
 	struct splice *splices = arena_array(&g->work, room, sizeof(*splices));
@@ -299,6 +301,7 @@ guard_document(struct guard *g, struct span raw, struct answer_document *d,
 	n += drop_seals(d, gone, ngone, &splices[n]);
 	if (guard_inspects(g))
 		n += guard_withhold(d, splices + n);
+	n = guard_put_all(led, nled, splices, n);
 	n = guard_rename(g, d, splices, n);
 	if (!n && raw.n == g->body.n) {
 		buf_move(out, &g->body);

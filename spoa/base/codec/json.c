@@ -697,7 +697,7 @@ struct reading {
 	const struct json_place *places;
 	size_t nplaces;
 	bool items;
-	void (*take)(void *arg, int what, struct span text);
+	json_take_fn *take;
 	void *arg;
 	char path[PATH_MAX_BYTES];
 };
@@ -724,7 +724,8 @@ read_string_value(struct reading *r, size_t n, bool in_array, const struct json_
 	if (ev->tok == JSON_STRING) {
 		for (size_t i = 0; i < r->nplaces; i++)
 			if (span_is(path, r->places[i].path) && (!in_array || r->items))
-				r->take(r->arg, r->places[i].what, json_text(r->a, r->in, ev));
+				r->take(r->arg, r->places[i].what, json_text(r->a, r->in, ev),
+					ev);
 	} else if (ev->tok == JSON_ARRAY && !in_array) {
 		while ((tok = json_next(r->j, &in)) != JSON_ARRAY_END && tok != JSON_ERROR)
 			read_string_value(r, n, true, &in);
@@ -749,7 +750,7 @@ read_string_value(struct reading *r, size_t n, bool in_array, const struct json_
 
 bool
 json_strings(struct span json, const struct json_place *places, size_t n, bool items,
-	struct arena *a, void (*take)(void *arg, int what, struct span text), void *arg)
+	struct arena *a, json_take_fn *take, void *arg)
 {
 	struct reading r = { .in = json,
 		.a = a,

@@ -92,11 +92,13 @@ struct json_place {
 	int what;
 };
 
+/* Receives a string at a place. `text` is valid as long as the arena and the document; `at` has
+ * the string's offsets, between the quotes. */
+typedef void json_take_fn(void *arg, int what, struct span text, const struct json_event *at);
 /* Calls take() for each string at one of the places, in the order of the document. `items`: also
- * for the strings of a list at a place. `text` is valid as long as the arena and the document.
- * Returns true if the document is whole. If it returns false, the strings may belong to
- * something else. */
+ * for the strings of a list at a place. Returns true if the document is whole. If it returns
+ * false, the strings may belong to something else. */
 bool json_strings(struct span json, const struct json_place *places, size_t n, bool items,
-	struct arena *a, void (*take)(void *arg, int what, struct span text), void *arg);
+	struct arena *a, json_take_fn *take, void *arg);
 
 #endif

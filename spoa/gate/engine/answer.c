@@ -242,6 +242,33 @@ gate_cost_field(struct exchange *x, const struct usage *u)
 	return arena_printf(&x->r->arena, "x-tollgate-cost: %s\r\n", usd);
 }
 
+/* Returns the address by which the caller reached the gateway. Views of the plan's head. */
+static struct url_lead
+caller_address(const struct exchange *x)
+{
+	struct url_lead l = { .family = x->r->found.endpoint.family,
+		.endpoint = x->r->found.endpoint.name,
+		.https = x->https,
+		.path = x->plan.head.path };
+
+	http_field_one(&x->plan.head, "host", &l.host);
+	return l;
+}
+
+bool
+gate_lead(struct exchange *x, struct http_field *fields, size_t n)
+{
+	struct url_lead l = caller_address(x);
+
+	for (size_t i = 0; i < n; i++) {
+		fields[i].value =
+			url_lead_field(&l, fields[i].name, fields[i].value, &x->r->arena);
+		if (!fields[i].value.p)
+			return false;
+	}
+	return true;
+}
+
 int
 gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 {
@@ -259,6 +286,10 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 		plan.may_call_arg = x->r->found.calls;
 	}
 	plan.alias = route->alias;
+	if (x->plan.leads && x->r->found.endpoint.leads) {
+		x->lead = caller_address(x);
+		plan.lead = &x->lead;
+	}
 	plan.card =
 		route->alias && request_asks_of_models(x->r) && x->r->found.endpoint.model_end;
 	plan.rpc_ids = x->rpc_ids;

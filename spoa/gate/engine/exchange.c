@@ -200,6 +200,9 @@ exchange_new(struct request *r)
 	x->plan.deadline_us = clock_mono_us() + r->found.route->deadline_us;
 	x->plan.document = r->found.document;
 	x->plan.reads_answer = !r->found.document.n && request_reads_answer(r);
+	x->plan.leads =
+		!r->found.document.n && !request_is_mcp(r) && !r->in.socket && !r->in.message;
+	x->https = request_is_https(r);
 	x->plan.dialect = r->found.endpoint.dialect;
 	x->plan.endpoint = r->found.endpoint.name;
 	x->plan.id = span_str(r->id);

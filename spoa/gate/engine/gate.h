@@ -108,6 +108,9 @@ void gate_replay(struct exchange *x, struct buf *to);
 struct guard;
 struct guard_head;
 int gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out);
+/* If plan.leads is set: changes the provider's URLs in the fields of the response's head to the
+ * gateway's. The values live as long as the exchange. Returns false if memory is out. */
+bool gate_lead(struct exchange *x, struct http_field *fields, size_t n);
 
 /* Call on the worker after the guard was fed: sends the kept text of the response to the store.
  * Returns false if the text cannot be kept; then no more of the response may be sent. */

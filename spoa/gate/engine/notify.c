@@ -212,6 +212,8 @@ read_notify(struct request *r, const struct spop_message *m)
 	r->in.origin_told = origin != NULL;
 	if (origin && origin->type == SPOP_STRING)
 		r->in.origin = origin->s;
+	const struct spop_value *tls = spop_arg(m, "tls");
+	r->in.plain = tls && tls->type == SPOP_BOOL && !tls->b;
 	r->in.certificate_refused = int_arg(m, "cert_err") != 0;
 	struct span path = text_arg(m, "path"), query = text_arg(m, "query");
 	if (!request_set_target(r, path, query, query.n > 0))

@@ -480,6 +480,34 @@ drop_reasoning(struct request *r, struct edits *e, struct edits *target UNUSED)
 	return 0;
 }
 
+/* Changes URLs of the gateway, which an earlier response contained, to the provider's. A URL
+ * with another edit stays. */
+static int
+return_urls(struct request *r, struct edits *e, struct edits *target UNUSED)
+{
+	struct url_lead l = { .family = r->found.endpoint.family,
+		.endpoint = r->found.endpoint.name,
+		.path = r->in.head.path };
+	struct splice *led, *sp;
+
+	if (!r->in.have_body || r->in.body.format != BODY_JSON || request_is_mcp(r))
+		return 0;
+	http_field_one(&r->in.head, "host", &l.host);
+	int n = url_lead_back(&l, r->in.raw, &r->arena, &led);
+	if (n <= 0)
+		return n;
+	if (!(sp = edits_room(e, (size_t)n)))
+		return ERR_NOMEM;
+	for (int i = 0; i < n; i++) {
+		bool other = false;
+		for (size_t k = 0; k < e->n; k++)
+			other |= e->v[k].start < led[i].end && e->v[k].end > led[i].start;
+		if (!other)
+			e->v[e->n++] = led[i];
+	}
+	return 0;
+}
+
 /* Asks the provider for the usage of a metered stream. A translated stream asks when it is
  * written. */
 static int
@@ -567,6 +595,7 @@ static int (*const edit_steps[])(struct request *, struct edits *body, struct ed
 	edit_ids,
 	drop_reasoning,
 	edit_members,
+	return_urls,
 	ask_usage,
 	cut_stripped,
 	cut_offered,

@@ -16,6 +16,7 @@
  * https://ai.google.dev/api/caching#Tool,
  * https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api */
 #include "base/among.h"
+#include "base/attr.h"
 #include "base/codec/json.h"
 #include "base/err.h"
 #include "base/sha256.h"
@@ -51,7 +52,7 @@ struct asking {
  * provider's choice) is recorded. The value is copied, because the body is released before the
  * response arrives. */
 static void
-note_asked(void *arg, int ask, struct span v)
+note_asked(void *arg, int ask, struct span v, const struct json_event *at UNUSED)
 {
 	const struct asking *r = arg;
 	struct span *to = &r->out->v[ask];
@@ -71,7 +72,7 @@ dialect_price_parameters(
 		for (size_t k = 0; k < COUNT_OF(places); k++)
 			if (b->params[i].kind == PARAM_STRING &&
 				span_is(b->params[i].name, places[k].path))
-				note_asked(&r, places[k].what, b->params[i].text);
+				note_asked(&r, places[k].what, b->params[i].text, NULL);
 	for (size_t i = 0; i < b->marks.nrequests; i++) {
 		size_t top = b->marks.request[i].top;
 		/* Bytes after this request belong to the following requests; the reader stops

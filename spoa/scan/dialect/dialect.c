@@ -16,6 +16,7 @@
 #include "base/scoped.h"
 #include "scan/dialect/family.h"
 #include "scan/dialect/openai.h"
+#include "scan/dialect/urls.h"
 
 /* ---- the row of a path ---- */
 
@@ -266,6 +267,38 @@ find_row(const struct dialect *d, struct span method, struct span path, bool who
 	return endpoint_row_find(d, &endpoints[i], method, path, whole, model);
 }
 
+/* Returns the length of the part of a base that is none of the family's bases. */
+static size_t
+foreign_base(const struct dialect *d, const struct endpoint_row *r, struct span base)
+{
+	size_t n = base.n;
+	struct span rest, model;
+
+	for (const char *const *b = d->bases; !(r->flags & E_ROOT) && b && *b; b++)
+		if (**b && path_matches(base, span_str(*b), &rest, &model) && rest.n < n)
+			n = rest.n;
+	return n;
+}
+
+bool
+dialect_prefix(const struct dialect *d, struct span path, size_t *n)
+{
+	struct span model, base = { NULL, 0 }, rest = path, row, segment;
+	const struct endpoint_row *r = find_row(d, SPAN_LIT(""), path, false, &model);
+
+	*n = 0;
+	if (!r)
+		return false;
+	row = span_str(r->path);
+	if (span_ends(row, SPAN_LIT(OPEN)))
+		row.n -= strlen(OPEN);
+	while (!path_matches(rest, row, &base, &model))
+		if (!last_segment(&rest, &segment))
+			return false;
+	*n = foreign_base(d, r, base);
+	return true;
+}
+
 const struct dialect *
 dialect_find(struct span name)
 {
@@ -372,6 +405,7 @@ dialect_endpoint(const struct dialect *d, struct span method, struct span path)
 	e.unseen = r->flags & E_UNSEEN;
 	e.free = r->flags & E_FREE;
 	e.beside = r->flags & E_BESIDE;
+	e.leads = dialect_leads(d, r->name);
 	if (model.n) {
 		e.model = (size_t)(model.p - path.p);
 		e.model_end = e.model + model.n;

@@ -63,6 +63,9 @@ struct endpoint {
 	bool free; /* providers do not charge for the request; no model runs */
 	/* the request creates or controls a session whose traffic does not pass the gateway */
 	bool beside;
+	/* responses may hold a URL of the provider that clients follow (urls.h), so they must
+	 * pass the relay */
+	bool leads;
 	bool bare_models; /* the family writes "models/x" in a body for the model x */
 };
 /* Returns true if the endpoint generates images. The number of images is the body's number of
@@ -71,6 +74,9 @@ bool endpoint_makes_images(const struct endpoint *e);
 /* Finds the row of a method and path. `path` is undecoded and without query. A prefix of the
  * path before the row's own (a base URL's) is ignored. */
 struct endpoint dialect_endpoint(const struct dialect *d, struct span method, struct span path);
+/* Finds the prefix of a path that is none of the API's own: *n is its length in bytes, 10 for
+ * /anthropic/v1/messages. Returns false, with *n 0, if no row matches the path. */
+bool dialect_prefix(const struct dialect *d, struct span path, size_t *n);
 /* Returns the table of the family's main format, for a body whose path is unknown. Never
  * NULL. */
 const struct table *dialect_table(const struct dialect *d);

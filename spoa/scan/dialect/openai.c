@@ -665,6 +665,9 @@ static const struct endpoint_row endpoints[] = {
 	{ "POST", "/images/edits",                  "images",        &table_form, 0 },
 	{ "POST", "/images/variations",             "images",        &table_form, 0 },
 	{ "POST", DEPLOYED "/images/generations",   "images",        &table_form, 0 },
+	/* Azure: the response names an operation, which has the images later */
+	{ "POST", "/images/generations:submit",     "image_jobs",    &table_form, E_UNSEEN },
+	{ "GET",  "/operations/images/{id}",        "operations",    NULL, E_STORED },
 	{ "POST", DEPLOYED "/images/edits",         "images",        &table_form, 0 },
 	{ "POST", "/audio/speech",                  "speech",        &table_input, 0 },
 	{ "POST", DEPLOYED "/audio/speech",         "speech",        &table_input, 0 },

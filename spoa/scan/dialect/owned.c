@@ -8,6 +8,7 @@
 #include "scan/dialect/owned.h"
 
 #include "base/among.h"
+#include "base/attr.h"
 #include "base/codec/json.h"
 #include "scan/dialect/family.h"
 
@@ -281,7 +282,7 @@ struct making {
 /* Adds a created thing. Strings with spaces in these places are not ids. Duplicates are
  * skipped, because each event of some streams repeats the ids. */
 static void
-note_owned(void *arg, int what, struct span text)
+note_owned(void *arg, int what, struct span text, const struct json_event *at UNUSED)
 {
 	struct making *m = arg;
 

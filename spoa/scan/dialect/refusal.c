@@ -14,6 +14,7 @@
 #include "scan/dialect/refusal.h"
 
 #include "base/ascii.h"
+#include "base/attr.h"
 #include "base/codec/json.h"
 #include "base/price/price.h"
 
@@ -214,7 +215,7 @@ struct hearing {
 };
 
 static void
-hear(void *arg, int what, struct span text)
+hear(void *arg, int what, struct span text, const struct json_event *at UNUSED)
 {
 	struct hearing *h = arg;
 
