@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "answer/translate/request_private.h"
+#include "base/err.h"
 #include "base/scoped.h"
 
 #define CHAT_USER   "'messages':[{'role':'user','content':'hi'}]"
@@ -45,7 +46,11 @@ static const struct {
 		"presence_penalty:0.25 =presence_penalty:0 =presence_penalty:0.0 safety_identifier:'zq' user:'zq' n:2 =n:1 verbosity:'low' =verbosity:'medium' reasoning_effort:'low' safe_prompt:true "
 		"prompt_mode:'reasoning' stream:true stream_options.include_usage:true stream_options.include_obfuscation:false =response_format.type:'text' =response_format.type:'json_object' "
 		"logprobs:true =logprobs:false top_logprobs:3 =top_logprobs:0 logit_bias:{'5':1} =logit_bias:{} modalities:['audio'] =modalities:['text'] audio:{'voice':'zq'} prediction:{'type':'content'} "
-		"web_search_options:{} functions:[] function_call:'auto' metadata:{'a':'b'} service_tier:'auto' prompt_cache_key:'zq' prompt_cache_retention:'24h' prompt_cache_options:{} store:true" },
+		"web_search_options:{} functions:[] function_call:'auto' metadata:{'a':'b'} service_tier:'auto' prompt_cache_key:'zq' prompt_cache_retention:'24h' prompt_cache_options:{} store:true "
+		"top_k:7 =top_k:0 =top_k:-1 min_p:0.25 =min_p:0 =min_p:0.0 =top_a:0 =top_a:0.0 repetition_penalty:1.25 =repetition_penalty:1 =repetition_penalty:1.0 =length_penalty:1 =length_penalty:1.0 "
+		"=best_of:1 =min_tokens:0 =ignore_eos:false =echo:false =use_beam_search:false =include_stop_str_in_output:false =skip_special_tokens:true =spaces_between_special_tokens:true "
+		"=add_generation_prompt:true =continue_final_message:false =safe_prompt:false =thinking:{'type':'disabled'} drop_params:true additional_drop_params:['zq'] allowed_openai_params:['zq'] "
+		"num_retries:7 max_retries:7 timeout:77 request_timeout:77 stream_timeout:77 caching:true" },
 	{ FORM_CHAT, "response_format.json_schema.", "{'response_format':{'type':'json_schema','json_schema':{~,'schema':{'type':'object'}}}," CHAT_USER "}", "name:'zq' description:'zq' strict:true" },
 	{ FORM_CHAT, "response_format.json_schema.", "{'response_format':{'type':'json_schema','json_schema':{~,'name':'n'}}," CHAT_USER "}", "schema:{'type':'object','title':'zq'}" },
 	{ FORM_CHAT, "", "{~,'tools':[{'type':'function','function':{'name':'zq'}}]," CHAT_USER "}",
@@ -171,7 +176,7 @@ static const struct {
 		"systemInstruction.parts:[{'text':'zq'}] labels:{'a':'b'} =safetySettings:[] safetySettings:[{'category':'c'}] cachedContent:'zq' store:true" },
 	{ FORM_GENERATE, "systemInstruction.", "{'systemInstruction':{~,'parts':[{'text':'hi'}]}," GEMINI "}", "role:'system'" },
 	{ FORM_GENERATE, "generationConfig.", "{'generationConfig':{~}," GEMINI "}",
-		"maxOutputTokens:77 temperature:0.25 topP:0.5 topK:7 stopSequences:['zq'] =stopSequences:[] seed:77 frequencyPenalty:0.25 =frequencyPenalty:0 presencePenalty:0.25 =presencePenalty:0 candidateCount:2 =candidateCount:1 "
+		"maxOutputTokens:77 temperature:0.25 topP:0.5 topK:7 stopSequences:['zq'] =stopSequences:[] seed:77 frequencyPenalty:0.25 =frequencyPenalty:0 =frequencyPenalty:0.0 presencePenalty:0.25 =presencePenalty:0 =presencePenalty:0.0 =audioTimestamp:false =enableEnhancedCivicAnswers:false =mediaResolution:'MEDIA_RESOLUTION_UNSPECIFIED' candidateCount:2 =candidateCount:1 "
 		"=responseMimeType:'application/json' =responseMimeType:'text/plain' responseLogprobs:true =responseLogprobs:false logprobs:3 =responseModalities:['IMAGE'] =responseModalities:['TEXT'] "
 		"thinkingConfig.thinkingLevel:'LOW' thinkingConfig.thinkingBudget:7777 thinkingConfig.includeThoughts:true mediaResolution:'MEDIA_RESOLUTION_LOW' speechConfig:{'languageCode':'de-DE'}" },
 	{ FORM_GENERATE, "generationConfig.", "{'generationConfig':{~,'responseMimeType':'application/json'}," GEMINI "}", "responseSchema:{'type':'OBJECT','title':'zq'} responseJsonSchema:{'type':'object','title':'zq'}" },
@@ -503,12 +508,56 @@ member_has_a_row(void **state)
 	}
 }
 
+/* Each member of the rows, empty, in each other form: nothing that says nothing is refused because the form has no place
+ * for it. */
+static void
+empty_member_needs_no_place(void **state)
+{
+	static const char *const values[] = { "null", "''", "[]", "{}" };
+	unsigned refused = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(places) * COUNT_OF(values); i++) {
+		size_t at = i / COUNT_OF(values), v = i % COUNT_OF(values);
+		struct span rest = span_str(places[at].members);
+		enum form last = places[at].form == FORM_EMBEDDINGS ? FORM_NONE : FORM_CONVERSE;
+		while (rest.n) {
+			struct span item = span_next(&rest, ' '), value = item;
+			struct span name = span_next(&value, ':');
+			/* an empty object inside a part or a list of tools can choose a kind */
+			if (span_take(&name, '=') || (v == 3 && *places[at].at) || span_is(name, "web_search_options"))
+				continue;
+			for (enum form to = FORM_CHAT; to <= last; to++) {
+				struct translated_request made;
+				struct arena a;
+				SCOPED_BUF(in, 0);
+				SCOPED_BUF(out, 0);
+				if (to == places[at].form)
+					continue;
+				arena_init(&a, 0, false);
+				put_body(&in, places[at].body, name, span_str(values[v]));
+				const struct translate_ask ask = { .from = places[at].form, .to = to, .body = buf_view(&in),
+					.model = SPAN_LIT("m"), .cap_tokens = 4096, .custom_tools = true };
+				int err = translate_request(&ask, &a, &out, &made);
+				if (err == ERR_UNSUPPORTED && made.why == question_nowhere) {
+					print_error("%s to %s: %.*s is refused for %.*s\n", form_name(ask.from), form_name(to),
+						SPAN_ARG(made.refused), SPAN_ARG(buf_view(&in)));
+					refused++;
+				}
+				arena_reset(&a);
+			}
+		}
+	}
+	assert_int_equal(refused, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(member_has_a_row),
 		cmocka_unit_test(page_states_what_becomes_of_each_member),
+		cmocka_unit_test(empty_member_needs_no_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,6 +250,25 @@ why_nowhere(const struct node *n, struct span path)
 	return question_nowhere;
 }
 
+/* Members of the document whose empty object states something: a search with all defaults. */
+static const char *const empty_states[] = { "web_search_options" };
+
+/* Returns true for a member that needs no equivalent, whatever its name: null, an empty string
+ * or list, or an empty object at the top of the document. Deeper down, an empty object may be
+ * the choice of a tool. */
+static bool
+says_nothing(const struct node *n)
+{
+	switch (n->tok) {
+	case JSON_NULL: return true;
+	case JSON_STRING: return n->end - n->start == 2;
+	case JSON_ARRAY: return !n->first;
+	case JSON_OBJECT:
+		return !n->first && n->up && !n->up->up && !SPAN_IN(n->key, empty_states);
+	default: return false;
+	}
+}
+
 static void
 read_members_in(struct question *q, const struct node *object, const struct member *rows,
 	struct span path, struct node **m)
@@ -260,7 +279,7 @@ read_members_in(struct question *q, const struct node *object, const struct memb
 		const struct member *row =
 			n->tok == JSON_NULL ? NULL : member_row(rows, path, n->key);
 		if (!row) {
-			if (n->tok != JSON_NULL)
+			if (!says_nothing(n))
 				question_refuse(q, n, why_nowhere(n, path));
 			continue;
 		}
@@ -1163,6 +1182,11 @@ check_tools(struct question *q)
 		question_refuse(
 			q, q->choice.at, "requires a tool call, but the request has no tools"))
 		q->choice.is = CHOICE_UNSAID;
+	/* without tools, how they may be called says nothing */
+	if (!q->tools && q->choice.is != CHOICE_ANY && q->choice.is != CHOICE_TOOL)
+		q->choice.is = CHOICE_UNSAID;
+	if (!q->tools)
+		q->one_call = NULL;
 }
 
 /* Checks and orders the parts of the question that the other form lacks or has in another
