@@ -293,6 +293,17 @@ edge_close(struct edge *c)
 	LIST_INSERT_HEAD(&r->dead_edges, c, all);
 }
 
+/* Returns true if the client has received a stream up to the end that its dialect marks.
+ * Clients such as Codex close then, and do not wait for the end of the connection. */
+static bool
+stream_is_over(const struct edge *c)
+{
+	const struct guard_report *r = c->guard ? guard_report(c->guard) : NULL;
+
+	return c->state == EDGE_EXCHANGE && r && r->streamed && r->ended &&
+	       !r->provider_error && c->answer.sent && edge_unsent(c) == 0;
+}
+
 void
 edge_end(struct edge *c, const char *why)
 {
@@ -315,12 +326,17 @@ edge_end(struct edge *c, const char *why)
 	case EDGE_SOCKET:
 	case EDGE_AGAIN:
 	case EDGE_EXCHANGE: {
-		bool sent = c->up && c->up->request.began;
-		metric_inc(c->relay->metrics, M_RELAY_ABORTS);
+		bool sent = c->up && c->up->request.began, over = stream_is_over(c);
+		if (!over)
+			metric_inc(c->relay->metrics, M_RELAY_ABORTS);
 		if (c->up)
 			upstream_release(c->up, false);
 		bool waits = c->state == EDGE_EXCHANGE && !sent;
-		answer_finish(c, waits ? END_NEVER_SENT : END_CLIENT_ABORT, why);
+		answer_finish(c,
+			waits  ? END_NEVER_SENT
+			: over ? END_COMPLETE
+			       : END_CLIENT_ABORT,
+			over ? NULL : why);
 		shut_edge(c);
 		break;
 	}

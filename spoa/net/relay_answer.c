@@ -22,9 +22,11 @@ id_of_edge(const struct edge *c)
 	return c->plan ? c->plan->id : span_str("");
 }
 
-/* Writes a whole response with this JSON body, in place of any bytes in `out`. */
+/* Writes a whole response with this JSON body, in place of any bytes in `out`. `final`: a
+ * repeated request would fail in the same way. */
 static void
-compose_own_response(struct edge *c, int status, struct span fields, struct span body)
+compose_own_response(
+	struct edge *c, int status, struct span fields, bool final, struct span body)
 {
 	buf_clear(&c->out);
 	memset(&c->answer, 0, sizeof(c->answer));
@@ -36,7 +38,9 @@ compose_own_response(struct edge *c, int status, struct span fields, struct span
 	struct span type = dialect_error_type(dialect_of_edge(c), body);
 	if (type.n)
 		buf_printf(&c->out, "x-amzn-errortype: %.*s\r\n", SPAN_ARG(type));
-	if (status == 503)
+	if (status == 503 && final)
+		buf_str(&c->out, "x-should-retry: false\r\n");
+	else if (status == 503)
 		buf_printf(&c->out, "retry-after: %u\r\n",
 			c->plan && c->plan->retry_after_s ? c->plan->retry_after_s : 1);
 	if (c->last_request)
@@ -46,9 +50,10 @@ compose_own_response(struct edge *c, int status, struct span fields, struct span
 		buf_span(&c->out, body);
 }
 
-/* `sent`: the request was sent to the provider. */
+/* `sent`: the request was sent to the provider. `final`: as for compose_own_response(). */
 static void
-compose_error(struct edge *c, int status, const char *code, const char *message, bool sent)
+compose_error(struct edge *c, int status, const char *code, const char *message, bool sent,
+	bool final)
 {
 	SCOPED_BUF(body, 4 * CAP_ERROR_BYTES);
 	if (!c->body.done)
@@ -65,7 +70,8 @@ compose_error(struct edge *c, int status, const char *code, const char *message,
 			id_of_edge(c), &body);
 	}
 	compose_own_response(c, status,
-		c->x ? c->relay->ops->response_fields(c->x) : span_str(""), buf_view(&body));
+		c->x ? c->relay->ops->response_fields(c->x) : span_str(""), final,
+		buf_view(&body));
 }
 
 void
@@ -73,7 +79,7 @@ answer_error(struct edge *c, int status, const char *code, const char *message)
 {
 	INVARIANT(!c->x);
 	c->last_request = true;
-	compose_error(c, status, code, message, false);
+	compose_error(c, status, code, message, false, false);
 	edge_enter(c, EDGE_FLUSH);
 	edge_flush(c);
 }
@@ -91,7 +97,8 @@ finish_done(void *arg, int err)
 		compose_error(
 			c, 503, "audit_unavailable", "the completion could not be recorded",
 			c->result.end != END_NEVER_SENT && c->result.end != END_DENIED &&
-				c->result.end != END_RULED);
+				c->result.end != END_RULED,
+			false);
 	socket_free(c);
 	c->x = NULL;
 	c->plan = NULL;
@@ -149,7 +156,7 @@ void
 answer_denial(struct edge *c, const struct exchange_denial *d)
 {
 	INVARIANT(!c->answer.sent); /* nothing of another response was written */
-	compose_own_response(c, d->status, d->fields, d->body);
+	compose_own_response(c, d->status, d->fields, false, d->body);
 	c->held = c->out.n;
 	answer_finish(c, END_DENIED, NULL);
 }
@@ -160,7 +167,8 @@ answer_document(struct edge *c)
 	c->result.status = 200;
 	if (!c->body.done) /* nobody will read the body */
 		c->last_request = true;
-	compose_own_response(c, 200, c->relay->ops->response_fields(c->x), c->plan->document);
+	compose_own_response(
+		c, 200, c->relay->ops->response_fields(c->x), false, c->plan->document);
 	c->held = c->out.n;
 	answer_finish(c, END_COMPLETE, NULL);
 }
@@ -209,7 +217,7 @@ is_heard(const struct edge *c)
 
 static void
 fail_exchange(struct edge *c, enum exchange_end end, int status, const char *code,
-	const char *why, bool sent)
+	const char *why, bool sent, bool final)
 {
 	INVARIANT(c->x && !c->reading.away);
 	/* a response that exists is counted by its status */
@@ -220,7 +228,7 @@ fail_exchange(struct edge *c, enum exchange_end end, int status, const char *cod
 	if (c->answer.sent) {
 		cut_answer(c, end == END_ANSWER_DENIED, code, why);
 	} else {
-		compose_error(c, status, code, why, sent && is_heard(c));
+		compose_error(c, status, code, why, sent && is_heard(c), final);
 		c->held = c->out.n;
 	}
 	answer_finish(c, sent ? end : END_NEVER_SENT, why);
@@ -249,7 +257,7 @@ static const struct failure failures[] = {
 	[FAIL_ANSWER]          = { 503, "provider_error",       END_PROVIDER_ABORT, M_RELAY_ERRORS, "the response could not be read" },
 	[FAIL_FOREIGN]         = { 502, "provider_error",       END_PROVIDER_ABORT, M_RELAY_ERRORS, "the response is not in the route's dialect" },
 	[FAIL_ANSWER_HELD]     = { 503, "overloaded",           END_PROVIDER_ABORT, UNCOUNTED,      "the limit on held bytes is reached" },
-	[FAIL_ANSWER_UNREAD]   = { 503, "classifier_unavailable", END_ANSWER_DENIED, M_ANSWERS_UNREAD, "the gateway could not inspect the response" },
+	[FAIL_ANSWER_UNREAD]   = { 503, "classifier_unavailable", END_ANSWER_DENIED, M_ANSWERS_UNREAD, "the gateway could not inspect the response", true },
 	[FAIL_SOCKET]          = { 503, "no_decision",          END_NEVER_SENT,     M_RELAY_ERRORS, "the handshake differs from the handshake that was decided" },
 };
 /* clang-format on */
@@ -276,7 +284,7 @@ answer_fail_now(struct edge *c, enum failure_kind kind, const char *why, bool se
 {
 	const struct failure *f = failure_noted(c, kind);
 
-	fail_exchange(c, f->end, f->status, f->code, why ? why : f->why, sent);
+	fail_exchange(c, f->end, f->status, f->code, why ? why : f->why, sent, f->final);
 }
 
 void
@@ -291,5 +299,5 @@ answer_forbid(struct edge *c, int status, const char *why)
 {
 	metric_inc(c->relay->metrics, M_ANSWERS_DENIED);
 	fail_exchange(c, END_ANSWER_DENIED, status, "content_policy_violation",
-		why ? why : "the policy denies the response", was_sent(c));
+		why ? why : "the policy denies the response", was_sent(c), false);
 }

@@ -41,3 +41,25 @@ const held = async () => Number(/^tollgate_held_bytes (\d+)/m.exec(await (await 
 await vanish("a client that waits for the answer", { delay_ms: 3600000 }, ...whole(false), () => until(asked));
 await vanish("a client in the middle of a stream", { hold_after_events: 4 }, ...whole(true), () => until(asked));
 await vanish("a client in the middle of a long upload", {}, "content-length: 1000000", "{" + " ".repeat(400000), () => until(held));
+
+// Some clients close as soon as they have read the last event, and do not wait for the end of the connection.
+{
+	await control({});
+	const asks = JSON.stringify({ ...JSON.parse(body(true)), stream_options: { include_usage: true } });
+	const all = await (await fetch(`${process.env.PROVIDER}/v1/chat/completions`, { method: "POST", headers: { "content-type": "application/json" }, body: asks })).text();
+	await control({ hold_after_events: all.match(/^data:/gm).length - 1 });
+	const before = await aborts();
+	const s = net.connect(edge.port, edge.hostname);
+	let got = "";
+	s.on("error", () => {});
+	s.on("data", (d) => { got += d; });
+	s.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: e2e\r\nauthorization: Bearer ${process.env.TOKEN}\r\n` +
+		`content-type: application/json\r\ncontent-length: ${asks.length}\r\n\r\n${asks}`);
+	await until(async () => /"usage":\{/.test(got));
+	s.destroy();
+	await sleep(1000);
+	const good = /"usage":\{/.test(got) && (await aborts()) === before;
+	console.log(`${good ? "ok" : "not ok"} - a client that leaves after the last event of a stream has not aborted it`);
+	if (!good) console.log(`#   ${await aborts()} aborts after ${before}, received ${got.length} bytes`);
+	await control({});
+}

@@ -80,7 +80,7 @@ is "if the caller leaves before the first output, the whole reservation is charg
 # into $ended_with
 ask_with() {
 	control "$1"
-	status=$(curl -s -m 90 -o "$D/.said" -w '%{http_code}' "$EDGE$chat" -H "$auth" -H "$json" ${host:+-H "host: $host"} -d "$(ask gpt-4o "${2:-false}")")
+	status=$(curl -s -m 90 -o "$D/.said" -D "$D/.head" -w '%{http_code}' "$EDGE$chat" -H "$auth" -H "$json" ${host:+-H "host: $host"} -d "$(ask gpt-4o "${2:-false}")")
 	ended_with=$?
 }
 code() { jq -r .error.code "$D/.said" 2>/dev/null; }
@@ -205,6 +205,7 @@ broken "a stream that is cut after a part of it was forwarded" provider_aborted 
 is "the record has provider_abort" "$(completion .outcome)" '"provider_abort"'
 ask_with "$(body "$say$nl$nl" '{"headers":{"content-encoding":"gzip"}}')" true
 is "a stream that claims to be compressed is refused" "$status $(code)" '503 classifier_unavailable'
+is "a further attempt would be billed and refused again" "$(tr -d '\r' <"$D/.head" | grep -iE '^(x-should-retry|retry-after):')" 'x-should-retry: false'
 head -c 10000000 /dev/zero | tr '\0' x | jq -cRs --arg s "$say" '{body:($s + "\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"" + . + "\"}}]}\n\n"),content_type:"text/event-stream",times:1}' >"$D/.big"
 ask_with "@$D/.big" true
 broken "an event of ten megabytes" classifier_unavailable 'it is. to '
