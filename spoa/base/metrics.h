@@ -38,6 +38,7 @@
   X(M_DENY_408,            "denied_total",                       "status=\"408\"",            "") \
   X(M_DENY_413,            "denied_total",                       "status=\"413\"",            "") \
   X(M_DENY_415,            "denied_total",                       "status=\"415\"",            "") \
+  X(M_DENY_426,            "denied_total",                       "status=\"426\"",            "") \
   X(M_DENY_429,            "denied_total",                       "status=\"429\"",            "") \
   X(M_DENY_451,            "denied_total",                       "status=\"451\"",            "") \
   X(M_DENY_501,            "denied_total",                       "status=\"501\"",            "") \

@@ -258,7 +258,7 @@ const struct section sections[] = {
   { "reserve", A_WORD(route, reserve, reserve_words), "cap: reserve the request's cap, and send output_default if it has none; learned: reserve and send the usual size of responses; estimate: reserve output_default and send no cap" },
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "longest time of a request with its response" },
   { "show_cost", A_BOOL(route, show_cost), "replaces the policy's show_cost" },
-  { "websocket", OTHER(EITHER(BOOL, REF("websocket"))), "serve WebSockets of realtime sessions, with a decision on each message; default false: 501" },
+  { "websocket", OTHER(EITHER(BOOL, REF("websocket"))), "serve WebSockets of realtime sessions, with a decision on each message; default false: 426" },
   { "realtime", OTHER(REF("realtime")), "realtime sessions outside of the gateway" },
 }},
 [SECTION_REALTIME] = { "realtime", .fields = {

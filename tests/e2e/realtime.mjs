@@ -118,7 +118,7 @@ async function handshakes() {
 
 	s = new Sock('/v1/chat/completions')
 	await s.open()
-	same('on another route, the handshake is a 501', s.status, 501)
+	same('on another route, the handshake is a 426', s.status, 426)
 	s.stop()
 	const odd = { 'a POST': { method: 'POST' }, 'two protocols': { headers: { upgrade: 'websocket, foo' } }, 'another version': { headers: { 'sec-websocket-version': '8' } }, 'a body': { headers: { 'transfer-encoding': 'chunked' } } }
 	for (const [what, how] of Object.entries(odd)) {

@@ -108,6 +108,15 @@ step_match(struct request *r)
 		return request_refuse(r, &why);
 	if (!r->found.route && not_elsewhere(r) == STEP_DECIDED)
 		return STEP_DECIDED;
+	/* clients that offer WebSockets first use plain HTTP after a 426, and repeat the
+	 * handshake after any other status */
+	if (r->in.socket && !(r->found.route && r->found.route->websocket)) {
+		if (!r->found.route)
+			e->dialect = dialect_for_path(r->in.head.path, true);
+		return request_deny(r, 426, "upgrade_required", "",
+			SPAN_LIT("the gateway does not serve WebSockets here; send the request "
+				 "as plain HTTP"));
+	}
 	if (!r->found.route) {
 		e->dialect = dialect_for_path(r->in.head.path, true);
 		return request_deny(r, 404, "no_route", "",
@@ -115,9 +124,6 @@ step_match(struct request *r)
 				 "method and host; check the URL, or let the gateway's operators "
 				 "add a route"));
 	}
-	if (r->in.socket && !r->found.route->websocket)
-		return request_deny(r, 501, "not_implemented", "",
-			SPAN_LIT("this route does not permit WebSockets"));
 	reserve_matched(r);
 	return r->gate && request_is_mcp(r) ? request_not_by_page(r) : STEP_NEXT;
 }

@@ -31,6 +31,7 @@ static const struct status_row {
 	{ 408, "request_timeout",      { "invalid_request_error", "invalid_request_error", "DEADLINE_EXCEEDED",  "ModelTimeoutException",       "validation" } },
 	{ 413, "request_too_large",    { "invalid_request_error", "request_too_large",     "INVALID_ARGUMENT",   "ValidationException",         "validation" } },
 	{ 415, "unsupported_encoding", { "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT",   "ValidationException",         "validation" } },
+	{ 426, "upgrade_required",     { "invalid_request_error", "invalid_request_error", "FAILED_PRECONDITION", "ValidationException",        "validation" } },
 	{ 429, "rate_limit_exceeded",  { "rate_limit_error",      "rate_limit_error",      "RESOURCE_EXHAUSTED", "ThrottlingException",         "overloaded" } },
 	{ 451, "legal_restriction",    { "permission_error",      "permission_error",      "PERMISSION_DENIED",  "AccessDeniedException",       "validation" } },
 	{ 501, "not_implemented",      { "invalid_request_error", "invalid_request_error", "UNIMPLEMENTED",      "ValidationException",         "validation" } },
