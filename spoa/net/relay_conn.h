@@ -332,7 +332,7 @@ struct failure {
 	enum exchange_end end; /* how the exchange ended, if a byte of the request was sent */
 	enum metric counted; /* the counter; UNCOUNTED in relay_answer.c: none */
 	const char *why;
-	bool final; /* a further attempt would fail in the same way: clients are told not to try
+	bool final; /* a further attempt would fail in the same way: clients should not try
 		     */
 };
 /* Returns the row of `kind` and increments its counter. */

@@ -508,7 +508,20 @@ member_has_a_row(void **state)
 	}
 }
 
-/* Each member of the rows, empty, in each other form: nothing that says nothing is refused because the form has no place
+/* Returns true if the form's table has the member of the document, or a member below it. */
+static bool
+is_read(enum form form, struct span name)
+{
+	struct span first = span_next(&name, '.');
+
+	for (size_t i = 0; i < COUNT_OF(forms); i++)
+		for (const struct member *m = forms[i]->members; m->name; m++)
+			if (forms[i]->form == form && span_starts(span_str(m->name), first))
+				return true;
+	return false;
+}
+
+/* Each member of the document without a place, empty, in each other form: nothing that says nothing is refused because the form has no place
  * for it. */
 static void
 empty_member_needs_no_place(void **state)
@@ -524,8 +537,9 @@ empty_member_needs_no_place(void **state)
 		while (rest.n) {
 			struct span item = span_next(&rest, ' '), value = item;
 			struct span name = span_next(&value, ':');
-			/* an empty object inside a part or a list of tools can choose a kind */
-			if (span_take(&name, '=') || (v == 3 && *places[at].at) || span_is(name, "web_search_options"))
+			/* members that the form reads have a type of their own, and empty words are none */
+			if (span_take(&name, '=') || *places[at].at || is_read(places[at].form, name) ||
+				(v == 3 && span_is(name, "web_search_options")))
 				continue;
 			for (enum form to = FORM_CHAT; to <= last; to++) {
 				struct translated_request made;

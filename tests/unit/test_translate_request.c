@@ -69,7 +69,7 @@ static const struct row {
 	{ "two for Bedrock", INTO(CHAT, CONVERSE), "{'n':2," USER "}", NULL, "n", NULL },
 	{ "two that may go", INTO(CHAT, CONVERSE), "{'n':2," USER "}", "{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{}}", NULL, "n" },
 	{ "one answer", FORM_CHAT, "{'n':1,'logprobs':false,'modalities':[ 'text' ]," USER "}", M1 USER "}", NULL, NULL },
-	{ "what is new is refused", FORM_CHAT, "{'novel':{}," USER "}", NULL, "novel", NULL },
+	{ "what is new is refused", FORM_CHAT, "{'novel':{'a':1}," USER "}", NULL, "novel", NULL },
 	{ "a name of a turn may go", FORM_CHAT, "{'messages':[{'role':'user','name':'n','content':'hi'}]}", M1 USER "}", NULL, "messages[*].name" },
 	{ "a picture", FORM_CHAT,
 		"{'messages':[{'role':'user','content':[{'type':'image_url','image_url':{'url':'data:image/png;base64,QUJD','detail':'auto'}},{'type':'text','text':'what?'}]}]}",

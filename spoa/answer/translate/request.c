@@ -1182,7 +1182,7 @@ check_tools(struct question *q)
 		question_refuse(
 			q, q->choice.at, "requires a tool call, but the request has no tools"))
 		q->choice.is = CHOICE_UNSAID;
-	/* without tools, how they may be called says nothing */
+	/* without tools, how they may be called has no effect */
 	if (!q->tools && q->choice.is != CHOICE_ANY && q->choice.is != CHOICE_TOOL)
 		q->choice.is = CHOICE_UNSAID;
 	if (!q->tools)

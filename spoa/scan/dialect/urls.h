@@ -16,7 +16,7 @@ enum url_kind {
 	URL_RETURNED, /* in a request: changed to the provider's address if it is the gateway's
 		       */
 	URL_AS_ID,    /* stays: clients send it back as the name of the thing */
-	URL_SIGNED,   /* stays: whoever has the URL has the right to read it */
+	URL_SIGNED,   /* stays: the URL itself gives the right to read the content */
 	URL_PUBLIC,   /* stays: a page or file that needs no key, or belongs to somebody else */
 };
 
