@@ -439,7 +439,7 @@ $(B)/mockllm: $(MOCK_OBJ) $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson $(ALL_LIBS)
 
 $(B)/traffic: $(addprefix $(B)/tests/support/,traffic.o traffic_journal.o) $(LIB)
-	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(ALL_LIBS)
 
 $(B)/extract_tool: $(B)/tests/support/extract_tool.o
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
