@@ -15,6 +15,7 @@
  * Memory is bounded by CAP_VAULT_BYTES, which vault_add() checks. */
 #include "answer/restore.h"
 
+#include "answer/own_url.h"
 #include "answer/vault.h"
 #include "base/ascii.h"
 #include "base/buf.h"
@@ -44,7 +45,11 @@ struct vault {
 	struct value *values;
 	size_t nvalues, values_room;
 	struct buf text;
-	bool urls;
+	/* URLs of the caller, and their authorities after a byte AUTHORITY, with open
+	 * addressing; nurls is at most half of urls_room. A place of 0 bytes is free. */
+	struct value *urls;
+	size_t nurls, urls_room;
+	bool everywhere; /* URLs get values too */
 	const struct detect_rules *rules; /* vault_count_unknown(); NULL: none */
 	bool alone;
 };
@@ -74,6 +79,7 @@ vault_free(struct vault **v)
 		return;
 	mem_put((*v)->nodes, (*v)->nodes_room * sizeof(*(*v)->nodes));
 	mem_put((*v)->values, (*v)->values_room * sizeof(*(*v)->values));
+	mem_put((*v)->urls, (*v)->urls_room * sizeof(*(*v)->urls));
 	buf_free(&(*v)->text);
 	mem_put(*v, sizeof(**v));
 	*v = NULL;
@@ -82,7 +88,7 @@ vault_free(struct vault **v)
 void
 vault_allow_urls(struct vault *v)
 {
-	v->urls = true;
+	v->everywhere = true;
 }
 
 size_t
@@ -219,6 +225,97 @@ vault_add(struct vault *v, struct span placeholder, struct span value)
 	return 0;
 }
 
+/* ---- the URLs of the caller ---- */
+
+enum { AUTHORITY = 1, FIRST_URLS = 16 };
+
+/* Returns the place of a URL, or the free place where it would be. */
+static struct value *
+url_slot(const struct vault *v, struct value *urls, size_t room, struct span url)
+{
+	size_t at = (size_t)span_hash(url) & (room - 1);
+
+	while (urls[at].n && !span_eq(span_cut(buf_view(&v->text), urls[at].at,
+					      urls[at].at + urls[at].n),
+				     url))
+		at = (at + 1) & (room - 1);
+	return &urls[at];
+}
+
+static bool
+grow_urls(struct vault *v)
+{
+	size_t room = v->urls_room ? 2 * v->urls_room : FIRST_URLS;
+	struct value *urls = mem_get_zeroed(room * sizeof(*urls));
+
+	if (!urls)
+		return false;
+	for (size_t i = 0; i < v->urls_room; i++) {
+		const struct value *u = &v->urls[i];
+		if (u->n)
+			*url_slot(v, urls, room,
+				span_cut(buf_view(&v->text), u->at, u->at + u->n)) = *u;
+	}
+	mem_put(v->urls, v->urls_room * sizeof(*urls));
+	v->urls = urls;
+	v->urls_room = room;
+	return true;
+}
+
+static int
+add_url_text(struct vault *v, struct span url)
+{
+	if (2 * (v->nurls + 1) > v->urls_room && !grow_urls(v))
+		return ERR_NOMEM;
+	struct value *u = url_slot(v, v->urls, v->urls_room, url);
+	if (u->n)
+		return ERR_DUPLICATE;
+	if (v->text.n + url.n > CAP_VAULT_BYTES)
+		return ERR_LIMIT;
+	struct value is = { v->text.n, url.n };
+	buf_span(&v->text, url);
+	if (buf_failed(&v->text))
+		return ERR_NOMEM;
+	*u = is;
+	v->nurls++;
+	return 0;
+}
+
+/* Writes the key of an authority. Returns its length, or 0 if it has no placeholder. */
+static size_t
+authority_key(struct span url, char key[OWN_URL_MOST + 1])
+{
+	struct span a = own_url_authority(url);
+
+	if (!memchr(a.p, '<', a.n) || a.n > OWN_URL_MOST)
+		return 0;
+	key[0] = AUTHORITY;
+	memcpy(key + 1, a.p, a.n);
+	return a.n + 1;
+}
+
+int
+vault_add_url(struct vault *v, struct span url)
+{
+	char key[OWN_URL_MOST + 1];
+	size_t n = authority_key(url, key);
+	const char *last = memrchr(url.p, '>', url.n);
+	struct span cut = own_url_cut(url, last ? (size_t)(last - url.p) + 1 : url.n);
+	int err = add_url_text(v, url);
+
+	if (!err && cut.n < url.n)
+		err = add_url_text(v, cut);
+	if (n && (!err || err == ERR_DUPLICATE))
+		err = add_url_text(v, span_of(key, n));
+	return err == ERR_DUPLICATE ? 0 : err;
+}
+
+static bool
+vault_has_url(const struct vault *v, struct span url)
+{
+	return url.n && url_slot(v, v->urls, v->urls_room, url)->n;
+}
+
 /* Removes from the end the `least` to `most` characters for which `is` is true, and the
  * underscore before them. p NULL: the name does not end so. */
 static struct span
@@ -274,6 +371,8 @@ struct restorer {
 	bool value; /* the text is one decoded string */
 	size_t count, held_n, left;
 	struct url_place url;
+	/* the URL at this place; NULL: the vault has no URLs of the caller */
+	struct own_url *own;
 	struct { /* if level > 0: the string that contains the text */
 		bool string;
 		/* layers[0] is this string, layers[1] a JSON string inside it, and so on */
@@ -284,13 +383,18 @@ struct restorer {
 	/* ended: a string ended with the current unit; had_url: this string had a URL or a
 	 * host */
 	bool ended, had_url;
+	/* a string of a call: it has a URL or a host that is not the caller's own; it has one
+	 * that is, whose authority is own->authority */
+	bool foreign, has_own;
 	/* a string of arguments that is held back from its first placeholder on */
 	struct {
 		size_t most;
-		/* on: a string is held back; stays: its placeholders are not replaced */
-		bool on, stays;
-		struct buf as_is, restored;
-		size_t count;
+		/* on: a string is held back, or only a URL (`url`); stays: its placeholders are
+		 * not replaced */
+		bool on, url, stays;
+		/* as it came; with all values; with the values in the caller's URLs */
+		struct buf as_is, restored, in_urls;
+		size_t count, count_in_urls;
 	} waits;
 	struct { /* a possible unknown placeholder: "<" and its name so far */
 		bool on;
@@ -312,6 +416,8 @@ restorer_new(const struct vault *v, enum restore_form form)
 	r->vault = v;
 	r->value = form == RESTORE_VALUE;
 	r->level = r->value ? 0 : (unsigned)form;
+	if (v->nurls && !(r->own = mem_get_zeroed(sizeof(*r->own))))
+		restorer_free(&r);
 	return r;
 }
 
@@ -321,6 +427,8 @@ restorer_free(struct restorer **r)
 	if (*r) {
 		buf_free(&(*r)->waits.as_is);
 		buf_free(&(*r)->waits.restored);
+		buf_free(&(*r)->waits.in_urls);
+		mem_put((*r)->own, sizeof(*(*r)->own));
 		mem_put(*r, sizeof(**r));
 	}
 	*r = NULL;
@@ -336,8 +444,13 @@ restorer_arguments(struct restorer *r, bool kept, size_t most)
 void
 restorer_goes_on(struct restorer *r, const struct url_place *from)
 {
-	if (r->level == 0)
-		r->url = *from;
+	if (r->level)
+		return;
+	r->url = *from;
+	if (r->own) {
+		r->own->at = from->at;
+		r->own->spoiled = from->at != URL_OUT;
+	}
 }
 
 const struct url_place *
@@ -479,6 +592,58 @@ note_unit(struct restorer *r, int c, bool escaped)
 	note_layers(r, c);
 }
 
+/* ---- the caller's own URLs ---- */
+
+enum { URL_HELD_MOST = 2048 }; /* bytes of a URL that are held back from its first placeholder */
+
+/* Returns true if the URL that ended, without signs that follow URLs in prose, is the caller's
+ * own. A tool that stores its arguments may get another path at the same host if all values are
+ * before that path. */
+static bool
+is_own_url(const struct restorer *r)
+{
+	struct span url = own_url_text(r->own);
+	bool call = r->url.mode == URL_CALL;
+
+	if (!url.p || (call && r->own->odd_word))
+		return false;
+	size_t last = r->own->last - (size_t)(url.p - r->own->text);
+	for (struct span s = url; s.n >= last; s.n--) {
+		if (vault_has_url(r->vault, s))
+			return true;
+		if (!strchr(call ? "'\"`;,)" : "'\"`;,)].:!?}*_|\\", s.p[s.n - 1]))
+			break;
+	}
+	if (call)
+		return false;
+	struct span cut = own_url_cut(url, last);
+	if (cut.n < url.n && vault_has_url(r->vault, cut))
+		return true;
+	char key[OWN_URL_MOST + 1];
+	size_t n = r->url.mode == URL_KEPT ? authority_key(url, key) : 0;
+	return n && last < n && vault_has_url(r->vault, span_of(key, n));
+}
+
+/* Decides about the URL that ended with the last unit. In a call, all hosts of a string must be
+ * the one with which the values came. */
+static bool
+note_own_end(struct restorer *r)
+{
+	bool is = is_own_url(r);
+
+	if (r->url.mode != URL_CALL || !is)
+		return is;
+	struct span a = own_url_authority(own_url_text(r->own));
+	struct span first = span_of(r->own->authority, r->own->authority_n);
+	if (r->foreign || (r->has_own && !span_eq(first, a)))
+		return false;
+	memcpy(r->own->authority, a.p, a.n);
+	r->own->authority_n = a.n;
+	r->has_own = true;
+	r->url.found = false;
+	return true;
+}
+
 /* ---- strings of arguments ---- */
 
 static void
@@ -489,30 +654,86 @@ pass_text(struct restorer *r, struct span text, struct buf *out)
 	buf_span(r->waits.on ? &r->waits.as_is : out, text);
 	if (r->waits.on)
 		buf_span(&r->waits.restored, text);
+	if (r->waits.on && r->own)
+		buf_span(&r->waits.in_urls, text);
 }
 
-/* Ends the wait of a string and appends it: with its values, or as it came if `stays` or if it
- * is too long. */
+/* Ends the wait of a string or URL and appends it: with its values, or as it came if `stays` or
+ * if it is too long. If the caller's own URLs are its only ones, they alone get values. */
 static void
 wait_no_more(struct restorer *r, bool stays, struct buf *out)
 {
-	stays |= r->waits.as_is.n > r->waits.most;
-	buf_span(out, buf_view(stays ? &r->waits.as_is : &r->waits.restored));
-	*(stays ? &r->left : &r->count) += r->waits.count;
-	out->failed |= buf_failed(&r->waits.as_is) || buf_failed(&r->waits.restored);
+	stays |= r->waits.as_is.n > r->waits.most && !r->waits.url;
+	bool part = !stays && r->has_own && !r->waits.url;
+	size_t count = stays ? 0 : part ? r->waits.count_in_urls : r->waits.count;
+
+	buf_span(out, buf_view(stays  ? &r->waits.as_is
+			       : part ? &r->waits.in_urls
+				      : &r->waits.restored));
+	r->count += count;
+	r->left += r->waits.count - count;
+	out->failed |= buf_failed(&r->waits.as_is) || buf_failed(&r->waits.restored) ||
+		       buf_failed(&r->waits.in_urls);
 	buf_free(&r->waits.as_is);
 	buf_free(&r->waits.restored);
+	buf_free(&r->waits.in_urls);
 	r->waits.on = false;
-	r->waits.stays = stays;
-	r->waits.count = 0;
+	r->waits.stays = stays && !r->waits.url;
+	r->waits.url = false;
+	r->waits.count = r->waits.count_in_urls = 0;
 }
 
-/* Ends the wait if the string ended, has a URL, or is too long. `in` ends with a unit of the
- * string; its bytes from *from on have not been passed on. */
+/* Ends the wait of a URL if it ended or is too long. */
+static void
+look_at_url(struct restorer *r, struct span in, size_t *from, struct buf *out)
+{
+	bool over = r->own->spoiled || r->waits.as_is.n + in.n - *from > URL_HELD_MOST;
+
+	if (!r->own->ended && !over)
+		return;
+	pass_text(r, span_cut(in, *from, in.n), out);
+	*from = in.n;
+	wait_no_more(r, !r->own->ended || !is_own_url(r), out);
+	r->own->spoiled = true;
+}
+
+/* Notes what the last unit means for the string of a call: a URL that ended is the caller's own
+ * or not, and any other URL or host is not. */
+static void
+note_hosts(struct restorer *r)
+{
+	if (!r->own) {
+		r->foreign = r->url.found;
+		return;
+	}
+	if (r->own->ended)
+		r->foreign |= !note_own_end(r) && (r->url.found || r->own->values);
+	else if (r->url.at == URL_OUT || r->own->spoiled)
+		r->foreign |= r->url.found;
+}
+
+/* Notes that the string or the text ends: whether it had a URL or host that is not the caller's
+ * own. A URL in progress ends too. */
+static void
+end_of_string(struct restorer *r)
+{
+	if (r->own)
+		own_url_stop(r->own);
+	if (r->own && r->own->ended && r->url.mode == URL_CALL)
+		note_hosts(r);
+	r->had_url = r->foreign || url_place_found(&r->url);
+}
+
+/* Ends the wait if the string ended, has a foreign URL, or is too long. `in` ends with a unit of
+ * the string; its bytes from *from on have not been passed on. */
 static void
 look_at_string(struct restorer *r, struct span in, size_t *from, struct buf *out)
 {
-	bool url = r->ended ? r->had_url : r->url.found;
+	if (r->waits.on && r->waits.url) {
+		look_at_url(r, in, from, out);
+		return;
+	}
+	bool url = r->ended ? r->had_url : r->foreign;
 
 	if (r->waits.on &&
 		(r->ended || url || r->waits.as_is.n + in.n - *from > r->waits.most)) {
@@ -520,29 +741,65 @@ look_at_string(struct restorer *r, struct span in, size_t *from, struct buf *out
 		*from = in.n;
 		wait_no_more(r, url, out);
 	}
-	if (r->ended)
+	if (r->ended) {
 		r->waits.stays = false;
+		r->foreign = r->has_own = false;
+	}
 }
 
 /* ---- placeholders ---- */
+
+/* Advances the place in a URL by a placeholder. */
+static void
+step_over_value(struct restorer *r, const struct spelling *s)
+{
+	char name[SPELLING_NAME_MOST + 2] = "<";
+
+	url_place_step(&r->url, 'x');
+	memcpy(name + 1, s->name, s->name_n);
+	name[s->name_n + 1] = '>';
+	if (r->own)
+		own_url_value(r->own, &r->url, span_of(name, s->name_n + 2));
+	if (r->url.mode == URL_CALL)
+		note_hosts(r);
+}
 
 static void
 put_back(struct restorer *r, const struct spelling *s, struct span spelling, struct buf *out)
 {
 	struct buf *to = r->waits.on ? &r->waits.restored : out;
+	bool in_url = url_place_inside(&r->url);
 	unsigned deep = layers_deep(r);
-	/* JSON escapes of the placeholder belong to the string around it */
-	enum spelling_escape escape =
-		deep && s->escape == ESCAPE_JSON ? ESCAPE_NONE : s->escape;
+	/* JSON escapes of the placeholder belong to the string around it, and the caller's own
+	 * URL is written as the caller sent it */
+	bool plain = (deep && s->escape == ESCAPE_JSON) || (in_url && r->waits.on);
+	enum spelling_escape escape = plain ? ESCAPE_NONE : s->escape;
 
 	spelling_value(to, vault_value(r->vault, s->node), escape, r->level + deep);
 	if (r->waits.on)
 		buf_span(&r->waits.as_is, spelling);
+	if (r->waits.on && r->own && in_url)
+		spelling_value(&r->waits.in_urls, vault_value(r->vault, s->node), escape,
+			r->level + deep);
+	else if (r->waits.on && r->own)
+		buf_span(&r->waits.in_urls, spelling);
 	*(r->waits.on ? &r->waits.count : &r->count) += 1;
+	r->waits.count_in_urls += r->waits.on && in_url;
 	r->ended = false;
-	url_place_step(&r->url, 'x');
+	step_over_value(r, s);
 	if ((r->value || (r->level && r->in.string)) && deep < JSON_LAYERS)
 		note_beginning(&r->in.layers[deep], 'x');
+}
+
+/* Notes a unit for the URL at this place, and for the hosts of the string. */
+static void
+step_url_of(struct restorer *r, int c)
+{
+	url_place_step(&r->url, c);
+	if (r->own)
+		own_url_step(r->own, &r->url, c);
+	if (r->url.mode == URL_CALL)
+		note_hosts(r);
 }
 
 /* Notes the byte or escape at the beginning of `in` and returns its length, or 0 if more text
@@ -556,7 +813,7 @@ step_restore(struct restorer *r, struct span in, bool final)
 	if (r->level == 0) {
 		if (r->value)
 			note_layers(r, (unsigned char)in.p[0]);
-		url_place_step(&r->url, (unsigned char)in.p[0]);
+		step_url_of(r, (unsigned char)in.p[0]);
 		return 1;
 	}
 	n = spelling_unit(in, r->level, &c);
@@ -564,12 +821,12 @@ step_restore(struct restorer *r, struct span in, bool final)
 		return final ? in.n : 0;
 	plain = spelling_unit(in, r->level - 1, &(int){ 0 });
 	note_unit(r, c, n > plain);
-	if (r->ended) {
-		r->had_url = url_place_found(&r->url);
-		r->url = (struct url_place){ .mode = r->url.mode };
-	} else {
-		url_place_step(&r->url, c);
+	if (!r->ended) {
+		step_url_of(r, c);
+		return n;
 	}
+	end_of_string(r);
+	r->url = (struct url_place){ .mode = r->url.mode };
 	return n;
 }
 
@@ -578,19 +835,34 @@ static void
 leave(struct restorer *r, struct span spelling)
 {
 	struct url_place was = r->url;
+	struct own_url *own = r->own;
 
+	r->own = NULL;
 	while (spelling.n)
 		spelling = span_cut(spelling, step_restore(r, spelling, true), spelling.n);
+	r->own = own;
 	r->url = was;
-	url_place_step(&r->url, 'x');
+	step_url_of(r, 'x');
+	if (r->own)
+		r->own->spoiled = true;
 	r->left++;
+}
+
+/* Returns true if the placeholder at this place is in a URL that may turn out to be the
+ * caller's own. */
+static bool
+may_be_own(const struct restorer *r)
+{
+	return r->own && !r->own->spoiled && url_place_inside(&r->url) && !r->waits.stays &&
+	       !r->foreign;
 }
 
 static bool
 stays(const struct restorer *r)
 {
-	return !r->vault->urls && (url_place_inside(&r->url) || r->waits.stays ||
-						(r->url.mode == URL_CALL && r->url.found));
+	return !r->vault->everywhere &&
+	       (url_place_inside(&r->url) || r->waits.stays ||
+		       (r->url.mode == URL_CALL && r->foreign));
 }
 
 /* Returns the offset of the next byte that may begin a placeholder or a string, from `at` on.
@@ -599,13 +871,13 @@ static size_t
 past_plain(struct restorer *r, struct span in, size_t at)
 {
 	bool all =
-		r->value || (r->level && (r->in.string || r->text || r->url.mode != URL_SHOWN));
+		r->value || r->waits.url || (r->level && (r->in.string || r->text || r->url.mode != URL_SHOWN));
 
 	for (; !all && at < in.n && !spelling_begins[(unsigned char)in.p[at]] &&
 		(r->level == 0 || in.p[at] != '"');
 		at++)
 		if (r->level == 0)
-			url_place_step(&r->url, (unsigned char)in.p[at]);
+			step_url_of(r, (unsigned char)in.p[at]);
 	return at;
 }
 
@@ -627,18 +899,22 @@ advance(struct restorer *r, struct span in, bool final, struct buf *out)
 				    : 0;
 		if (found > 0)
 			begin_arguments(r, '<');
-		if (found > 0 && stays(r)) {
+		bool own = found > 0 && stays(r) && may_be_own(r);
+		if (found > 0 && stays(r) && !own) {
 			leave(r, span_cut(rest, 0, s.raw));
 			at += s.raw;
 			continue;
 		}
 		if (found > 0) {
 			pass_text(r, span_cut(in, from, at), out);
-			/* a string of a call is read to its end before values are put into
-			 * it */
-			r->waits.on |= r->url.mode == URL_CALL && !r->vault->urls;
+			/* a string of a call, and a URL that may be the caller's own, is read
+			 * to its end before values are put into it */
+			bool call = r->url.mode == URL_CALL && !r->vault->everywhere;
+			r->waits.url |= own && !call && !r->waits.on;
+			r->waits.on |= call || own;
 			put_back(r, &s, span_cut(rest, 0, s.raw), out);
 			from = at += s.raw;
+			look_at_string(r, span_cut(in, 0, at), &from, out);
 			continue;
 		}
 		size_t n = found < 0 ? 0 : step_restore(r, rest, final);
@@ -705,7 +981,8 @@ restorer_end(struct restorer *r, struct buf *out)
 	r->held_n = 0;
 	if (n)
 		advance(r, span_of(r->held, n), true, out);
+	end_of_string(r);
 	if (r->waits.on)
-		wait_no_more(r, url_place_found(&r->url), out);
+		wait_no_more(r, r->waits.url ? !r->own->ended || !is_own_url(r) : r->had_url, out);
 	return buf_failed(out) ? ERR_NOMEM : 0;
 }

@@ -14,6 +14,9 @@ struct vault *vault_new(void);
  * form <NAME_1> (capitals, digits, underscores); ERR_DUPLICATE, the vault has the placeholder,
  * whose value stays; ERR_LIMIT, beyond CAP_VAULT_BYTES; ERR_NOMEM. */
 int vault_add(struct vault *v, struct span placeholder, struct span value);
+/* Copies a URL of the caller with its placeholders (own_url.h), into which restorers may put the
+ * values. Returns 0, ERR_DUPLICATE, ERR_LIMIT or ERR_NOMEM. */
+int vault_add_url(struct vault *v, struct span url);
 /* Zeroes and frees `*v`, which may be NULL, and sets it to NULL. */
 void vault_free(struct vault **v);
 /* Permits its values in URLs. */

@@ -38,6 +38,10 @@ done
 is "two turns after the same response have independent placeholders" \
 	"$(turn resp_2 'carl@example.com' resp_c ok) $(turn resp_2 'dora@example.com' resp_d ok) $(turn resp_c hello resp_e '<EMAIL_ADDRESS_3>') $(turn resp_d hello resp_f '<EMAIL_ADDRESS_3>')" \
 	'ok ok carl@example.com dora@example.com'
+turn resp_8 'see https://x.acme.com/?m=jane@example.com' resp_u ok >"$D/turn"
+is "a URL of an earlier turn is restored whole, and no other URL" \
+	"$(turn resp_u hello resp_v 'https://x.acme.com/?m=<EMAIL_ADDRESS_1> https://y.acme.com/?m=<EMAIL_ADDRESS_1>')" \
+	'https://x.acme.com/?m=jane@example.com https://y.acme.com/?m=<EMAIL_ADDRESS_1>'
 says resp_8 '<EMAIL_ADDRESS_2>'
 is "a stored response that is fetched later is restored" "$(ask /v1/responses/resp_8 | text)" 'bob@example.com'
 auth="authorization: Bearer $(token --claims '{"sub":"mallory"}')"

@@ -12,7 +12,7 @@ struct filling {
 	int err;
 };
 
-/* Adds a placeholder's value, unless the vault is full. The caller's own credential is never
+/* Adds a placeholder's value or a URL, unless the vault is full. The caller's own credential is never
  * restored, because anyone who can make the model call a tool would receive it. */
 static void
 put_in_vault(void *arg, struct span placeholder, struct span value)
@@ -21,7 +21,8 @@ put_in_vault(void *arg, struct span placeholder, struct span value)
 
 	if (span_starts(placeholder, SPAN_LIT("<CREDENTIAL_")))
 		return;
-	int err = vault_add(f->vault, placeholder, value);
+	int err = value.p ? vault_add(f->vault, placeholder, value)
+			  : vault_add_url(f->vault, placeholder);
 
 	if (err == ERR_NOMEM)
 		f->err = err;

@@ -4,6 +4,7 @@
  * removed whole, as on_failure.signed states. */
 #include <stdlib.h>
 
+#include "answer/own_url.h"
 #include "answer/translate/answer.h"
 #include "base/attr.h"
 #include "base/codec/credentials.h"
@@ -318,6 +319,12 @@ open_redactor(struct request *r)
 
 /* ---- kinds of edits ---- */
 
+static void
+note_url(void *arg, struct span url)
+{
+	redactor_url(arg, url);
+}
+
 /* Makes the edits for the hits of one segment. If the segment holds JSON, it stays JSON. */
 static int
 hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *out)
@@ -330,9 +337,13 @@ hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *o
 	for (size_t i = 0; !err && i < n; i++) {
 		struct span with = replacement_of_hit(r, &h[i], &in);
 		out[i] = (struct text_edit){ h[i].f.start, h[i].f.end, with };
-		if (in.n)
-			out[i].with =
-				inner_with(&at, &out[i].from, &out[i].to, with, &r->arena);
+		err = with.p ? 0 : ERR_NOMEM;
+	}
+	if (!err && is_restored(r))
+		own_urls_each(h->segment->text, out, n, note_url, r->out.redactor);
+	for (size_t i = 0; !err && in.n && i < n; i++) {
+		out[i].with =
+			inner_with(&at, &out[i].from, &out[i].to, out[i].with, &r->arena);
 		err = out[i].with.p ? 0 : ERR_NOMEM;
 	}
 	return err;

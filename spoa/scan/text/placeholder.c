@@ -45,7 +45,8 @@ struct placeholders {
 	size_t size, used; /* size is a power of two; at most half of the slots are used */
 	struct counter *counters;
 	struct given *given, **given_end;
-	size_t ngiven;
+	struct given *urls; /* only `text` is set */
+	size_t ngiven, nurls;
 	size_t taken, floor; /* number of reserved placeholders; no number up to floor is given */
 	bool tags;
 	unsigned char tag_key[PLACEHOLDER_TAG_KEY];
@@ -438,6 +439,32 @@ placeholder_get(struct placeholders *p, struct span entity, struct span value, b
 	return text;
 }
 
+/* ---- URLs with placeholders ---- */
+
+/* A URL is also a key without a text, so that it is in the list once. */
+static void
+note_own_url(struct placeholders *p, struct span url)
+{
+	if (p->nurls == PLACEHOLDER_URLS || !url.n ||
+		placeholder_slot(p, p->slots, p->size, url)->key.p)
+		return;
+	struct given *g = arena_new(p->arena, struct given);
+	url = arena_dup(p->arena, url);
+	if (!g || !url.p || !add_placeholder(p, url, (struct span){ NULL, 0 }))
+		return;
+	*g = (struct given){ .next = p->urls, .text = url };
+	p->urls = g;
+	p->nurls++;
+}
+
+void
+placeholders_url(struct placeholders *p, struct span url)
+{
+	lock_placeholders(p);
+	note_own_url(p, url);
+	unlock_placeholders(p);
+}
+
 /* ---- placeholders of earlier requests ---- */
 
 /* Lets the entity's numbers continue after that of the placeholder: "<" entity "_" 1*DIGIT ">".
@@ -493,8 +520,12 @@ placeholders_add(
 	struct placeholders *p, struct span text, struct span entity, struct span value)
 {
 	lock_placeholders(p);
-	bool ok = (p->shared && p->ngiven >= CAP_KEPT_VALUES) ||
-		  add_known(p, text, entity, value);
+	bool ok = true;
+	if (!value.p && text.n && text.p[0] != '<')
+		note_own_url(p, text);
+	else
+		ok = (p->shared && p->ngiven >= CAP_KEPT_VALUES) ||
+		     add_known(p, text, entity, value);
 	unlock_placeholders(p);
 	return ok;
 }
@@ -512,6 +543,8 @@ placeholders_each(const struct placeholders *p, placeholder_seen *seen, void *ar
 	for (const struct given *g = p->given; g; g = g->next)
 		if (stays_given(p, g))
 			seen(arg, g->text, g->value);
+	for (const struct given *g = p->urls; g; g = g->next)
+		seen(arg, g->text, (struct span){ NULL, 0 });
 	unlock_placeholders(p);
 }
 
@@ -524,6 +557,8 @@ placeholders_all(const struct placeholders *p, placeholder_kept *kept, void *arg
 	for (const struct given *g = p->given; g; g = g->next)
 		if (stays_given(p, g))
 			kept(arg, g->text, g->entity, g->value);
+	for (const struct given *g = p->urls; g; g = g->next)
+		kept(arg, g->text, none, none);
 	for (size_t i = 0; i < p->size; i++)
 		if (slot_is_taken(&p->slots[i]))
 			kept(arg, p->slots[i].key, none, none);

@@ -28,8 +28,14 @@ enum { PLACEHOLDER_TAG_KEY = 32 /* bytes */ };
  * another map. Values that are already in the map keep their placeholders. `key` is copied. */
 void placeholders_tag(struct placeholders *p, const unsigned char key[PLACEHOLDER_TAG_KEY]);
 
+/* Notes a URL in which placeholders of the map stand for values (answer/own_url.h). The map
+ * copies it. URLs beyond PLACEHOLDER_URLS are not noted. */
+enum { PLACEHOLDER_URLS = 4096 };
+void placeholders_url(struct placeholders *p, struct span url);
+
 /* Adds a placeholder that was given earlier in the conversation. If value.p is NULL, the
- * placeholder is only reserved so that it is not given again. A placeholder that is added with
+ * placeholder is only reserved so that it is not given again; a text that does not begin with
+ * "<" is a URL of placeholders_url(). A placeholder that is added with
  * two different values stands for neither from then on. In a map for one request, the
  * placeholder is borrowed and must live as long as the map. Returns false if memory is
  * exhausted. */
@@ -54,13 +60,13 @@ void placeholders_repeated(struct placeholders *p, struct span text);
 
 /* Calls seen() for each placeholder that was given, in order, with the value that it was first
  * given for, in the spelling of that value. Placeholders reserved by placeholders_taken(),
- * before or after, are left out. */
+ * before or after, are left out. Then calls seen() for each URL, with value p NULL. */
 typedef void placeholder_seen(void *arg, struct span placeholder, struct span value);
 void placeholders_each(const struct placeholders *p, placeholder_seen *seen, void *arg);
 
 /* Calls kept() for each placeholder that may not be given to another value: first those of
- * placeholders_each(), in order and with their entity, then the reserved ones, with entity and
- * value p NULL. placeholders_add() restores both kinds. */
+ * placeholders_each(), in order and with their entity, then the URLs and the reserved ones,
+ * with entity and value p NULL. placeholders_add() restores both kinds. */
 typedef void placeholder_kept(
 	void *arg, struct span placeholder, struct span entity, struct span value);
 void placeholders_all(const struct placeholders *p, placeholder_kept *kept, void *arg);

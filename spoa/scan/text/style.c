@@ -84,6 +84,13 @@ redactor_repeated(struct redactor *r, struct span text)
 }
 
 void
+redactor_url(struct redactor *r, struct span url)
+{
+	if (r->placeholders)
+		placeholders_url(r->placeholders, url);
+}
+
+void
 redactor_each(const struct redactor *r, placeholder_seen *seen, void *arg)
 {
 	if (r->placeholders)

@@ -53,6 +53,9 @@ void redactor_plain_form(struct redactor *r);
 void redactor_taken(struct redactor *r, struct span text);
 void redactor_repeated(struct redactor *r, struct span text);
 
+/* See placeholders_url(). */
+void redactor_url(struct redactor *r, struct span url);
+
 /* See placeholders_each(). Values that another style replaced are left out. */
 void redactor_each(const struct redactor *r, placeholder_seen *seen, void *arg);
 
