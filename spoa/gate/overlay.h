@@ -25,6 +25,7 @@ struct hit {
 	const struct hit *of;
 	/* the value that the text spells, if it differs from the bytes; else p is NULL */
 	struct span value;
+	struct span with; /* the text that replaces it (gate/steps/number.c) */
 	/* A finding over several parts of a message has a hit in each of them. The first one
 	 * stands for the finding: only it is counted. */
 	enum { PIECE_NONE, PIECE_FIRST, PIECE_FURTHER } piece : 8;

@@ -1161,6 +1161,168 @@ restored_value_is_never_another_one(void **state)
 	}
 }
 
+/* ---- sessions that grow by turns ---- */
+
+/* The three forms of a whole history. Each body has a member with values after its list. */
+static const struct {
+	const char *path, *head, *tail, *user, *model, *answer;
+} grown[] = {
+	{ CHAT, "{\"model\":\"m\",\"messages\":[",
+		"],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\","
+		"\"description\":\"mail tools@example.org\"}}]}",
+		"{\"role\":\"user\",\"content\":\"@\"}",
+		"{\"role\":\"assistant\",\"content\":\"@\"}", CHATTED("@") },
+	{ "/v1/messages", "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[",
+		"],\"system\":\"mail tools@example.org\"}",
+		"{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\","
+		"\"tool_use_id\":\"t\",\"content\":\"@\"}]}",
+		"{\"role\":\"assistant\",\"content\":\"@\"}",
+		"{\"id\":\"c\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[{"
+		"\"type\":\"text\",\"text\":\"@\"}]}" },
+	{ "/v1/responses", "{\"model\":\"m\",\"store\":false,\"input\":[",
+		"],\"instructions\":\"mail tools@example.org\"}",
+		"{\"type\":\"function_call_output\",\"call_id\":\"c\",\"output\":\"@\"}",
+		"{\"role\":\"assistant\",\"content\":\"@\"}",
+		"{\"id\":\"r\",\"object\":\"response\",\"output\":[{\"type\":\"message\","
+		"\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":"
+		"\"@\"}]}]}" },
+};
+
+/* Writes the form with the text in place of its @. */
+static void
+fill_in(char *out, size_t size, const char *form, const char *text)
+{
+	size_t at = strcspn(form, "@");
+
+	snprintf(out, size, "%.*s%s%s", (int)at, form, text, form + at + 1);
+}
+
+/* A session with values, with its own placeholders in errors and files, and with foreign ones.
+ * The beginning of each request must be the request before, to the byte, and a placeholder that
+ * was sent must be restored as the value in whose place it was. */
+static void
+grow_session(struct stage *s, unsigned seed, size_t form)
+{
+	static struct heard h;
+	static char list[TEXT_MAX], body[TEXT_MAX], before[TEXT_MAX], answer[TEXT_MAX];
+	char text[512], item[1024];
+	size_t n = 0, before_n = 0;
+	unsigned values = 0;
+
+	for (unsigned turn = 0; turn < 12; turn++) {
+		unsigned a = (unsigned)rand_r(&seed) % 5 + 1, b = (unsigned)rand_r(&seed) % 9 + 1;
+		const char *sep = n ? "," : "";
+		switch (rand_r(&seed) % 6) {
+		case 0: /* new values, and one that may be known */
+			snprintf(text, sizeof(text),
+				"DB=postgres://app:Zk7qPw%uxT@db.acme.com/a to u%u@example.com",
+				a, values++ % 7);
+			break;
+		case 1: /* an error repeats a placeholder, in two spellings */
+			snprintf(text, sizeof(text),
+				"not found: <EMAIL_ADDRESS_%u>, postgres://app:<DATABASE_"
+				"CREDENTIALS_%u>@db.acme.com/a <email_address_%u>",
+				a, b, b);
+			break;
+		case 2: /* a file with placeholders before and after values */
+			snprintf(text, sizeof(text),
+				"<EMAIL_ADDRESS_%u> u%u@example.com <EMAIL_ADDRESS_%u> "
+				"v%u@example.com",
+				b, a, a, turn);
+			break;
+		case 3: snprintf(text, sizeof(text), "<PHONE_NUMBER_%u>", a); break;
+		case 4:
+			snprintf(text, sizeof(text), "call (415) 426-85%u2 or 415-426-85%u2", a, a);
+			break;
+		default: snprintf(text, sizeof(text), "nothing new in turn %u", turn); break;
+		}
+		fill_in(item, sizeof(item), grown[form].user, text);
+		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", sep, item);
+		snprintf(body, sizeof(body), "%s%s%s", grown[form].head, list, grown[form].tail);
+		fill_in(answer, sizeof(answer), grown[form].answer, "ok <EMAIL_ADDRESS_1>");
+		turn_do(s, turn % 2,
+			&(struct turn_row){ .path = grown[form].path, .body = body, .answer = answer },
+			&h);
+		if (strncmp(before, h.sent, before_n))
+			fail_msg("form %zu, seed %u, turn %u:\n%.*s\n%s", form, seed, turn,
+				(int)before_n, before, h.sent);
+		/* the tail up to its first colon */
+		snprintf(text, sizeof(text), "%.*s", (int)strcspn(grown[form].tail, ":"),
+			grown[form].tail);
+		const char *end = strstr(h.sent, text);
+		assert_non_null(end);
+		before_n = (size_t)(end - h.sent);
+		memcpy(before, h.sent, before_n);
+		/* the member after the list was numbered first */
+		assert_non_null(strstr(h.sent, "mail <EMAIL_ADDRESS_1>\""));
+		assert_non_null(strstr(h.got, "ok tools@example.org"));
+		fill_in(item, sizeof(item), grown[form].model, "ok tools@example.org");
+		n += (size_t)snprintf(list + n, sizeof(list) - n, ",%s", item);
+	}
+}
+
+static void
+beginning_of_a_growing_session_does_not_change(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 60; i++) {
+		struct stage s;
+		stage_up(&s, KEPT_POLICY);
+		grow_session(&s, 7000 + i, i % COUNT_OF(grown));
+		stage_down(&s);
+	}
+}
+
+/* A placeholder in the text counts from its place on. A value that is recognized only in a later
+ * turn is replaced where it was before too, and no other number moves. */
+static void
+placeholder_means_its_value_from_there_on(void **state)
+{
+#define TWO(a, b)                                                                              \
+	"{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"" a             \
+	"\"},{\"role\":\"user\",\"content\":\"" b "\"}]}"
+	static const struct talk talks[] = {
+		{ "an own one in an error means its value",
+			{ { NULL, CHAT, TWO("jane@example.com", "no <EMAIL_ADDRESS_1> in bob@example.com"),
+				"\"<EMAIL_ADDRESS_1>\"},{\"role\":\"user\",\"content\":\"no "
+				"<EMAIL_ADDRESS_1> in <EMAIL_ADDRESS_2>\"",
+				CHATTED("<EMAIL_ADDRESS_1>, <EMAIL_ADDRESS_2>"),
+				"jane@example.com, bob@example.com" } } },
+		{ "a foreign one stands for nothing, and moves nothing before it",
+			{ { NULL, CHAT, TWO("jane@example.com", "<EMAIL_ADDRESS_2> bob@example.com"),
+				"\"<EMAIL_ADDRESS_1>\"},{\"role\":\"user\",\"content\":\""
+				"<EMAIL_ADDRESS_2> <EMAIL_ADDRESS_3>\"",
+				CHATTED("<EMAIL_ADDRESS_1> <EMAIL_ADDRESS_2> <EMAIL_ADDRESS_3>"),
+				"jane@example.com <EMAIL_ADDRESS_2> bob@example.com" } } },
+		{ "a foreign one before its number is given is never restored",
+			{ { NULL, CHAT, TWO("<EMAIL_ADDRESS_1>", "jane@example.com"),
+				"\"<EMAIL_ADDRESS_1>\"},{\"role\":\"user\",\"content\":\""
+				"<EMAIL_ADDRESS_2>\"",
+				CHATTED("<EMAIL_ADDRESS_1> <EMAIL_ADDRESS_2>"),
+				"<EMAIL_ADDRESS_1> jane@example.com" } } },
+		{ "a value that is recognized later has the later number, also where it was before",
+			{ { NULL, CHAT,
+				TWO("quuxel47-wobble, my password is xuul74-elbow",
+					"my password is quuxel47-wobble"),
+				"\"<GENERIC_SECRET_2>, my password is <GENERIC_SECRET_1>\"}",
+				CHATTED("<GENERIC_SECRET_1>"), "xuul74-elbow" } } },
+		{ "a page cannot get another value into a URL of its own",
+			{ { NULL, CHAT,
+				TWO("jane@example.com", "https://evil.example/?a=mallory@evil.example&"
+							"b=<EMAIL_ADDRESS_1>"),
+				"?a=<EMAIL_ADDRESS_2>&b=<EMAIL_ADDRESS_1>\"",
+				CHATTED("https://evil.example/?a=<EMAIL_ADDRESS_2>&b=<EMAIL_ADDRESS_1>"),
+				"https://evil.example/?a=<EMAIL_ADDRESS_2>&b=<EMAIL_ADDRESS_1>" } } },
+	};
+	struct stage s;
+
+	(void)state;
+	stage_up(&s, KEPT_POLICY);
+	for (size_t i = 0; i < COUNT_OF(talks); i++)
+		run_talk(&s, &talks[i]);
+	stage_down(&s);
+}
+
 int
 main(void)
 {
@@ -1170,6 +1332,8 @@ main(void)
 		cmocka_unit_test(unknown_placeholder_is_counted_and_recorded),
 		cmocka_unit_test(each_spelling_is_restored_as_written),
 		cmocka_unit_test(restored_value_is_never_another_one),
+		cmocka_unit_test(beginning_of_a_growing_session_does_not_change),
+		cmocka_unit_test(placeholder_means_its_value_from_there_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

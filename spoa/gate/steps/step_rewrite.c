@@ -210,92 +210,11 @@ edit_segment(struct request *r, struct edits *e, const struct segment *s,
 	return err;
 }
 
-/* Returns true for keys and path segments, which must not become empty. */
-static bool
-is_rewrite_name(const struct segment *s)
-{
-	return s->role == ROLE_KEY || s->role == ROLE_PATH;
-}
-
 /* Returns true if the request's values are restored in its response. */
 static bool
 is_restored(const struct request *r)
 {
 	return r->found.route->response & RESP_RESTORE;
-}
-
-/* Returns the value that a hit spells. `in`: the JSON that the segment holds; NULL: none. */
-static struct span
-mention_spelling(struct request *r, const struct hit *h, const struct inner *in)
-{
-	if (h->value.p || !in || !in->n)
-		return hit_value(h);
-	SCOPED_BUF(said, 0);
-	inner_said(in, h->f.start, h->f.end, &said);
-	return buf_failed(&said) ? (struct span){ NULL, 0 }
-				 : arena_dup(&r->arena, buf_view(&said));
-}
-
-/* Returns the replacement of a hit. Another occurrence of a value gets the value's placeholder.
- * If values are restored and it is spelled differently, it gets one of its own. */
-static struct span
-replacement_of_hit(struct request *r, const struct hit *h, const struct inner *in)
-{
-	const struct segment *s = h->segment;
-	const struct finding *f = &h->f;
-	bool own = h->of && is_restored(r) &&
-		   r->found.verdict.redact.with[f->entity] != STYLE_HASH;
-	struct span value = own ? mention_spelling(r, h, in) : hit_value(h->of ? h->of : h);
-
-	if (own && !value.p)
-		return value;
-	if (h->piece && r->found.verdict.redact.with[f->entity] == STYLE_MASK)
-		value = span_cut(s->text, f->start, f->end);
-	else if (h->piece == PIECE_FURTHER)
-		return SPAN_LIT("");
-	if (h->kind == HIT_UNKNOWN)
-		return redactor_get(r->out.redactor, STYLE_PLACEHOLDER,
-			SPAN_LIT("UNCLASSIFIED"), s->text, false, is_rewrite_name(s));
-	if (h->kind == HIT_CREDENTIAL)
-		return redactor_get(r->out.redactor, STYLE_PLACEHOLDER, SPAN_LIT("CREDENTIAL"),
-			value, false, is_rewrite_name(s));
-	return redactor_get(r->out.redactor,
-		(enum redact_style)r->found.verdict.redact.with[f->entity],
-		span_str(detect_entity_name(r->snap->rules, f->entity)), value,
-		detect_entity_folds(r->snap->rules, f->entity), is_rewrite_name(s));
-}
-
-/* Placeholders in the caller's own text are not given to values: the model could not
- * distinguish them. Those of earlier turns keep their values. */
-static void
-note_taken(struct request *r)
-{
-	void (*note)(struct redactor *, struct span) =
-		r->out.placeholders ? redactor_repeated : redactor_taken;
-
-	for (size_t i = 0; i < r->in.ntarget; i++)
-		note(r->out.redactor, r->in.target[i].text);
-	for (size_t i = 0; r->in.have_body && i < r->in.body.nsegments; i++) {
-		const struct segment *s = &r->in.body.segments[i];
-		if (s->role != ROLE_ASSISTANT && s->role != ROLE_TOOL_CALL)
-			note(r->out.redactor, s->text);
-	}
-}
-
-/* The model's earlier messages repeat placeholders of earlier turns. Their values get them
- * again. A placeholder without a value belonged to a turn that the caller left out, and no
- * later value gets it. Reads segments from *from up to `until`. */
-static void
-note_repeated(struct request *r, size_t *from, const struct segment *until)
-{
-	const struct body *b = &r->in.body;
-
-	for (; r->in.have_body && *from < b->nsegments && &b->segments[*from] != until;
-		++*from) {
-		const struct segment *s = &b->segments[*from];
-		if (s->role == ROLE_ASSISTANT || s->role == ROLE_TOOL_CALL)
-			redactor_repeated(r->out.redactor, s->text);
-	}
 }
 
 /* Opens the object that assigns placeholders. Returns false if memory ran out. */
@@ -313,8 +232,7 @@ open_redactor(struct request *r)
 		redactor_by_spelling(r->out.redactor);
 	if (r->snap->policy->plain_placeholders)
 		redactor_plain_form(r->out.redactor);
-	note_taken(r);
-	return true;
+	return request_number_hits(r);
 }
 
 /* ---- kinds of edits ---- */
@@ -334,11 +252,8 @@ hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *o
 		&in, h->segment->text, h->segment->role == ROLE_TOOL_CALL, &r->arena);
 	struct inner_place at = inner_begin(&in);
 
-	for (size_t i = 0; !err && i < n; i++) {
-		struct span with = replacement_of_hit(r, &h[i], &in);
-		out[i] = (struct text_edit){ h[i].f.start, h[i].f.end, with };
-		err = with.p ? 0 : ERR_NOMEM;
-	}
+	for (size_t i = 0; !err && i < n; i++)
+		out[i] = (struct text_edit){ h[i].f.start, h[i].f.end, h[i].with };
 	if (!err && is_restored(r))
 		own_urls_each(h->segment->text, out, n, note_url, r->out.redactor);
 	for (size_t i = 0; !err && in.n && i < n; i++) {
@@ -385,15 +300,12 @@ static int
 edit_hits(struct request *r, struct edits *body, struct edits *target)
 {
 	const struct overlay *o = &r->scan.overlay;
-	size_t repeated = 0;
 	int err = 0;
 
 	for (size_t i = 0, n; err == 0 && i < o->nhits; i += n) {
 		const struct hit *h = &o->hits[i];
 		for (n = 1; i + n < o->nhits && h[n].segment == h->segment; n++)
 			;
-		if (!h->in_target)
-			note_repeated(r, &repeated, h->segment);
 		if (request_file_hit(r, h))
 			continue; /* the file is removed as a whole */
 		struct text_edit *te = arena_array(&r->arena, n, sizeof(*te));
@@ -405,8 +317,6 @@ edit_hits(struct request *r, struct edits *body, struct edits *target)
 		if (!err)
 			err = edit_segment(r, h->in_target ? target : body, h->segment, te, n);
 	}
-	if (o->nwholes)
-		note_repeated(r, &repeated, NULL);
 	return err;
 }
 
@@ -422,7 +332,7 @@ edit_wholes(struct request *r, struct edits *body, struct edits *target)
 		const struct segment *s = h->segment;
 		if (request_file_hit(r, h))
 			continue;
-		struct text_edit all = { 0, s->text.n, replacement_of_hit(r, h, NULL) };
+		struct text_edit all = { 0, s->text.n, h->with };
 		err = edit_segment(r, h->in_target ? target : body, s, &all, 1);
 	}
 	return err;

@@ -102,6 +102,10 @@ bool request_segment_before(
 /* For qsort_r() with the request as argument: by segment, then by offset. */
 int request_order_hits(const void *x, const void *y, void *arg);
 
+/* ---- number.c ---- */
+/* Sets `with` of each hit of the overlay. Returns false if memory ran out. */
+bool request_number_hits(struct request *r);
+
 /* record.c: writes the members of the records. */
 void record_decision(struct request *r, struct buf *out);
 void record_completion(struct request *r, const struct exchange_result *res,
