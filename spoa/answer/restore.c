@@ -15,6 +15,7 @@
  * Memory is bounded by CAP_VAULT_BYTES, which vault_add() checks. */
 #include "answer/restore.h"
 
+#include "answer/command.h"
 #include "answer/own_url.h"
 #include "answer/vault.h"
 #include "base/ascii.h"
@@ -395,6 +396,11 @@ struct restorer {
 		/* as it came; with all values; with the values in the caller's URLs */
 		struct buf as_is, restored, in_urls;
 		size_t count, count_in_urls;
+		/* a command: it is held back from its beginning, and `text` is what its
+		 * string means */
+		bool command;
+		struct buf text;
+		bool leaves; /* values are put only into the caller's own URLs */
 	} waits;
 	struct { /* a possible unknown placeholder: "<" and its name so far */
 		bool on;
@@ -428,6 +434,7 @@ restorer_free(struct restorer **r)
 		buf_free(&(*r)->waits.as_is);
 		buf_free(&(*r)->waits.restored);
 		buf_free(&(*r)->waits.in_urls);
+		buf_free(&(*r)->waits.text);
 		mem_put((*r)->own, sizeof(*(*r)->own));
 		mem_put(*r, sizeof(**r));
 	}
@@ -439,6 +446,20 @@ restorer_arguments(struct restorer *r, bool kept, size_t most)
 {
 	r->url.mode = kept ? URL_KEPT : URL_CALL;
 	r->waits.most = most;
+}
+
+void
+restorer_command(struct restorer *r)
+{
+	r->waits.command = r->url.mode == URL_CALL && !r->vault->everywhere &&
+			   vault_count(r->vault) > 0;
+	r->waits.on = r->waits.command && r->level == 0;
+}
+
+void
+restorer_leaves(struct restorer *r)
+{
+	r->waits.leaves = r->url.mode == URL_CALL && !r->vault->everywhere;
 }
 
 void
@@ -658,27 +679,75 @@ pass_text(struct restorer *r, struct span text, struct buf *out)
 		buf_span(&r->waits.in_urls, text);
 }
 
+/* Appends a unit of a command to its text. A placeholder is a letter, since its value is a part
+ * of a word. */
+static void
+note_command(struct restorer *r, int c)
+{
+	if (r->waits.on && r->waits.command)
+		buf_putc(&r->waits.text, (char)(c < 0 ? 'x' : c));
+}
+
+/* Returns the text of a command without the quote that ended its string. */
+static struct span
+command_text(const struct restorer *r)
+{
+	struct span s = buf_view(&r->waits.text);
+
+	return span_cut(s, 0, s.n - (r->ended && s.n));
+}
+
+/* Restores a string that stays on the machine, as that of a tool which stores its arguments. */
+static void
+put_staying(struct restorer *r, struct buf *out)
+{
+	struct restorer *in = restorer_new(r->vault, r->value ? RESTORE_VALUE : r->level);
+
+	if (!in) {
+		out->failed = true;
+		return;
+	}
+	restorer_arguments(in, true, 0);
+	in->begun = true;
+	in->text = r->text;
+	in->in.string = r->level && !r->text;
+	int err = restorer_feed(in, buf_view(&r->waits.as_is), out);
+	err = err ? err : restorer_end(in, out);
+	out->failed |= err != 0;
+	r->count += in->count;
+	r->left += in->left;
+	restorer_free(&in);
+}
+
 /* Ends the wait of a string or URL and appends it: with its values, or as it came if `stays` or
  * if it is too long. If the caller's own URLs are its only ones, they alone get values. */
 static void
 wait_no_more(struct restorer *r, bool stays, struct buf *out)
 {
-	stays |= r->waits.as_is.n > r->waits.most && !r->waits.url;
+	bool over = r->waits.as_is.n > r->waits.most && !r->waits.url;
+	bool command = !over && r->waits.command && r->waits.count && !r->waits.text.failed &&
+		       command_stays(command_text(r));
+	stays |= over || (r->waits.leaves && !r->has_own);
 	bool part = !stays && r->has_own && !r->waits.url;
 	size_t count = stays ? 0 : part ? r->waits.count_in_urls : r->waits.count;
 
-	buf_span(out, buf_view(stays  ? &r->waits.as_is
-			       : part ? &r->waits.in_urls
-				      : &r->waits.restored));
-	r->count += count;
-	r->left += r->waits.count - count;
+	if (command) {
+		put_staying(r, out);
+	} else {
+		buf_span(out, buf_view(stays  ? &r->waits.as_is
+				       : part ? &r->waits.in_urls
+					      : &r->waits.restored));
+		r->count += count;
+		r->left += r->waits.count - count;
+	}
 	out->failed |= buf_failed(&r->waits.as_is) || buf_failed(&r->waits.restored) ||
 		       buf_failed(&r->waits.in_urls);
 	buf_free(&r->waits.as_is);
 	buf_free(&r->waits.restored);
 	buf_free(&r->waits.in_urls);
+	buf_free(&r->waits.text);
 	r->waits.on = false;
-	r->waits.stays = stays && !r->waits.url;
+	r->waits.stays = stays && !r->waits.url && !r->waits.leaves;
 	r->waits.url = false;
 	r->waits.count = r->waits.count_in_urls = 0;
 }
@@ -733,7 +802,7 @@ look_at_string(struct restorer *r, struct span in, size_t *from, struct buf *out
 		look_at_url(r, in, from, out);
 		return;
 	}
-	bool url = r->ended ? r->had_url : r->foreign;
+	bool url = r->ended ? r->had_url : r->foreign && !r->waits.command;
 
 	if (r->waits.on &&
 		(r->ended || url || r->waits.as_is.n + in.n - *from > r->waits.most)) {
@@ -744,6 +813,12 @@ look_at_string(struct restorer *r, struct span in, size_t *from, struct buf *out
 	if (r->ended) {
 		r->waits.stays = false;
 		r->foreign = r->has_own = false;
+	}
+	/* a command is held back from its beginning, after its quote */
+	if (r->ended && r->waits.command && r->in.string) {
+		pass_text(r, span_cut(in, *from, in.n), out);
+		*from = in.n;
+		r->waits.on = true;
 	}
 }
 
@@ -783,6 +858,7 @@ put_back(struct restorer *r, const struct spelling *s, struct span spelling, str
 			r->level + deep);
 	else if (r->waits.on && r->own)
 		buf_span(&r->waits.in_urls, spelling);
+	note_command(r, 'x');
 	*(r->waits.on ? &r->waits.count : &r->count) += 1;
 	r->waits.count_in_urls += r->waits.on && in_url;
 	r->ended = false;
@@ -813,6 +889,7 @@ step_restore(struct restorer *r, struct span in, bool final)
 	if (r->level == 0) {
 		if (r->value)
 			note_layers(r, (unsigned char)in.p[0]);
+		note_command(r, (unsigned char)in.p[0]);
 		step_url_of(r, (unsigned char)in.p[0]);
 		return 1;
 	}
@@ -821,6 +898,7 @@ step_restore(struct restorer *r, struct span in, bool final)
 		return final ? in.n : 0;
 	plain = spelling_unit(in, r->level - 1, &(int){ 0 });
 	note_unit(r, c, n > plain);
+	note_command(r, c);
 	if (!r->ended) {
 		step_url_of(r, c);
 		return n;
@@ -871,7 +949,7 @@ static size_t
 past_plain(struct restorer *r, struct span in, size_t at)
 {
 	bool all =
-		r->value || r->waits.url || (r->level && (r->in.string || r->text || r->url.mode != URL_SHOWN));
+		r->value || r->waits.url || r->waits.command || (r->level && (r->in.string || r->text || r->url.mode != URL_SHOWN));
 
 	for (; !all && at < in.n && !spelling_begins[(unsigned char)in.p[at]] &&
 		(r->level == 0 || in.p[at] != '"');
@@ -899,7 +977,8 @@ advance(struct restorer *r, struct span in, bool final, struct buf *out)
 				    : 0;
 		if (found > 0)
 			begin_arguments(r, '<');
-		bool own = found > 0 && stays(r) && may_be_own(r);
+		bool own = found > 0 && stays(r) &&
+			   (may_be_own(r) || (r->waits.command && r->waits.on));
 		if (found > 0 && stays(r) && !own) {
 			leave(r, span_cut(rest, 0, s.raw));
 			at += s.raw;

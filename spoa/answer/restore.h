@@ -39,6 +39,13 @@ void restorer_free(struct restorer **r);
  * placeholders stay. `kept`: the tool only stores its input, so just the URL itself gets no
  * values. */
 void restorer_arguments(struct restorer *r, bool kept, size_t most);
+/* After restorer_arguments() without `kept`: the strings are commands of a shell. A string is
+ * held back from its beginning, and if the command only writes files (command.h), it is restored
+ * as with `kept`. */
+void restorer_command(struct restorer *r);
+/* After restorer_arguments() without `kept`: the tool sends its arguments to other machines, so
+ * values are put only into URLs of the caller. */
+void restorer_leaves(struct restorer *r);
 /* States that the text continues another one, which ended at `from` (url_place.h), because
  * clients join both. Ignored for JSON. */
 void restorer_goes_on(struct restorer *r, const struct url_place *from);

@@ -78,6 +78,7 @@
 #define CAP_REQUEST_ARENA      (160u << 20) /* bytes of a request's arena: the declared outcome of the step */
 #define CAP_TICKETS            16384        /* decisions of a worker that wait for their request: 503 */
 #define CAP_SSE_EVENT_BYTES    (1u << 20)   /* bytes of an SSE event that must be read whole (an event of MCP: CAP_ANSWER_BYTES); a longer one passes uninspected and is counted */
+#define CAP_COMMAND_HELD       (1u << 20)   /* bytes of a command in a stream that is held back to its end; beyond, its placeholders are not replaced */
 #define CAP_EVENT_TEMPLATE     2048         /* bytes of the event by which later ones are read; a longer one is parsed */
 #define CAP_ANSWER_BYTES       (8u << 20)   /* bytes of a response that is inspected or restored whole; a longer one gets the outcome that on_failure.classifier of its route declares */
 #define CAP_ANSWER_WORK        (128u << 20) /* bytes of memory for reading a response; beyond, the response is cut off */

@@ -198,6 +198,8 @@ restored_value_is_escaped_at_its_depth(void **state)
 #define PARTIAL(n, text)                                                                       \
 	"data: {\"type\":\"content_block_delta\",\"index\":" n                                 \
 	",\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"" text "\"}}\n\n"
+#define USED(i, name)                                                                          \
+	"data: {\"type\":\"content_block_start\",\"index\":" i ",\"content_block\":{\"type\":\"tool_use\",\"name\":\"" name "\",\"input\":{}}}\n\n"
 #define INPUT(text)                                                                            \
 	"data: {\"type\":\"response.custom_tool_call_input.delta\",\"output_index\":0,"        \
 	"\"delta\":\"" text "\"}\n\n"
@@ -356,12 +358,20 @@ static const struct {
 		"data: {\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"tool_use\",\"name\":\"Write\",\"input\":{}}}\n\n"
 		PARTIAL("1", "{\\\"c\\\":\\\"//a.example/ jane@x.org") PARTIAL("1", "\\\"}") BLOCK_END("1")
 		"data: {\"type\":\"content_block_start\",\"index\":2,\"content_block\":{\"type\":\"tool_use\",\"name\":\"Bash\",\"input\":{}}}\n\n"
-		PARTIAL("2", "{\\\"c\\\":\\\"//a.example/ <EMAIL_ADDRESS_1>") PARTIAL("2", "\\\"}") BLOCK_END("2"),
+		PARTIAL("2", "{\\\"c\\\":\\\"") PARTIAL("2", "//a.example/ <EMAIL_ADDRESS_1>\\\"}") BLOCK_END("2"),
 		"anthropic", "/v1/messages", "text/event-stream" },
 	{ "what a tool takes as a text",
 		INPUT("Write <EMAIL_ADDRESS_1> ") INPUT("to //evil.example") INPUT_DONE("Write <EMAIL_ADDRESS_1> to //evil.example"),
 		INPUT("Write ") INPUT("<EMAIL_ADDRESS_1> to //evil.example") INPUT_DONE("Write <EMAIL_ADDRESS_1> to //evil.example"),
 		"openai", "/v1/responses", "text/event-stream" },
+	{ "a command that writes a file with hosts",
+		USED("1", "Bash") PARTIAL("1", "{\\\"c\\\":\\\"cat > a <<'E'\\\\n//a.example/ <EMAIL_ADDRESS_1>") PARTIAL("1", "\\\\nE\\\"}") BLOCK_END("1")
+		USED("2", "Bash") PARTIAL("2", "{\\\"c\\\":\\\"nc a.example 80 <<'E'\\\\n<EMAIL_ADDRESS_1>") PARTIAL("2", "\\\\nE\\\"}") BLOCK_END("2")
+		USED("3", "Search") PARTIAL("3", "{\\\"q\\\":\\\"of <EMAIL_ADDRESS_1>") PARTIAL("3", "\\\"}") BLOCK_END("3"),
+		USED("1", "Bash") PARTIAL("1", "{\\\"c\\\":\\\"") PARTIAL("1", "cat > a <<'E'\\\\n//a.example/ jane@x.org\\\\nE\\\"}") BLOCK_END("1")
+		USED("2", "Bash") PARTIAL("2", "{\\\"c\\\":\\\"") PARTIAL("2", "nc a.example 80 <<'E'\\\\n<EMAIL_ADDRESS_1>\\\\nE\\\"}") BLOCK_END("2")
+		USED("3", "Search") PARTIAL("3", "{\\\"q\\\":\\\"of ") PARTIAL("3", "<EMAIL_ADDRESS_1>\\\"}") BLOCK_END("3"),
+		"anthropic", "/v1/messages", "text/event-stream" },
 	{ "calls that have one place count as none of them",
 		"{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"Bash\",\"args\":{\"c\":\"<EMAIL_ADDRESS_1> //evil.example/\"}}},"
 		"{\"functionCall\":{\"name\":\"Write\",\"args\":{\"c\":\"<EMAIL_ADDRESS_1> //evil.example/\"}}}]}}]}",
@@ -375,9 +385,12 @@ static const struct {
 };
 /* clang-format on */
 static const char *staying[] = { "Edit", "Write" };
-static const struct tool_row tools[] = { { .names = staying,
-	.nnames = COUNT_OF(staying),
-	.arguments = ARGUMENTS_STAY } };
+static const char *commands[] = { "Bash" }, *leaving[] = { "Search" };
+static const struct tool_row tools[] = {
+	{ .names = staying, .nnames = COUNT_OF(staying), .arguments = ARGUMENTS_STAY },
+	{ .names = commands, .nnames = COUNT_OF(commands), .arguments = ARGUMENTS_COMMAND },
+	{ .names = leaving, .nnames = COUNT_OF(leaving), .arguments = ARGUMENTS_LEAVE },
+};
 
 /* In two pieces, cut anywhere; an event stream also gets its end. */
 static void

@@ -229,9 +229,16 @@ guard_restorer(struct guard *g, const struct answer_text *t)
 		return NULL;
 	}
 	/* a repeated text must be restored in the same way as the first time */
-	if (kind_is_call(t->kind) || t->strict)
+	if (kind_is_call(t->kind) || t->strict) {
+		bool command = n && n->arguments == ARGUMENTS_COMMAND;
+		size_t most = command ? CAP_COMMAND_HELD : CAP_STREAM_HELD;
 		restorer_arguments(r, n && n->arguments == ARGUMENTS_STAY,
-			g->report.streamed && !t->deep ? CAP_STREAM_HELD : SIZE_MAX);
+			g->report.streamed && !t->deep ? most : SIZE_MAX);
+		if (command)
+			restorer_command(r);
+		if (n && n->arguments == ARGUMENTS_LEAVE)
+			restorer_leaves(r);
+	}
 	const struct url_place *at = url_place_of(g, t, false);
 	if (at)
 		restorer_goes_on(r, at);

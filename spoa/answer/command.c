@@ -1,0 +1,400 @@
+/* Reads shell commands as far as it must to decide whether their text may leave the machine.
+ *
+ * The reader knows words with quotes, redirections, here-documents, comments, and the signs
+ * between commands. Whatever else a shell has (substitutions, groups, loops, functions) makes it
+ * return false, since any program could run there. The list of programs is a list of what is
+ * known to stay, not of what is known to send: an unknown program may send its arguments.
+ *
+ *   commands = command *( ( ";" / "&&" / "||" / "|" / newline ) command )
+ *   command  = program *( word / redirection )
+ *   redirection = [ digits ] ( ">" / ">>" / "<" / "<<" / "<<-" ) word / [ digits ] ">&" digits
+ *
+ * (POSIX.1-2017, Shell Command Language, 2.10). A here-document whose delimiter is not quoted is
+ * expanded, so it may not contain a substitution either (2.7.4). */
+#include "answer/command.h"
+
+#include <string.h>
+
+#include "base/among.h"
+#include "base/ascii.h"
+
+enum {
+	COMMAND_WORD_MOST = 4096, /* bytes of a word that are read; a longer word is cut */
+	COMMAND_DOCUMENTS = 8,	  /* here-documents of one line */
+	COMMAND_DEPTH = 2,	  /* sh -c inside sh -c */
+};
+
+/* Programs that read and write files here, and nothing else, whatever their arguments. */
+static const char *const local[] = { "cat", "tee", "echo", "printf", "mkdir", "cd", "pwd", "ls",
+	"cp", "mv", "rm", "rmdir", "touch", "chmod", "head", "tail", "wc", "grep", "egrep",
+	"fgrep", "diff", "cmp", "cut", "tr", "paste", "nl", "uniq", "true", "false",
+	"stat", "basename", "dirname", "realpath", "truncate", "apply_patch", "applypatch",
+	"patch" };
+static const char *const shells[] = { "sh", "bash", "zsh", "/bin/sh", "/bin/bash", "/bin/zsh" };
+
+struct shell_reader {
+	struct span text;
+	size_t at;
+	unsigned depth;
+	bool bad; /* the command cannot be read, or may do more than write files */
+	struct {
+		struct span end; /* delimiter, of `ends` */
+		bool quoted, tabs;
+	} documents[COMMAND_DOCUMENTS];
+	size_t ndocuments, nends;
+	char word[COMMAND_WORD_MOST], ends[512];
+	size_t word_n;
+	bool word_quoted; /* some part of the word was quoted */
+};
+
+static bool text_stays(struct span text, unsigned depth);
+
+static int
+peek_shell(const struct shell_reader *r)
+{
+	return r->at < r->text.n ? (unsigned char)r->text.p[r->at] : -1;
+}
+
+static void
+put_word(struct shell_reader *r, char c)
+{
+	if (r->word_n < sizeof(r->word))
+		r->word[r->word_n++] = c;
+}
+
+/* Reads a "$": a variable may stay, a substitution may not. The name is part of the word. */
+static void
+read_dollar(struct shell_reader *r)
+{
+	put_word(r, '$');
+	r->at++;
+	if (peek_shell(r) == '(')
+		r->bad = true;
+}
+
+static void
+read_double_quotes(struct shell_reader *r)
+{
+	for (r->at++; peek_shell(r) >= 0 && peek_shell(r) != '"' && !r->bad;) {
+		char c = r->text.p[r->at];
+		if (c == '`') {
+			r->bad = true;
+		} else if (c == '$') {
+			read_dollar(r);
+		} else {
+			if (c == '\\' && r->at + 1 < r->text.n &&
+				strchr("$`\"\\\n", r->text.p[r->at + 1]))
+				c = r->text.p[++r->at];
+			put_word(r, c);
+			r->at++;
+		}
+	}
+	r->bad |= peek_shell(r) != '"';
+	r->at++;
+}
+
+static void
+read_single_quotes(struct shell_reader *r)
+{
+	for (r->at++; peek_shell(r) >= 0 && peek_shell(r) != '\''; r->at++)
+		put_word(r, r->text.p[r->at]);
+	r->bad |= peek_shell(r) != '\'';
+	r->at++;
+}
+
+/* Reads a word into r->word. Returns false if there is none. */
+static bool
+read_shell_word(struct shell_reader *r)
+{
+	size_t from = r->at;
+
+	r->word_n = 0;
+	r->word_quoted = false;
+	for (int c; !r->bad && (c = peek_shell(r)) >= 0;) {
+		if (strchr(" \t\r\n;&|<>", c))
+			break;
+		if (c == '"' || c == '\'') {
+			r->word_quoted = true;
+			if (c == '"')
+				read_double_quotes(r);
+			else
+				read_single_quotes(r);
+		} else if (c == '$') {
+			/* $'…' has escapes, and $"…" is translated */
+			read_dollar(r);
+			r->bad |= peek_shell(r) == '\'' || peek_shell(r) == '"';
+		} else if (c == '`' || c == '(' || c == ')') {
+			r->bad = true;
+		} else if (c == '\\') {
+			r->word_quoted = true;
+			r->at++;
+			if (peek_shell(r) >= 0 && peek_shell(r) != '\n')
+				put_word(r, r->text.p[r->at]);
+			r->at++;
+		} else {
+			put_word(r, (char)c);
+			r->at++;
+		}
+	}
+	return r->at > from;
+}
+
+static void
+skip_shell_blanks(struct shell_reader *r)
+{
+	for (int c; (c = peek_shell(r)) >= 0; r->at++)
+		if (c == '\\' && r->at + 1 < r->text.n && r->text.p[r->at + 1] == '\n')
+			r->at++;
+		else if (c != ' ' && c != '\t' && c != '\r')
+			break;
+}
+
+static struct span
+shell_word(const struct shell_reader *r)
+{
+	return span_of(r->word, r->word_n);
+}
+
+/* ---- redirections ---- */
+
+static void
+note_document(struct shell_reader *r, bool tabs)
+{
+	if (r->ndocuments == COMMAND_DOCUMENTS || r->word_n == 0 ||
+		r->nends + r->word_n > sizeof(r->ends)) {
+		r->bad = true;
+		return;
+	}
+	memcpy(r->ends + r->nends, r->word, r->word_n);
+	r->documents[r->ndocuments].end = span_of(r->ends + r->nends, r->word_n);
+	r->documents[r->ndocuments].quoted = r->word_quoted;
+	r->documents[r->ndocuments++].tabs = tabs;
+	r->nends += r->word_n;
+}
+
+/* Reads a redirection at "<" or ">". */
+static void
+read_redirection(struct shell_reader *r)
+{
+	int c = r->text.p[r->at++];
+	bool document = false, tabs = false;
+
+	if (peek_shell(r) == '(') { /* <( … ) runs a command */
+		r->bad = true;
+		return;
+	}
+	if (peek_shell(r) == c) {
+		r->at++;
+		document = c == '<';
+		if (document && peek_shell(r) == '<') { /* <<< word */
+			r->at++;
+			document = false;
+		}
+		tabs = document && peek_shell(r) == '-';
+		r->at += tabs;
+	} else if (peek_shell(r) == '&' || peek_shell(r) == '|') {
+		r->at++;
+	}
+	skip_shell_blanks(r);
+	if (!read_shell_word(r)) {
+		r->bad = true;
+		return;
+	}
+	/* a file that is a connection */
+	r->bad |= span_starts(shell_word(r), SPAN_LIT("/dev/tcp")) ||
+		  span_starts(shell_word(r), SPAN_LIT("/dev/udp"));
+	if (document)
+		note_document(r, tabs);
+}
+
+/* Reads the here-documents that begin after this line. */
+static void
+read_documents(struct shell_reader *r)
+{
+	for (size_t i = 0; i < r->ndocuments && !r->bad; i++) {
+		bool over = false;
+		while (!over && r->at < r->text.n) {
+			struct span rest = span_cut(r->text, r->at, r->text.n);
+			struct span line = span_next(&rest, '\n');
+			r->at += line.n + 1;
+			while (r->documents[i].tabs && line.n && line.p[0] == '\t')
+				line = span_cut(line, 1, line.n);
+			over = span_eq(line, r->documents[i].end);
+			if (!over && !r->documents[i].quoted)
+				r->bad |= memchr(line.p, '`', line.n) ||
+					  memmem(line.p, line.n, "$(", 2);
+		}
+		r->bad |= !over;
+		if (r->at > r->text.n)
+			r->at = r->text.n;
+	}
+	r->ndocuments = r->nends = 0;
+}
+
+/* ---- commands ---- */
+
+/* Returns true if a script of sed only substitutes: s/x/y/ with flags, separated by ";" or
+ * newlines, each perhaps for some lines. Other commands and the flags e and w may run programs
+ * or write elsewhere. */
+static bool
+sed_substitutes(struct span s)
+{
+	for (size_t at = 0; at < s.n;) {
+		while (at < s.n && (is_digit(s.p[at]) || strchr(",$ \t;\n", s.p[at])))
+			at++;
+		if (at == s.n)
+			return true;
+		if (s.p[at] != 's' || at + 1 == s.n)
+			return false;
+		char d = s.p[at + 1];
+		unsigned parts = 0;
+		for (at += 2; at < s.n && parts < 2; at++) {
+			if (s.p[at] == '\\')
+				at++;
+			else if (s.p[at] == d)
+				parts++;
+		}
+		if (parts < 2)
+			return false;
+		while (at < s.n && (is_digit(s.p[at]) || strchr("gIip", s.p[at])))
+			at++;
+		if (at < s.n && !strchr(" \t;\n", s.p[at]))
+			return false;
+	}
+	return true;
+}
+
+/* The arguments of a command that were read so far. */
+struct shell_arguments {
+	enum { PROGRAM_LOCAL, PROGRAM_SED, PROGRAM_GIT, PROGRAM_SHELL } program;
+	unsigned n;	/* arguments */
+	bool script;	/* sed: a script was read. A shell: its command was read. */
+	bool is_script; /* the next argument is a script */
+};
+
+/* Reads an argument. Returns false if the command may do more than write files. */
+static bool
+argument_stays(const struct shell_reader *r, struct shell_arguments *a)
+{
+	struct span w = shell_word(r);
+	bool first = a->n++ == 0, script = a->is_script;
+
+	if (a->program == PROGRAM_LOCAL)
+		return true;
+	if (w.n == sizeof(r->word))
+		return false; /* cut */
+	if (a->program == PROGRAM_GIT)
+		return !first || span_is(w, "apply") || span_is(w, "add") ||
+		       span_is(w, "status") || span_is(w, "diff");
+	if (a->program == PROGRAM_SHELL) {
+		a->is_script = first;
+		a->script |= script;
+		return first ? span_is(w, "-c") || span_is(w, "-lc") || span_is(w, "-ec")
+			     : script && text_stays(w, r->depth + 1);
+	}
+	a->is_script = false;
+	if (!script && w.n > 1 && w.p[0] == '-') {
+		a->is_script = span_is(w, "-e");
+		return a->is_script || span_is(w, "-n") || span_is(w, "-E") ||
+		       span_is(w, "-r") || span_starts(w, SPAN_LIT("-i"));
+	}
+	if (!script && a->script)
+		return true; /* a file */
+	a->script = true;
+	return sed_substitutes(w);
+}
+
+/* Reads the arguments of a command. `program`: its name. */
+static void
+read_arguments(struct shell_reader *r, struct span program)
+{
+	struct shell_arguments a = { .program = span_is(program, "sed")	  ? PROGRAM_SED
+						: span_is(program, "git") ? PROGRAM_GIT
+						: SPAN_IN(program, shells) ? PROGRAM_SHELL
+									   : PROGRAM_LOCAL };
+
+	r->bad |= a.program == PROGRAM_LOCAL && !SPAN_IN(program, local);
+	while (!r->bad) {
+		skip_shell_blanks(r);
+		int c = peek_shell(r);
+		if (c == '<' || c == '>') {
+			read_redirection(r);
+			continue;
+		}
+		if (c < 0 || strchr("\n;&|", c) || !read_shell_word(r))
+			break;
+		bool number = peek_shell(r) == '<' || peek_shell(r) == '>';
+		if (number && span_all(shell_word(r), is_digit))
+			continue; /* the number of a file, as in 2> */
+		r->bad |= !argument_stays(r, &a);
+	}
+	r->bad |= a.program == PROGRAM_SED && !a.script;
+	r->bad |= a.program == PROGRAM_SHELL && !a.script;
+	r->bad |= a.is_script;
+}
+
+/* Reads one command and the sign after it. */
+static void
+read_command(struct shell_reader *r)
+{
+	char program[64] = "";
+
+	for (;;) {
+		skip_shell_blanks(r);
+		int c = peek_shell(r);
+		if (c == '<' || c == '>') {
+			read_redirection(r);
+			if (r->bad)
+				return;
+			continue;
+		}
+		if (c == '#') {
+			while (peek_shell(r) >= 0 && peek_shell(r) != '\n')
+				r->at++;
+			break;
+		}
+		if (c < 0 || strchr("\n;&|", c) || !read_shell_word(r))
+			break;
+		if (r->bad || r->word_n >= sizeof(program)) {
+			r->bad = true;
+			return;
+		}
+		memcpy(program, r->word, r->word_n);
+		read_arguments(r, span_of(program, r->word_n));
+		break;
+	}
+	int c = peek_shell(r);
+	if (c == '\n') {
+		r->at++;
+		read_documents(r);
+	} else if (c == ';' || c == '&' || c == '|') {
+		r->at++;
+		if (c != ';' && peek_shell(r) == c)
+			r->at++;
+	} else {
+		r->bad |= c >= 0;
+	}
+}
+
+static bool
+text_stays(struct span text, unsigned depth)
+{
+	struct shell_reader r = { .text = text, .depth = depth };
+	bool some = false;
+
+	while (depth <= COMMAND_DEPTH && !r.bad && r.at < text.n) {
+		read_command(&r);
+		some = true;
+	}
+	return some && !r.bad && !r.ndocuments;
+}
+
+bool
+command_stays(struct span text)
+{
+	struct span s = span_trim(text, " \t\r\n");
+
+	if (span_starts(s, SPAN_LIT("*** Begin Patch")))
+		return span_ends(s, SPAN_LIT("*** End Patch"));
+	return text_stays(text, 0);
+}
