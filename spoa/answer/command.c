@@ -56,7 +56,7 @@ peek_shell(const struct shell_reader *r)
 }
 
 static void
-put_word(struct shell_reader *r, char c)
+shell_word_add(struct shell_reader *r, char c)
 {
 	if (r->word_n < sizeof(r->word))
 		r->word[r->word_n++] = c;
@@ -66,7 +66,7 @@ put_word(struct shell_reader *r, char c)
 static void
 read_dollar(struct shell_reader *r)
 {
-	put_word(r, '$');
+	shell_word_add(r, '$');
 	r->at++;
 	if (peek_shell(r) == '(')
 		r->bad = true;
@@ -85,7 +85,7 @@ read_double_quotes(struct shell_reader *r)
 			if (c == '\\' && r->at + 1 < r->text.n &&
 				strchr("$`\"\\\n", r->text.p[r->at + 1]))
 				c = r->text.p[++r->at];
-			put_word(r, c);
+			shell_word_add(r, c);
 			r->at++;
 		}
 	}
@@ -97,7 +97,7 @@ static void
 read_single_quotes(struct shell_reader *r)
 {
 	for (r->at++; peek_shell(r) >= 0 && peek_shell(r) != '\''; r->at++)
-		put_word(r, r->text.p[r->at]);
+		shell_word_add(r, r->text.p[r->at]);
 	r->bad |= peek_shell(r) != '\'';
 	r->at++;
 }
@@ -129,10 +129,10 @@ read_shell_word(struct shell_reader *r)
 			r->word_quoted = true;
 			r->at++;
 			if (peek_shell(r) >= 0 && peek_shell(r) != '\n')
-				put_word(r, r->text.p[r->at]);
+				shell_word_add(r, r->text.p[r->at]);
 			r->at++;
 		} else {
-			put_word(r, (char)c);
+			shell_word_add(r, (char)c);
 			r->at++;
 		}
 	}
@@ -306,7 +306,7 @@ argument_stays(const struct shell_reader *r, struct shell_arguments *a)
 
 /* Reads the arguments of a command. `program`: its name. */
 static void
-read_arguments(struct shell_reader *r, struct span program)
+shell_operands(struct shell_reader *r, struct span program)
 {
 	struct shell_arguments a = { .program = span_is(program, "sed")	  ? PROGRAM_SED
 						: span_is(program, "git") ? PROGRAM_GIT
@@ -360,7 +360,7 @@ read_command(struct shell_reader *r)
 			return;
 		}
 		memcpy(program, r->word, r->word_n);
-		read_arguments(r, span_of(program, r->word_n));
+		shell_operands(r, span_of(program, r->word_n));
 		break;
 	}
 	int c = peek_shell(r);

@@ -4,7 +4,7 @@
  * url_place.c notices a URL at "https:", at "//" or at the first character of a destination.
  * Therefore the letters, digits and signs before it are kept, and own_url_text() looks for the
  * scheme in them. A URL that begins with a host name alone (evil.example/…) has no scheme and is
- * nobody's own, and neither is a URL inside another one.
+ * no URL of the caller, and neither is a URL inside another one.
  *
  * Example: in "DB=postgres://app:<KEY_1>@db/x", the text is "postgres://app:<KEY_1>@db/x". */
 #include "answer/own_url.h"
@@ -61,7 +61,7 @@ before_url(struct own_url *u, int c)
 
 /* Returns true for a sign that ends a word of a shell or of program code. */
 static bool
-ends_word(int c)
+is_url_word_end(int c)
 {
 	return c > 0 && c < 0x80 && strchr(" \t\r\n;&|)<>", c);
 }
@@ -100,7 +100,7 @@ own_url_step(struct own_url *u, const struct url_place *p, int c)
 	default: /* URL_JOIN */
 		/* a shell joins a word to the quoted one, and program code joins strings */
 		u->spoiled |= u->at == URL_IN ||
-			      (p->mode == URL_CALL && u->quoted && !ends_word(c));
+			      (p->mode == URL_CALL && u->quoted && !is_url_word_end(c));
 		u->quoted = false;
 		u->ended = u->at == URL_OUT;
 		break;

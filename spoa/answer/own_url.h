@@ -9,7 +9,7 @@
 #include "base/span.h"
 #include "scan/text/body.h"
 
-enum { OWN_URL_MOST = 1024 /* bytes of a URL; a longer one is nobody's own */ };
+enum { OWN_URL_MOST = 1024 /* bytes of a URL; a longer one is not the caller's */ };
 
 /* The URL at the place of a struct url_place. A struct of zeros is the beginning of a text. */
 struct own_url {
@@ -39,7 +39,7 @@ void own_url_step(struct own_url *u, const struct url_place *p, int c);
 /* Reads a placeholder, as which the place advanced to `p`. `name`: as in a request, with its
  * brackets. */
 void own_url_value(struct own_url *u, const struct url_place *p, struct span name);
-/* The text or the string ends: a URL in progress ends with it, and what follows begins anew. */
+/* The text or the string ends: a URL in progress ends with it, and what follows is read as a new text. */
 void own_url_stop(struct own_url *u);
 
 /* Returns the URL that ended, from its scheme or its two slashes on; p NULL: it has neither, or

@@ -1,4 +1,4 @@
-/* The rows of a policy's `tools`: what becomes of the arguments of a call. One table serves
+/* The rows of a policy's `tools`: the use that a tool makes of its arguments. One table serves
  * every part of the gateway that must know this about a tool. */
 #ifndef POLICY_TOOLS_H
 #define POLICY_TOOLS_H

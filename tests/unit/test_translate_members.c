@@ -521,8 +521,8 @@ is_read(enum form form, struct span name)
 	return false;
 }
 
-/* Each member of the document without a place, empty, in each other form: nothing that says nothing is refused because the form has no place
- * for it. */
+/* Each member of the document without a place, empty, in each other form: no empty member is
+ * refused because the form has no place for it. */
 static void
 empty_member_needs_no_place(void **state)
 {

@@ -70,7 +70,7 @@ find_messages(struct numbering *n)
 }
 
 static struct number_place
-place_of(const struct numbering *n, const struct segment *s, size_t at)
+number_place_of(const struct numbering *n, const struct segment *s, size_t at)
 {
 	struct number_place p = { PLACE_TARGET, s, at };
 
@@ -82,7 +82,7 @@ place_of(const struct numbering *n, const struct segment *s, size_t at)
 }
 
 static int
-number_order(const struct number_place *a, const struct number_place *b)
+by_first_place(const struct number_place *a, const struct number_place *b)
 {
 	if (a->part != b->part)
 		return a->part < b->part ? -1 : 1;
@@ -95,7 +95,7 @@ static int
 numbered_order(const void *x, const void *y)
 {
 	const struct numbered *a = x, *b = y;
-	int order = number_order(&a->place, &b->place);
+	int order = by_first_place(&a->place, &b->place);
 
 	if (order)
 		return order;
@@ -117,10 +117,10 @@ list_numbered(struct numbering *n, struct numbered *v)
 		struct hit *h = i < o->nhits ? &o->hits[i] : &o->wholes[i - o->nhits];
 		if (request_file_hit(n->r, h))
 			continue; /* the file is removed as a whole */
-		struct number_place at = place_of(n, h->segment, h->f.start);
+		struct number_place at = number_place_of(n, h->segment, h->f.start);
 		if (h->of) {
-			struct number_place of = place_of(n, h->of->segment, h->of->f.start);
-			if (number_order(&of, &at) > 0)
+			struct number_place of = number_place_of(n, h->of->segment, h->of->f.start);
+			if (by_first_place(&of, &at) > 0)
 				at = of;
 		}
 		v[count] = (struct numbered){ h, at };

@@ -48,7 +48,7 @@ lower_copy(struct arena *a, struct span s)
 
 /* Cuts the next element of "fetch(a,b),converter(c)" with its arguments. */
 static struct span
-next_element(struct span *rest)
+next_condition(struct span *rest)
 {
 	size_t n = 0, open = 0;
 
@@ -187,7 +187,7 @@ static bool
 map_value(struct sent *a, struct span kind, struct span arguments, struct span key,
 	struct span *value)
 {
-	struct span file = next_element(&arguments), found_key = { NULL, 0 };
+	struct span file = next_condition(&arguments), found_key = { NULL, 0 };
 	struct span method = span_is(kind, "map") ? SPAN_LIT("str") : span_cut(kind, 4, kind.n);
 	char path[MAP_FILE_BYTES];
 
@@ -224,10 +224,10 @@ map_value(struct sent *a, struct span kind, struct span arguments, struct span k
 static bool
 sample_value(struct sent *a, struct span expression, struct span *value, struct span *method)
 {
-	if (!fetch_value(a, next_element(&expression), value, method))
+	if (!fetch_value(a, next_condition(&expression), value, method))
 		return false;
 	while (expression.n) {
-		struct span arguments, name = element_name(next_element(&expression), &arguments);
+		struct span arguments, name = element_name(next_condition(&expression), &arguments);
 		bool host = value->p == a->host.p;
 		if (span_is(name, "lower")) {
 			struct span low = lower_copy(a->l->arena, *value);
@@ -571,7 +571,7 @@ take_path(void *arg, struct span pattern)
 
 /* Adds the keys of a map in which a path is looked up. */
 static void
-take_map(struct paths *p, struct span name)
+read_map_file(struct paths *p, struct span name)
 {
 	char file[MAP_FILE_BYTES];
 	const char *at = memmem(name.p, name.n, ",map", 4);
@@ -600,7 +600,7 @@ take_expression(struct paths *p, const struct haproxy_section *s, const struct h
 
 	if (span_starts(word, SPAN_LIT("%[")))
 		rest = span_cut(word, 2, word.n - 1);
-	struct span all = rest, name = element_name(next_element(&rest), &argument);
+	struct span all = rest, name = element_name(next_condition(&rest), &argument);
 	if (span_is(name, "var") && depth < LAY_DEPTH) {
 		const struct haproxy_line *writer = only_writer(s, argument);
 		if (writer)
@@ -610,7 +610,7 @@ take_expression(struct paths *p, const struct haproxy_section *s, const struct h
 	p->base = span_starts(name, SPAN_LIT("base"));
 	if (!p->base && !span_starts(name, SPAN_LIT("path")))
 		return;
-	take_map(p, all);
+	read_map_file(p, all);
 	if (memmem(all.p, all.n, ",map", 4))
 		return;
 	p->method = name.n == 8 ? span_cut(name, 5, name.n) : span_of("", 0);
@@ -649,7 +649,7 @@ take_paths(struct paths *p, struct sent *a)
 
 /* Returns true if each request of kind `b` is one of `a`. */
 static bool
-contains(const struct lay_way *a, const struct lay_way *b)
+way_contains(const struct lay_way *a, const struct lay_way *b)
 {
 	return !a->exact && span_starts(b->path, a->path) &&
 	       (b->exact ? span_ends(b->path, a->end)
@@ -755,9 +755,9 @@ sort_ways(struct lay *l)
 			const struct lay_way *w = &l->way[k], *b = &l->way[best];
 			bool last = false, best_last = false;
 			for (size_t x = i; x < l->nway; x++) {
-				last |= l->way[x].host == w->host && contains(w, &l->way[x]);
+				last |= l->way[x].host == w->host && way_contains(w, &l->way[x]);
 				best_last |= l->way[x].host == b->host &&
-					     contains(b, &l->way[x]);
+					     way_contains(b, &l->way[x]);
 			}
 			if (w->host == b->host && !last &&
 				(best_last || (w->by && b->by && w->by->line < b->by->line)))
@@ -778,7 +778,7 @@ is_redundant(const struct lay *l, const struct lay_way *w)
 
 	for (size_t i = 0; i < l->nway; i++) {
 		const struct lay_way *k = &l->way[i];
-		if (k->host != w->host || !contains(k, w))
+		if (k->host != w->host || !way_contains(k, w))
 			continue;
 		if (k->back != w->back || k->by != w->by)
 			return false;
@@ -843,7 +843,7 @@ needs_line(const struct lay *l, const struct lay_way *w)
 
 	for (size_t i = 0; i < l->nway; i++) {
 		const struct lay_way *k = &l->way[i];
-		if (k->host != w->host || !contains(k, w))
+		if (k->host != w->host || !way_contains(k, w))
 			continue;
 		any = true;
 		differs |= k->open != w->open;
@@ -940,7 +940,7 @@ reached(const struct lay *l, const struct lay_backend *b)
 
 /* Adds a route under the first free name: NAME, NAME-2 and so on. */
 static void
-add_route(struct lay *l, struct lay_route r)
+lay_add_route(struct lay *l, struct lay_route r)
 {
 	struct lay_route *all =
 		arena_grow(l->arena, l->route, l->nroute, &l->route_room, sizeof(*all), 16);
@@ -1015,7 +1015,7 @@ add_shipped_routes(struct lay *l, const struct haproxy *h, const char *host)
 			int n = snprintf(targets, sizeof(targets), "targets: [%s]", dialects[i]);
 			if (memmem(r.shipped.p, r.shipped.n, targets, (size_t)n) &&
 				(r.to = shipped_target(l, h, host, path, dialects[i])))
-				add_route(l, r);
+				lay_add_route(l, r);
 		}
 		text = span_cut(text, end, text.n);
 	}
@@ -1055,7 +1055,7 @@ add_way_route(struct lay *l, const struct lay_way *w)
 					       SPAN_LIT(""), w->path)
 						.name &&
 				       !span_starts(w->path, SPAN_LIT("/v1"))));
-	add_route(l, r);
+	lay_add_route(l, r);
 }
 
 void
@@ -1078,7 +1078,7 @@ lay_find_routes(struct lay *l, const struct haproxy *h)
 		for (size_t k = 0; k < l->nroute; k++)
 			has |= l->route[k].to == b && l->route[k].api;
 		if (!has)
-			add_route(l, (struct lay_route){
+			lay_add_route(l, (struct lay_route){
 					     .name = b->name, .to = b, .api = true });
 	}
 }
@@ -1114,7 +1114,7 @@ route_for_way(const struct lay *l, const struct lay_way *w)
 }
 
 static void
-put_row(struct buf *out, const struct lay *l, const char *request,
+put_preview_row(struct buf *out, const struct lay *l, const char *request,
 	const struct haproxy_section *before, const struct lay_route *r)
 {
 	buf_printf(out, "    %-28s %-20s ", request, before ? before->name.p : "none");
@@ -1133,7 +1133,7 @@ put_host_rows(struct lay *l, const struct haproxy *h, const char *host, struct b
 	const struct haproxy_line *by;
 
 	for (size_t i = 0; i < COUNT_OF(usual_paths); i++)
-		put_row(out, l, usual_paths[i],
+		put_preview_row(out, l, usual_paths[i],
 			lay_sent_to(l, h, host, span_str(usual_paths[i]), &by),
 			route_for(l, host, usual_paths[i]));
 	for (size_t i = 0; i < l->nway; i++) {
@@ -1143,7 +1143,7 @@ put_host_rows(struct lay *l, const struct haproxy *h, const char *host, struct b
 			continue;
 		snprintf(request, sizeof(request), "%.*s%s%.*s", SPAN_ARG(w->path),
 			w->exact ? "" : "…", SPAN_ARG(w->end));
-		put_row(out, l, w->path.n || w->end.n ? request : "other paths", w->back,
+		put_preview_row(out, l, w->path.n || w->end.n ? request : "other paths", w->back,
 			route_for_way(l, w));
 	}
 }

@@ -199,7 +199,7 @@ is_api_host(struct span host)
  * remove, and `theirs` the path of the side that reads the URL. Example: /v1/files with the
  * caller's path /anthropic/v1/messages becomes /anthropic/v1/files. */
 static void
-put_path(const struct dialect *d, struct span mine, struct span theirs, struct buf *out)
+put_url_path(const struct dialect *d, struct span mine, struct span theirs, struct buf *out)
 {
 	size_t remove = 0, add = 0;
 
@@ -253,7 +253,7 @@ lead(const struct url_lead *l, struct span url, struct arena *a)
 		return url;
 	buf_str(&b, l->https ? "https://" : "http://");
 	buf_span(&b, l->host);
-	put_path(l->family, u.path, l->path, &b);
+	put_url_path(l->family, u.path, l->path, &b);
 	put_query(u.query, &b);
 	buf_span(&b, u.fragment);
 	return in_arena(&b, a);
@@ -261,7 +261,7 @@ lead(const struct url_lead *l, struct span url, struct arena *a)
 
 /* Returns the provider's address for URLs of requests, or NULL. */
 static const char *
-origin_of(const struct dialect *family)
+url_origin(const struct dialect *family)
 {
 	for (size_t i = 0; i < COUNT_OF(origins); i++)
 		if (!strcmp(origins[i].dialect, dialect_name(family)))
@@ -274,7 +274,7 @@ static struct span
 lead_back(const struct url_lead *l, struct span url, struct arena *a)
 {
 	struct url_parts u;
-	const char *to = origin_of(l->family);
+	const char *to = url_origin(l->family);
 	SCOPED_BUF(b, 0);
 
 	if (!to || !split(url, &u) || !span_ieq(u.host, l->host))
@@ -350,7 +350,7 @@ url_lead_back(const struct url_lead *l, struct span json, struct arena *a, struc
 {
 	*v = NULL;
 	/* most requests hold no URL of the gateway */
-	return origin_of(l->family) && l->host.n && span_holds(json, l->host)
+	return url_origin(l->family) && l->host.n && span_holds(json, l->host)
 		       ? lead_strings(l, URL_RETURNED, json, a, v)
 		       : 0;
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Coding agents of these versions at their first prompt, under the shipped policies: default.yaml and another policy, which
-# the day's date selects (POLICIES="hipaa pci" selects others, POLICIES=all takes all of them). Each client says the same as
+# the day's date selects (POLICIES="hipaa pci" selects others, POLICIES=all takes all of them). Each client prints the same as
 # without the gateway, each of its model requests has a route, and the provider gets the names of its tools unchanged. The
 # last lines are the matrix of docs/clients.md. `make agents-test` runs this file.
 #
@@ -32,7 +32,7 @@ all) policies=(default "${others[@]}") ;;
 *) read -ra policies <<<"$POLICIES" ;;
 esac
 
-# one NAME URL KEY: runs a client with one prompt at the address; prints what it says.
+# one NAME URL KEY: runs a client with one prompt at the address; prints its output.
 one() {
 	local url=$2 key=$3
 	export HOME=$D/home-$1
