@@ -64,7 +64,7 @@ for policy in "$root"/policies/*.yaml; do
 		req POST /v1/chat/completions -H "authorization: Bearer $key" -H 'content-type: application/json' -d '{"model":"gpt-5","messages":[{"role":"user","content":"hi"}]}'
 		is "$name: a request with the key is permitted" "$status $(header x-tollgate-decision)" "200 permit"
 		tollgate key new -c "$config" --person P --scopes chat,tools >"$D/out" 2>"$D/err"
-		like "a scope that is no route is refused, with the routes" "$? $(cat "$D/out" "$D/err")" '^2 tollgate: key new: --scopes: the policy agents-mcp@[^ ]* has no route tools; its routes are chat, messages, tickets-tools, wiki-tools, payments-tools'
+		like "a scope that is no route is refused, with the routes" "$? $(cat "$D/out" "$D/err")" '^2 tollgate: key new: --scopes: the policy agents-mcp@[^ ]* has no route tools; its routes are chat, messages, hello, tickets-tools, wiki-tools, payments-tools'
 		tollgate key new -c "$config" --person P --scopes ticket-tools >"$D/out" 2>"$D/err"
 		like "the nearest route is named" "$(cat "$D/out" "$D/err")" 'no route ticket-tools, did you mean tickets-tools[?]'
 		key=$(tollgate key new --live -c "$config" --person P --scopes chat,tools 2>&1)
@@ -73,7 +73,7 @@ for policy in "$root"/policies/*.yaml; do
 		req POST /mcp/tickets -H "authorization: Bearer $key" -H 'content-type: application/json' -d '{"jsonrpc":"2.0","id":1,"method":"ping"}'
 		like "the refusal names the route and the key's scopes" "$status $body" '^403 .*the API key is not permitted on route tickets-tools: its scopes are chat, messages'
 		# an earlier key, in the file
-		sed -i 's/scopes: \["chat"/scopes: ["tools"/' "$work/policies/keys.yaml"
+		sed -i 's/scopes: \["hello"/scopes: ["tools"/' "$work/policies/keys.yaml"
 		like "check notes a key whose scope is no route" "$(tollgate check -c "$config")" 'note: .*keys.yaml: key [0-9a-z]* of P: scopes: the policy agents-mcp@[^ ]* has no route tools'
 	fi
 	if [ "$name" = coding-agents ]; then

@@ -807,17 +807,15 @@ static const struct answer_case rows[] = {
 		"{\"id\":\"c " MAIL "\",\"" MAIL
 		"\":1,\"choices\":[{\"message\":{\"tool_calls\":[{"
 		"\"function\":{\"name\":\"" MAIL "\",\"arguments\":\"{}\"}}]}}]}",
-		"aside 0.0 c <EMAIL_ADDRESS><EMAIL_ADDRESS><EMAIL_ADDRESS>|arguments 0.0 "
-		"{}|found "
-		"3|redacted 3|tool <redacted>|" },
+		"denied a value that must be replaced is in a name, which cannot be changed|found "
+		"3|redacted 2|tool <redacted>|" },
 	{ "in a stream", REDACT, "openai", "/v1/chat/completions", "text/event-stream",
 		"data: "
 		"{\"id\":\"c\",\"more\":4111111111111111,\"choices\":[{\"index\":0,\"delta\":{"
 		"\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"" MAIL
 		"\",\"arguments\":\"\"}}]}}]}\n\n" STOP,
-		"other 0.0 <CREDIT_CARD>|aside 0.0 <EMAIL_ADDRESS>|finish stop|found "
-		"2|redacted 2|tool "
-		"<redacted>|" },
+		"denied a value that must be replaced is in a name, which cannot be changed|found "
+		"2|redacted 1|tool <redacted>|" },
 	{ "held text and an unknown member are left out", REDACT, "openai",
 		"/v1/chat/completions", "text/event-stream",
 		"data: {\"new\":1,\"choices\":[{\"index\":0,\"delta\":{\"content\":\"to "

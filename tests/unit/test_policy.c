@@ -33,7 +33,7 @@ shipped_policy_loads(void **state)
 	assert_string_equal(p->identities[1].keys_file, "policies/keys.yaml");
 	assert_int_equal(p->rules[0].status, 401);
 	assert_false(p->unusual_credential);
-	assert_int_equal(p->nroutes, 6);
+	assert_int_equal(p->nroutes, 7);
 	assert_int_equal(p->nlimits, 2);
 	fix_done(&f);
 }

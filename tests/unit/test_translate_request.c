@@ -236,7 +236,7 @@ static const struct row {
 		"{'model':'m'," USER ",'tools':[{'type':'function','function':{'name':'f','description':'d','parameters':{'type':'object'}}}],'tool_choice':'required','parallel_tool_calls':false}", NULL, NULL },
 	{ "a tool that the provider runs", FORM_MESSAGES, "{'tools':[{'type':'web_search_20250305','name':'web_search'}]," USER "}", NULL, "tools[0].type", NULL },
 	{ "a tool that the provider runs may go", FORM_MESSAGES, "{'tools':[{'type':'web_search_20250305','name':'web_search'}]," USER "}", "{'model':'m'," USER "}", NULL, "tools[*].type" },
-	{ "servers that it asks", FORM_MESSAGES, "{'mcp_servers':[]," USER "}", NULL, "mcp_servers", NULL },
+	{ "servers that it asks", FORM_MESSAGES, "{'mcp_servers':[{'type':'url','url':'https://x'}]," USER "}", NULL, "mcp_servers", NULL },
 	{ "a text document is a text", FORM_MESSAGES,
 		"{'messages':[{'role':'user','content':[{'type':'document','source':{'type':'text','media_type':'text/plain','data':'hello'},'title':'t'},{'type':'text','text':'so?'}]}]}",
 		"{'model':'m','messages':[{'role':'user','content':[{'type':'text','text':'t'},{'type':'text','text':'hello'},{'type':'text','text':'so?'}]}]}", NULL, NULL },

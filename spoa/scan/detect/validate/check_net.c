@@ -249,6 +249,17 @@ check_ip_special(struct candidate *c)
 
 enum { LOCAL_MAX = 64 };
 
+/* Returns true if a character belongs to a script of U+0800 and above, to which Latin letters
+ * (U+1E00 to U+1EFF) do not belong, or to the signs U+0080 to U+00BF. */
+static bool
+is_of_far_script(struct span t, size_t at)
+{
+	unsigned char lead = (unsigned char)t.p[at];
+	unsigned char next = at + 1 < t.n ? (unsigned char)t.p[at + 1] : 0;
+
+	return lead == 0xC2 || (lead >= 0xE0 && !(lead == 0xE1 && next >= 0xB8 && next <= 0xBB));
+}
+
 /* Returns where the local part that ends at `at` begins: after the last character of a script
  * that does not separate words. */
 static size_t
@@ -260,7 +271,7 @@ local_begin(struct span t, size_t start, size_t at)
 	for (size_t i = at; i > start; i--)
 		ascii |= !is_high(t.p[i - 1]);
 	for (size_t i = start; ascii && i < at; i++)
-		if ((unsigned char)t.p[i] >= 0xE2 || (unsigned char)t.p[i] == 0xC2) {
+		if (is_of_far_script(t, i)) {
 			/* a whole character of another script: skip it */
 			size_t end = i + 1;
 			while (end < at && (t.p[end] & 0xC0) == 0x80)
