@@ -257,8 +257,7 @@ hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *o
 	if (!err && is_restored(r))
 		own_urls_each(h->segment->text, out, n, note_url, r->out.redactor);
 	for (size_t i = 0; !err && in.n && i < n; i++) {
-		out[i].with =
-			inner_with(&at, &out[i].from, &out[i].to, out[i].with, &r->arena);
+		out[i].with = inner_with(&at, &out[i].from, &out[i].to, out[i].with, &r->arena);
 		err = out[i].with.p ? 0 : ERR_NOMEM;
 	}
 	return err;
@@ -286,7 +285,8 @@ edits_empty(const struct segment *s, const struct text_edit *v, size_t n)
 static int
 keep_filled(struct request *r, const struct hit *h, size_t n, struct text_edit *v)
 {
-	if (!edits_empty(h->segment, v, n) || h->kind != HIT_SPAN)
+	if (!dialect_has_model(r->found.endpoint.family) || h->kind != HIT_SPAN ||
+		!edits_empty(h->segment, v, n))
 		return 0;
 	v->with = redactor_get(r->out.redactor,
 		(enum redact_style)r->found.verdict.redact.with[h->f.entity],
