@@ -12,6 +12,7 @@
 #include "gate/gate_private.h"
 #include "gate/targets/next.h"
 #include "policy/prices.h"
+#include "scan/dialect/refusal.h"
 
 enum { KEPT_SAVED_MAX = 2 * OWNED_MAX };
 
@@ -63,6 +64,7 @@ struct exchange {
 	struct attempts *tries;
 	struct arena own;
 	enum attempt_said said;
+	enum refusal refusal; /* without `tries`: the kind of the error response */
 	struct guard *guard;
 	struct session *session; /* WebSocket: engine/session.c; NULL: none */
 	/* WebSocket: turns that ended; bytes of base64 audio and pictures from and to the

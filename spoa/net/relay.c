@@ -235,6 +235,7 @@ edge_forget_answer(struct edge *c)
 	buf_free(&c->out);
 	buf_free(&c->head);
 	buf_free(&c->spool);
+	buf_free(&c->failed);
 	buf_free(&c->reading.out);
 	c->held = 0;
 	c->guard = NULL;
@@ -493,6 +494,7 @@ edge_new(struct relay *r, int fd)
 	buf_init(&c->out, CAP_RELAY_UNSENT + 3 * (size_t)CAP_ANSWER_BYTES);
 	buf_init(&c->head, 2 * CAP_HEAD_BYTES);
 	buf_init(&c->spool, 3 * (size_t)CAP_ANSWER_BYTES);
+	buf_init(&c->failed, RELAY_FAILED_MOST);
 	buf_init(&c->reading.out, 3 * (size_t)CAP_ANSWER_BYTES);
 	ev_io_init(&c->readable, on_edge_readable, fd, EV_READ);
 	ev_io_init(&c->writable, on_edge_writable, fd, EV_WRITE);

@@ -149,6 +149,9 @@ answer_finish(struct edge *c, enum exchange_end end, const char *why)
 	c->result.why = why;
 	if (c->guard)
 		c->result.usage = guard_usage(c->guard);
+	if (c->failed.n)
+		c->relay->ops->failed(
+			c->x, c->result.status, SPAN_LIT(""), buf_view(&c->failed));
 	c->relay->ops->finish(c->x, &c->result, finish_done, c);
 }
 

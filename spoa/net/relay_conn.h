@@ -18,6 +18,8 @@
 #define READ_MIN_BYTES 8192  /* bytes of one read */
 #define READ_MAX_BYTES 65536 /* bytes of a read that follows a full one */
 
+enum { RELAY_FAILED_MOST = 8192 }; /* most bytes of edge.failed */
+
 /*                                                ┌──────────┐
  *                                                ↓          │
  *    HEAD → CLAIM ─┬─────────────────────────→ EXCHANGE → AGAIN
@@ -172,6 +174,8 @@ struct edge {
 	/* a withheld response: its fields without framing, and the bytes that the guard
 	 * released */
 	struct buf head, spool;
+	/* the beginning of an error document that no other attempt follows */
+	struct buf failed;
 	/* inspects the response; owned by the exchange. NULL: not inspected, or over. */
 	struct guard *guard;
 	struct {
@@ -189,6 +193,7 @@ struct edge {
 		char tail[4];
 		/* a stream's head is held back until then, monotonic µs; 0: it is not */
 		uint64_t opens_us;
+		bool fails;		   /* an error document, whose beginning is kept in `failed` */
 		enum guard_result refused; /* why the guard refuses the response */
 		bool terminator;       /* the last chunk is still to be appended */
 		/* the response is incomplete: closes the connection once `out` is written */

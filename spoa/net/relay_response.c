@@ -827,6 +827,11 @@ begin_response(struct upstream *u, const struct http_message *m, enum relay_said
 	if (m->head.status >= 400 && !ruled)
 		response_failed(c, &m->head);
 	c->result.status = m->head.status;
+	if (m->head.status >= 400 && !ruled && !c->plan->asks) {
+		c->answer.fails = !is_encoded(&m->head);
+		c->relay->ops->failed(c->x, m->head.status,
+			http_field_first(&m->head, "x-amzn-errortype"), SPAN_LIT(""));
+	}
 	if (!ruled && asks_login(c, &m->head)) {
 		answer_fail_now(c, FAIL_LOGIN, NULL, true);
 		return;
@@ -1013,6 +1018,8 @@ put_payload(struct edge *c, struct span payload, struct buf *to)
 		c->result.output_begun || (payload.n && c->result.status / 100 == 2);
 	if (payload.n)
 		c->answer.last = payload.p[payload.n - 1];
+	if (c->answer.fails)
+		buf_span(&c->failed, span_cut(payload, 0, RELAY_FAILED_MOST - c->failed.n));
 	if (!c->guard) {
 		buf_span(to, payload);
 		return buf_failed(to) ? ERR_NOMEM : feed_watcher(c, payload);

@@ -84,6 +84,7 @@ static const struct relay_gate_ops relay_gate_ops = {
 	.response_fields = gate_response_fields,
 	.cost_field = gate_cost_field,
 	.refused = gate_refused,
+	.failed = gate_failed,
 	.session = gate_session,
 	.lead = gate_lead,
 	.answer = gate_answer,

@@ -236,6 +236,15 @@ fake_stands(struct exchange *x, uint64_t sent_us)
 	x->plan.asks = x->plan.holds = false;
 }
 
+static void
+fake_failed(struct exchange *x, int status, struct span type, struct span document)
+{
+	(void)type;
+	INVARIANT(!x->finished && !x->plan.asks && status >= 400);
+	buf_clear(&x->document);
+	buf_span(&x->document, document);
+}
+
 static struct span
 fake_fields(struct exchange *x)
 {
@@ -335,6 +344,7 @@ const struct relay_gate_ops fake_ops = {
 	.stands = fake_stands,
 	.response_fields = fake_fields,
 	.cost_field = fake_cost,
+	.failed = fake_failed,
 	.answer = fake_answer,
 	.sent = fake_sent,
 	.keep = fake_keep,

@@ -235,6 +235,8 @@ later_group_is_used_if_the_first_is_out(void **state)
 	end(&s);
 }
 
+static const char *lone_refusal; /* document of a 401; NULL: none */
+
 /* Sends one attempt and returns its target. At a it ends with `status`, at another target it
  * succeeds. */
 static const char *
@@ -252,6 +254,8 @@ attempt_ends(struct stage *s, const struct note *n, int status)
 	if (strcmp(call_var(&c, "decision"), "deny")) {
 		res.status = !strcmp(where, "openai") ? status : 200;
 		assert_int_equal(pass_claim(s, 0, &p, &c, sizeof(BODY) - 1), 0);
+		if (status == 401 && lone_refusal)
+			gate_failed(p.x, status, SPAN_LIT(""), span_str(lone_refusal));
 		gate_finish(p.x, &res, pass_done, &p);
 	}
 	stage_settle(s);
@@ -283,6 +287,36 @@ failures_of_one_caller_disable_no_target_for_others(void **state)
 		stage_down(&s);
 	}
 	stage_key_is_of[3] = NULL;
+}
+
+/* The error document counts without another attempt, too. */
+static void
+refusal_without_another_attempt_is_read(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *document, *next; } rows[] = {
+		{ "{\"error\":{\"type\":\"invalid_request_error\",\"code\":\"invalid_api_key\"}}", "azure" },
+		{ "{\"error\":{\"type\":\"invalid_request_error\",\"code\":\"missing_scope\"}}", "openai" },
+		{ "", "openai" },
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const struct note other = { .person = "bob", .body = BODY };
+		struct stage s;
+		lone_refusal = rows[i].document;
+		stage_up(&s, ROUTE("targets: [a, b], retry: {attempts: 1}, response: [meter]")
+				     PERMIT);
+		assert_string_equal(
+			attempt_ends(&s, &(struct note){ .person = "alice", .body = BODY }, 401),
+			"openai");
+		const char *where = attempt_ends(&s, &other, 200);
+		if (strcmp(where, rows[i].next))
+			fail_msg("%s: %s", rows[i].document, where);
+		stage_down(&s);
+	}
+	lone_refusal = NULL;
 }
 
 /* If all callers see failures, the target is failing. This includes a service account that is
@@ -568,6 +602,7 @@ main(void)
 		cmocka_unit_test(single_target_without_breaker_is_out_only_if_ejected),
 		cmocka_unit_test(single_target_with_a_breaker_rests_as_long_as_it_asks),
 		cmocka_unit_test(failures_of_one_caller_disable_no_target_for_others),
+		cmocka_unit_test(refusal_without_another_attempt_is_read),
 		cmocka_unit_test(failing_provider_is_not_used),
 		cmocka_unit_test(later_group_is_used_if_the_first_is_out),
 		cmocka_unit_test(cheapest_target_for_the_prompt_is_chosen),

@@ -145,6 +145,36 @@ error_caused_by_the_gateway_becomes_a_503(void **state)
 	settled(s);
 }
 
+/* Without another attempt, the gate gets the beginning of the document, and the caller all. */
+static void
+error_document_is_reported_without_another_attempt(void **state)
+{
+	static char body[20001];
+	static const size_t lengths[] = { 3, 8192, 20000 };
+	struct stage *s = *state;
+
+	attempts_start(s, 1);
+	s->gate.plan.asks = s->gate.plan.timed = false;
+	for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+		char head[100];
+		struct peer edge = edge_connect(s);
+		memset(body, 'k', lengths[i]);
+		body[lengths[i]] = '\0';
+		snprintf(head, sizeof(head), "HTTP/1.1 401 No\r\ncontent-length: %zu\r\n\r\n",
+			lengths[i]);
+		say(s, &edge, HELLO);
+		struct peer up = attempts_accept(s);
+		say(s, &up, head);
+		say_slowly(s, &up, body, lengths[i] / 3);
+		until(s, exchange(s)->finished);
+		until(s, heard(&edge, body));
+		assert_int_equal(exchange(s)->document.n, lengths[i] < 8192 ? lengths[i] : 8192);
+		peer_close(&edge);
+		peer_close(&up);
+		settled(s);
+	}
+}
+
 /* ---- streams ---- */
 
 static const struct {
@@ -891,6 +921,7 @@ main(void)
 		T(failure_before_content_leads_to_the_next_plan),
 		T(requested_wait_is_reported),
 		T(error_caused_by_the_gateway_becomes_a_503),
+		T(error_document_is_reported_without_another_attempt),
 		T(stream_that_fails_before_content_is_a_failed_attempt),
 		T(events_before_the_content_are_forwarded_with_it),
 		T(events_before_the_content_may_be_long),

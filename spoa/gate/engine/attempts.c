@@ -196,6 +196,8 @@ struct refused {
 	bool too_long, no_model;
 };
 static enum attempt_cause cause_of(const struct attempt_end *e, struct refused *says);
+static enum attempt_cause cause_of_refusal(
+	int status, enum refusal why, struct refused *says);
 
 /* A response with a success status may still report an error, in its document or stream. */
 static enum attempt_cause
@@ -233,12 +235,35 @@ cause_of_end(const struct exchange *x)
 	return CAUSE_DONE;
 }
 
+void
+gate_failed(struct exchange *x, int status, struct span type, struct span document)
+{
+	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
+	enum refusal why = dialect_refusal(status, type, document, &a);
+
+	if (why > x->refusal)
+		x->refusal = why;
+}
+
+static enum attempt_cause
+cause_of_only(const struct exchange *x, struct refused *says)
+{
+	const struct attempt_end e = { .said = ATTEMPT_ANSWERED, .result = x->result };
+
+	if (x->result.status < 400)
+		return cause_of_answer(x);
+	if (!x->refusal)
+		return cause_of(&e, says);
+	enum attempt_cause cause = cause_of_refusal(x->result.status, x->refusal, says);
+	/* no target with a larger window is asked */
+	return says->too_long ? CAUSE_FINAL : cause;
+}
+
 /* Ends the attempt of a request that is never tried again. */
 static void
 only_attempt_over(struct exchange *x)
 {
 	const struct exchange_result *res = &x->result;
-	struct attempt_end e = { .said = ATTEMPT_ANSWERED, .result = *res };
 	enum attempt_cause cause = CAUSE_ABORTED;
 	struct refused says = { 0 };
 
@@ -253,7 +278,7 @@ only_attempt_over(struct exchange *x)
 	else if (res->end == END_PROVIDER_ABORT)
 		cause = CAUSE_PERHAPS_BILLED;
 	else if (res->end == END_COMPLETE)
-		cause = res->status < 400 ? cause_of_answer(x) : cause_of(&e, &says);
+		cause = cause_of_only(x, &says);
 	if (says.no_model)
 		request_lacks_model(x->r);
 	x->r->attempt.quiet |= x->credential.mended;
@@ -302,7 +327,14 @@ cause_of(const struct attempt_end *e, struct refused *says)
 	case ATTEMPT_ANSWERED: break;
 	}
 	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
-	enum refusal why = dialect_refusal(status < 400 ? 0 : status, e->type, e->document, &a);
+	return cause_of_refusal(status,
+		dialect_refusal(status < 400 ? 0 : status, e->type, e->document, &a), says);
+}
+
+static enum attempt_cause
+cause_of_refusal(int status, enum refusal why, struct refused *says)
+{
+	*says = (struct refused){ 0 };
 	says->too_long = why == REFUSAL_CONTEXT;
 	says->no_model = why == REFUSAL_MODEL;
 	switch (why) {
