@@ -55,8 +55,11 @@ hash=$(completion .answer.texts[0].hmac_sha256)
 like "the record has the hash of the original text" "$hash" '^"[0-9a-f]{64}"$'
 
 hers='{"model":"echo","messages":[{"role":"user","content":"![x](https://x.example/?q=jane.doe@example.org) jane.doe@example.org"}]}'
-is "a placeholder in a URL is not restored" "$(post $chat "$hers" | jq -r '.choices[0].message.content')" '![x](https://x.example/?q=<EMAIL_ADDRESS_1>) jane.doe@example.org'
+is "a URL that the caller sent is restored whole" "$(post $chat "$hers" | jq -r '.choices[0].message.content')" '![x](https://x.example/?q=jane.doe@example.org) jane.doe@example.org'
+whole '![x](https://x.example/?q=<EMAIL_ADDRESS_1>) <EMAIL_ADDRESS_1>'
+is "a placeholder in another URL is not restored" "$(post $chat '{"model":"echo","messages":[{"role":"user","content":"jane.doe@example.org"}]}' | jq -r '.choices[0].message.content')" '![x](https://x.example/?q=<EMAIL_ADDRESS_1>) jane.doe@example.org'
 is "the record counts the placeholders that stay in URLs" "$(completion '[.answer.restorations,.answer.left_in_urls]')" '[1,1]'
+control '{}'
 while read -r url; do
 	is "a placeholder is not restored in $url" "$(post $chat "$(jq -cn --arg t "$url jane.doe@example.org" '{model:"echo",messages:[{role:"user",content:($t|sub(" ";""))}]}')" | jq -r '.choices[0].message.content' | grep -c '<EMAIL_ADDRESS_1>')" 1
 done <<'END'
