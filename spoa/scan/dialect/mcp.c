@@ -47,7 +47,6 @@ static const struct name_row names[] = {
 	WORD("result.action"),
 	WORD("result.content.type"),
 	WORD("result.content.id"),
-	WORD("result.content.name"),
 	WORD("result.content.toolUseId"),
 	WORD("result.content.mimeType"),
 	WORD("result.content[*].type"),
