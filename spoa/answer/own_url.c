@@ -69,7 +69,7 @@ is_url_word_end(int c)
 void
 own_url_step(struct own_url *u, const struct url_place *p, int c)
 {
-	int was = u->at;
+	enum url_at was = u->at;
 
 	if (u->ended) {
 		u->ended = u->spoiled = u->fresh = false;

@@ -13,7 +13,7 @@ enum { OWN_URL_MOST = 1024 /* bytes of a URL; a longer one is not the caller's *
 
 /* The URL at the place of a struct url_place. A struct of zeros is the beginning of a text. */
 struct own_url {
-	int at;	      /* url_place.at after the last unit */
+	enum url_at at; /* url_place.at after the last unit */
 	bool ended;   /* a URL ended with the last unit; `text` is complete until the next */
 	bool spoiled; /* the URL is too long, is joined to another text, or lacks a unit */
 	bool quoted;  /* the closing quote of the URL was the last unit */

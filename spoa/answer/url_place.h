@@ -17,7 +17,7 @@
  * FRESH is before the first character of a destination. JOIN is after a quoted URL, to which
  * code may append a string. A struct of zeros is the beginning of a text. */
 struct url_place {
-	enum { URL_OUT, URL_FRESH, URL_IN, URL_JOIN } at;
+	enum url_at { URL_OUT, URL_FRESH, URL_IN, URL_JOIN } at;
 	/* The reader of the text. URL_SHOWN: a program that shows it. URL_CALL: a tool, which
 	 * may send its input to any host named in it, so `found` counts. URL_KEPT: a tool that
 	 * stores the input, both URLs and the text around them. */
