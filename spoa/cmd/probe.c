@@ -22,6 +22,7 @@
 #include "base/scoped.h"
 #include "cmd/cmd.h"
 #include "operator/edge/judge.h"
+#include "operator/edge/lay.h"
 #include "policy/config/config.h"
 #include "policy/identity/probekey.h"
 #include "policy/policy.h"
@@ -71,8 +72,9 @@ struct probed {
 /* A route that is probed on a host. */
 struct probe_route {
 	const struct route *route;
-	const char *method, *path, *backend; /* backend NULL: HAProxy's own routing chooses it */
-	char body[512];			     /* "": the request has no body */
+	const char *method, *path,
+		*backend; /* backend NULL: HAProxy's own routing chooses it */
+	char body[512];	  /* "": the request has no body */
 };
 
 /* The subject of one line of output: the place that got the request, and its route. */
@@ -336,7 +338,9 @@ say_gate_denied(const struct asked *a, const struct probed *x)
 			     "header authorization");
 	else
 		say_wrong(a, "the gate refused it: %d %s", x->status,
-			code ? code : json_str_in(e, "type") ? json_str_in(e, "type") : "");
+			code			 ? code
+			: json_str_in(e, "type") ? json_str_in(e, "type")
+						 : "");
 }
 
 /* Returns true if the policy lets this probe continue to the provider. */
@@ -344,6 +348,26 @@ static bool
 goes_to_provider(const struct asked *a)
 {
 	return a->p->policy->probe_provider && a->r->body[0];
+}
+
+/* Compares the backend that was reached with the one to which HAProxy's own rules lead without
+ * the gate. The operator's rules stand below the stanza, so the same files have both. */
+static void
+put_before(const struct asked *a, struct buf *out)
+{
+	SCOPED_ARENA(arena, 0, false);
+	struct lay own = { .arena = &arena, .front = { a->at->front }, .nfront = 1 };
+	const struct haproxy_line *by;
+	const struct haproxy_section *before =
+		lay_sent_to(&own, a->p->h, a->host, span_str(a->r->path), &by);
+
+	if (!before || !a->r->backend)
+		return;
+	if (span_is(before->name, a->r->backend))
+		buf_str(out, ", as before");
+	else
+		buf_printf(out, "; before, it was sent to backend %.*s (%s:%u)",
+			SPAN_ARG(before->name), by->file, by->line);
 }
 
 static void
@@ -354,14 +378,18 @@ say_direct(const struct asked *a, const struct probed *x)
 	const struct haproxy_line *guard = s ? reach_guard(s) : NULL;
 
 	SCOPED_BUF(rules, 4096);
+	SCOPED_BUF(before, 1024);
+	put_before(a, &before);
 	if (x->said == SAID_GUARD && guard)
-		say_right(a, "the guard of backend %s answered (%s:%u)", a->r->backend,
-			guard->file, guard->line);
+		say_right(a, "the guard of backend %s answered (%s:%u)%.*s", a->r->backend,
+			guard->file, guard->line, SPAN_ARG(buf_view(&before)));
 	else if (x->said == SAID_GUARD)
 		say_right(a, "a backend's guard answered");
 	else if (x->said == SAID_OTHER_BACKEND)
-		say_wrong(a, "the request reached another backend than %s: a use_backend "
-			     "rule of yours precedes the stanza's; move it below", a->r->backend ? a->r->backend : "the policy's");
+		say_wrong(a,
+			"the request reached another backend than %s: a use_backend "
+			"rule of yours precedes the stanza's; move it below",
+			a->r->backend ? a->r->backend : "the policy's");
 	else if (goes_to_provider(a) && !own_rules(a, x, false, &rules))
 		say_right(a, "the provider returned %d", x->status);
 	else
@@ -377,8 +405,7 @@ say_relayed(const struct asked *a, const struct probed *x)
 	if (x->said == SAID_ROUTES && !passes)
 		say_right(a, "both passes succeeded, and the probe stopped before the "
 			     "provider's backend");
-	else if (passes && x->said == SAID_ELSE &&
-		 !own_rules(a, x, true, &rules))
+	else if (passes && x->said == SAID_ELSE && !own_rules(a, x, true, &rules))
 		say_right(a, "the provider returned %d", x->status);
 	else if (x->said == SAID_ELSE)
 		say_own_answer(a, x, true);
@@ -415,8 +442,10 @@ say_answer(const struct asked *a, const struct probed *x)
 	} else if (!strcmp(x->decision, "deny")) {
 		say_gate_denied(a, x);
 	} else if (x->said == SAID_ROUTES && a->kind == PROBE_DIRECT) {
-		say_wrong(a, "503: the running HAProxy has no backend %s, or none of its "
-			     "servers is up: reload HAProxy, and check the servers", a->r->backend ? a->r->backend : "");
+		say_wrong(a,
+			"503: the running HAProxy has no backend %s, or none of its "
+			"servers is up: reload HAProxy, and check the servers",
+			a->r->backend ? a->r->backend : "");
 	} else if (a->kind == PROBE_DIRECT) {
 		say_direct(a, x);
 	} else {
@@ -499,7 +528,8 @@ route_asked(const struct probe *p, const struct route *r, const char *host, stru
 	out->path = path_for(r, a);
 	if (!strcmp(out->method, "POST") || !strcmp(out->method, "PUT"))
 		snprintf(out->body, sizeof(out->body),
-			"{\"model\":\"%.200s\",\"max_tokens\":1,\"messages\":[{\"role\":\"user\","
+			"{\"model\":\"%.200s\",\"max_tokens\":1,\"messages\":[{\"role\":"
+			"\"user\","
 			"\"content\":\"tollgate probe\"}]}",
 			model);
 	return out->path && policy_route(p->policy, span_str(out->method), span_str(host),
@@ -553,9 +583,10 @@ probe_host(struct probe *p, const struct reach_place *at, const char *host, stru
 		asks.r = &routes[i];
 		asks.kind = PROBE_DIRECT;
 		if (no_guard_there(p, &routes[i]))
-			say_right(&asks, "not sent: %s has no guard, so the probe would "
-					 "reach the provider (`probe: provider` in the "
-					 "policy permits this)",
+			say_right(&asks,
+				"not sent: %s has no guard, so the probe would "
+				"reach the provider (`probe: provider` in the "
+				"policy permits this)",
 				routes[i].backend ? routes[i].backend
 						  : "the backend that HAProxy chooses");
 		else
@@ -580,7 +611,8 @@ hosts_asked(const struct probe *p, const struct haproxy_section *s, struct arena
 		return p->nhost;
 	}
 	for (size_t i = 0; all && i < p->policy->nroutes; i++)
-		for (size_t k = 0; k < p->policy->routes[i].nhosts && n < REACH_HOSTS_MAX; k++) {
+		for (size_t k = 0; k < p->policy->routes[i].nhosts && n < REACH_HOSTS_MAX;
+			k++) {
 			const char *host = p->policy->routes[i].hosts[k];
 			bool had = *host == '*';
 			for (size_t h = 0; h < n; h++)
@@ -599,7 +631,7 @@ probe_front(struct probe *p, const struct haproxy_section *s, const char *const 
 {
 	struct reach_place place[REACH_PLACES_MAX];
 	const struct haproxy_line *answers = reach_is_gate(s) ? NULL : reach_answers_all(s);
-	size_t n = reach_places(s, a, place, REACH_PLACES_MAX);
+	size_t n = reach_places(p->h, s, a, place, REACH_PLACES_MAX);
 
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < nhosts && (answers || reach_passes(&place[i])); k++) {
@@ -624,9 +656,11 @@ probe_run(struct probe *p)
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(why, 4096);
 	if (!p->cfg->state_key) {
-		cmd_fail("check", "--probe: %s has no state_key, from which the probe's "
-				  "key is derived: make one with tollgate keygen --secret "
-				  "FILE", p->cfg->file);
+		cmd_fail("check",
+			"--probe: %s has no state_key, from which the probe's "
+			"key is derived: make one with tollgate keygen --secret "
+			"FILE",
+			p->cfg->file);
 		return ERR_IO;
 	}
 	if (keyfile_derive(p->cfg->state_key, PROBE_SECRET, secret, &why) < 0) {

@@ -162,6 +162,9 @@ say "check reports no error" "$(grep -c 'probe:' "$W/probe.err")" 0
 ngate=$(words gate | wc -l)
 say "direct and relayed probes succeed on each host" "$(grep -c '^probe: .*direct: the guard of backend' "$W/probe.out") $(grep -c '^probe: .*relayed: both passes' "$W/probe.out")" \
 	"$(words probes | grep . || echo "$ngate $ngate")"
+say "each direct probe reaches the backend to which the company's rules lead" \
+	"$(grep -c 'direct: the guard.*, as before$' "$W/probe.out") $(grep -o 'direct: the guard.*; before,.*' "$W/probe.out")" \
+	"$(grep -c 'direct: the guard' "$W/probe.out") "
 sites >"$W/after"
 say "the company's sites respond as before" "$(diff "$W/before" "$W/after" | head -4)" ""
 auth="authorization: Bearer $key" json='content-type: application/json'

@@ -59,12 +59,12 @@ sockets_are_read_from_bind_lines(void **state)
 		struct reach_place p[8];
 		char line[256];
 		snprintf(line, sizeof(line), "\tbind %s\n", rows[i].bind);
-		size_t n = reach_places(front_of(&h, line), &h.arena, p, COUNT_OF(p));
+		size_t n = reach_places(&h, front_of(&h, line), &h.arena, p, COUNT_OF(p));
 		SCOPED_BUF(got, 4096);
 		for (size_t k = 0; k < n; k++) {
 			buf_printf(&got, "%s%s %u%s%s%s", k ? "; " : "", p[k].address,
-				p[k].port, p[k].tls ? " tls" : "", p[k].proxied ? " proxied" : "",
-				p[k].http2 ? " h2" : "");
+				p[k].port, p[k].tls ? " tls" : "",
+				p[k].proxied ? " proxied" : "", p[k].http2 ? " h2" : "");
 			if (p[k].no)
 				buf_printf(&got, " (%s)", p[k].no);
 		}
@@ -75,18 +75,60 @@ sockets_are_read_from_bind_lines(void **state)
 	}
 }
 
+/* `bind abns@web` is reached through the tcp frontend that passes connections on to it. */
+static void
+sockets_behind_a_tcp_frontend_are_the_tcp_frontend_s(void **state)
+{
+	static const char file[] =
+		"defaults\n\tmode http\n"
+		"listen other\n\tmode tcp\n\tbind :90\n\tserver o 192.0.2.1:90\n"
+		"listen all\n\tmode tcp\n\tbind :91\n\tserver w abns@web\n"
+		"frontend tls\n\tmode tcp\n\tbind :443,192.0.2.7:443 accept-proxy\n"
+		"\tuse_backend to_web if { req.ssl_sni web }\n\tdefault_backend elsewhere\n"
+		"backend to_web\n\tmode tcp\n\tserver w abns@web send-proxy-v2\n"
+		"backend elsewhere\n\tmode tcp\n\tserver e 192.0.2.9:443\n"
+		"frontend f\n\tbind abns@web accept-proxy ssl crt a.pem\n"
+		"\tfilter spoe engine tollgate config spoe.cfg\n";
+	struct haproxy h;
+	struct reach_place p[8];
+
+	(void)state;
+	haproxy_init(&h);
+	assert_int_equal(haproxy_read_text(&h, "t", span_str(file)), 0);
+	haproxy_resolve(&h);
+	const struct haproxy_section *s = &h.section[h.n - 1];
+	assert_int_equal(reach_places(&h, s, &h.arena, p, COUNT_OF(p)), 3);
+	static const struct {
+		const char *address;
+		unsigned port;
+		bool proxied;
+	} want[] = { { "127.0.0.1", 91, false }, { "127.0.0.1", 443, true },
+		{ "192.0.2.7", 443, true } };
+	for (size_t i = 0; i < 3; i++) {
+		assert_string_equal(p[i].address, want[i].address);
+		assert_int_equal(p[i].port, want[i].port);
+		assert_int_equal(p[i].proxied, want[i].proxied);
+		assert_true(p[i].tls);
+		assert_ptr_equal(p[i].front, s);
+	}
+	assert_int_equal(reach_places(&h, s, &h.arena, p, 2), 2);
+	haproxy_free(&h);
+}
+
 static void
 hosts_are_read_from_the_acl(void **state)
 {
 	static const struct {
 		const char *lines, *want;
 	} rows[] = {
-		{ "\tacl tollgate req.hdr(host),host_only,rtrim(.) -i AI.example.com b.example.com\n",
+		{ "\tacl tollgate req.hdr(host),host_only,rtrim(.) -i AI.example.com "
+		  "b.example.com\n",
 			"ai.example.com b.example.com" },
 		{ "\tacl tollgate hdr(host) -i a\n\tacl tollgate hdr(host) -i b a\n", "a b" },
 		{ "\tacl tollgate req.hdr(host) -m str -i a\n", "a" },
 		{ "\tacl tollgate req.hdr(host) -m end .example.com\n", "unknown" },
-		{ "\tacl tollgate hdr_beg(host) ai.\n\tacl tollgate hdr(host) a\n", "a unknown" },
+		{ "\tacl tollgate hdr_beg(host) ai.\n\tacl tollgate hdr(host) a\n",
+			"a unknown" },
 		{ "\tacl tollgate req.hdr(host),map(/h.map) ai\n", "unknown" },
 		{ "\tacl tollgate so_name ai\n", "all" },
 		{ "\tacl tollgate dst_port 8443\n", "all" },
@@ -118,14 +160,14 @@ acl_of_binds_selects_sockets(void **state)
 	struct reach_place p[4];
 
 	(void)state;
-	const struct haproxy_section *s = front_of(&h,
-		"\tbind :80\n\tbind :81 name ai\n\tacl tollgate so_name ai\n");
-	assert_int_equal(reach_places(s, &h.arena, p, 4), 2);
+	const struct haproxy_section *s =
+		front_of(&h, "\tbind :80\n\tbind :81 name ai\n\tacl tollgate so_name ai\n");
+	assert_int_equal(reach_places(&h, s, &h.arena, p, 4), 2);
 	assert_false(reach_passes(&p[0]));
 	assert_true(reach_passes(&p[1]));
 	haproxy_free(&h);
 	s = front_of(&h, "\tbind :80\n\tbind :81\n\tacl tollgate dst_port 81\n");
-	assert_int_equal(reach_places(s, &h.arena, p, 4), 2);
+	assert_int_equal(reach_places(&h, s, &h.arena, p, 4), 2);
 	assert_false(reach_passes(&p[0]));
 	assert_true(reach_passes(&p[1]));
 	haproxy_free(&h);
@@ -173,7 +215,8 @@ rules_that_may_answer_are_listed(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		SCOPED_BUF(got, 4096);
-		reach_rules(s, rows[i].status, span_str(rows[i].location), rows[i].second, &got);
+		reach_rules(
+			s, rows[i].status, span_str(rows[i].location), rows[i].second, &got);
 		if (!span_is(buf_view(&got), rows[i].want))
 			fail_msg("%d %s: \"%.*s\", not \"%s\"", rows[i].status,
 				rows[i].location, SPAN_ARG(buf_view(&got)), rows[i].want);
@@ -186,6 +229,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sockets_are_read_from_bind_lines),
+		cmocka_unit_test(sockets_behind_a_tcp_frontend_are_the_tcp_frontend_s),
 		cmocka_unit_test(hosts_are_read_from_the_acl),
 		cmocka_unit_test(acl_of_binds_selects_sockets),
 		cmocka_unit_test(rules_that_may_answer_are_listed),

@@ -81,9 +81,69 @@ place_address(struct span text, struct arena *a, struct reach_place *p)
 	return true;
 }
 
+/* Returns true if the section sends some of its connections to the backend. */
+static bool
+connects_to(const struct haproxy_section *s, const struct haproxy_section *back)
+{
+	if (s == back)
+		return s->kind == HAPROXY_LISTEN;
+	for (size_t i = 0; i < s->n; i++)
+		if ((span_is(s->line[i].word[0], "default_backend") ||
+			    span_is(s->line[i].word[0], "use_backend")) &&
+			span_eq(haproxy_word(&s->line[i], 1), back->name))
+			return true;
+	return false;
+}
+
+static bool
+has_server_at(const struct haproxy_section *s, struct span address)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (span_is(s->line[i].word[0], "server") &&
+			span_eq(haproxy_word(&s->line[i], 2), address))
+			return true;
+	return false;
+}
+
+/* Adds the sockets of the tcp frontends whose connections HAProxy itself passes on to this
+ * address, as in `bind abns@web`, to which no client can connect. */
+static size_t
+places_before(const struct haproxy *h, const struct reach_place *to, struct span address,
+	struct arena *a, struct reach_place out[], size_t most)
+{
+	size_t n = 0;
+
+	for (size_t b = 0; b < h->n; b++) {
+		if (!has_server_at(&h->section[b], address))
+			continue;
+		for (size_t f = 0; f < h->n; f++) {
+			const struct haproxy_section *s = &h->section[f];
+			if (speaks_http(s) || !connects_to(s, &h->section[b]))
+				continue;
+			for (size_t i = 0; i < s->n; i++) {
+				struct reach_place outer = { .bind = &s->line[i] };
+				struct span rest = haproxy_word(outer.bind, 1);
+				if (!span_is(outer.bind->word[0], "bind") ||
+					outer.bind->negated)
+					continue;
+				place_kind(&outer);
+				while (rest.n && n < most) {
+					out[n] = *to;
+					out[n].tls |= outer.tls;
+					out[n].proxied = outer.proxied;
+					if (outer.no)
+						out[n].no = outer.no;
+					n += place_address(span_next(&rest, ','), a, &out[n]);
+				}
+			}
+		}
+	}
+	return n;
+}
+
 size_t
-reach_places(
-	const struct haproxy_section *s, struct arena *a, struct reach_place out[], size_t most)
+reach_places(const struct haproxy *h, const struct haproxy_section *s, struct arena *a,
+	struct reach_place out[], size_t most)
 {
 	const struct haproxy_line *inner = inner_bind_of(s);
 	size_t n = 0;
@@ -96,7 +156,12 @@ reach_places(
 			struct span one = span_next(&rest, ',');
 			out[n] = (struct reach_place){ .front = s, .bind = l };
 			place_kind(&out[n]);
-			n += place_address(one, a, &out[n]);
+			if (place_address(one, a, &out[n]))
+				n++;
+			else {
+				const struct reach_place to = out[n];
+				n += places_before(h, &to, one, a, out + n, most - n);
+			}
 		}
 	}
 	return n;

@@ -22,10 +22,11 @@ struct reach_place {
 	const char *no;	   /* why the probe cannot send a request there; NULL: it can */
 };
 
-/* Stores the sockets of a frontend, except for the relay's, in out[]. Returns their number, at
- * most `most`. Memory is the arena's. */
-size_t reach_places(const struct haproxy_section *s, struct arena *a, struct reach_place out[],
-	size_t most);
+/* Stores the sockets of a frontend, except for the relay's, in out[]. In place of a socket to
+ * which only HAProxy connects (abns@), the sockets of the tcp frontends that lead there are
+ * stored. Returns their number, at most `most`. Memory is the arena's. */
+size_t reach_places(const struct haproxy *h, const struct haproxy_section *s, struct arena *a,
+	struct reach_place out[], size_t most);
 /* Stores the hosts of `acl tollgate` in lower case and returns their number. *all is true if
  * the ACL selects by bind or port instead; *unknown is true if the ACL also has tests that
  * cannot be evaluated here (a pattern, a map). */

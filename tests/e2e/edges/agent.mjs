@@ -1,5 +1,6 @@
-// An SPOE agent with decisions as CrowdSec's and Coraza's, for the edges that have one: a request whose frame contains
-// the address 198.51.100.7 is banned, one that contains the word "attack" is denied.
+// An SPOE agent with decisions as CrowdSec's, Coraza's and a login's, for the edges that have one: a request whose frame
+// contains the address 198.51.100.7 is banned, one that contains the word "attack" is denied, and the cookie
+// "session-of-jane" is Jane's.
 //   node agent.mjs PORT
 import { createServer } from 'node:net';
 
@@ -41,9 +42,10 @@ createServer(c => {
 					text('capabilities'), string('pipelining')])));
 				if (b.includes('healthcheck')) c.end();
 			} else if (b[0] === 3) {
-				const ban = b.includes(banned), deny = b.includes('attack');
+				const ban = b.includes(banned), deny = b.includes('attack'), jane = b.includes('session-of-jane');
 				c.write(frame(103, b.subarray(5, idsEnd(b)), Buffer.concat([
-					set('remediation', ban ? 'ban' : 'allow'), set('action', deny ? 'deny' : 'allow')])));
+					set('remediation', ban ? 'ban' : 'allow'), set('action', deny ? 'deny' : 'allow'),
+					set('user', jane ? 'jane' : '')])));
 			} else if (b[0] === 2) {
 				c.write(frame(102, Buffer.from([0, 0]), Buffer.concat([text('status-code'), Buffer.from([3, 0]), text('message'), string('bye')])));
 				c.end();
