@@ -370,7 +370,7 @@ struct restorer {
 	const struct vault *vault;
 	unsigned level;
 	bool value; /* the text is one decoded string */
-	size_t count, held_n, left;
+	size_t count, held_n, left[LEFT_REASONS];
 	struct url_place url;
 	/* the URL at this place; NULL: the vault has no URLs of the caller */
 	struct own_url *own;
@@ -401,10 +401,11 @@ struct restorer {
 		bool command;
 		struct buf text;
 		bool leaves; /* values are put only into the caller's own URLs */
+		enum placeholder_left why; /* the reason of `stays` */
 	} waits;
 	struct { /* a possible unknown placeholder: "<" and its name so far */
 		bool on;
-		size_t n, count;
+		size_t n;
 		char name[SPELLING_NAME_MOST];
 	} unknown;
 	char held[RESTORE_HELD_MOST];
@@ -493,15 +494,9 @@ restorer_count(const struct restorer *r)
 }
 
 size_t
-restorer_left(const struct restorer *r)
+restorer_left(const struct restorer *r, enum placeholder_left why)
 {
-	return r->left;
-}
-
-size_t
-restorer_unknown(const struct restorer *r)
-{
-	return r->unknown.count;
+	return r->left[why];
 }
 
 /* ---- unknown placeholders ---- */
@@ -520,7 +515,7 @@ count_unknown(struct restorer *r, struct span text)
 			r->unknown.on = true;
 			r->unknown.n = 0;
 		} else if (*p == '>') {
-			r->unknown.count += vault_is_unknown(
+			r->left[LEFT_UNKNOWN] += vault_is_unknown(
 				r->vault, span_of(r->unknown.name, r->unknown.n));
 			r->unknown.on = false;
 		} else if ((is_upper(*p) || is_digit(*p) || *p == '_') &&
@@ -715,7 +710,9 @@ put_staying(struct restorer *r, struct buf *out)
 	err = err ? err : restorer_end(in, out);
 	out->failed |= err != 0;
 	r->count += in->count;
-	r->left += in->left;
+	/* the text was searched for unknown placeholders as it arrived */
+	for (int i = 0; i < LEFT_UNKNOWN; i++)
+		r->left[i] += in->left[i];
 	restorer_free(&in);
 }
 
@@ -727,6 +724,10 @@ wait_no_more(struct restorer *r, bool stays, struct buf *out)
 	bool over = r->waits.as_is.n > r->waits.most && !r->waits.url;
 	bool command = !over && r->waits.command && r->waits.count && !r->waits.text.failed &&
 		       command_stays(command_text(r));
+	r->waits.why = r->waits.leaves		  ? LEFT_TOOL
+		       : stays && r->waits.url ? LEFT_URL
+		       : stays || !over	  ? LEFT_HOST
+					  : LEFT_SIZE;
 	stays |= over || (r->waits.leaves && !r->has_own);
 	bool part = !stays && r->has_own && !r->waits.url;
 	size_t count = stays ? 0 : part ? r->waits.count_in_urls : r->waits.count;
@@ -738,7 +739,7 @@ wait_no_more(struct restorer *r, bool stays, struct buf *out)
 				       : part ? &r->waits.in_urls
 					      : &r->waits.restored));
 		r->count += count;
-		r->left += r->waits.count - count;
+		r->left[r->waits.why] += r->waits.count - count;
 	}
 	out->failed |= buf_failed(&r->waits.as_is) || buf_failed(&r->waits.restored) ||
 		       buf_failed(&r->waits.in_urls);
@@ -923,7 +924,10 @@ leave(struct restorer *r, struct span spelling)
 	step_url_of(r, 'x');
 	if (r->own)
 		r->own->spoiled = true;
-	r->left++;
+	r->left[r->waits.stays		    ? r->waits.why
+		: r->url.mode != URL_CALL ? LEFT_URL
+		: r->waits.leaves	    ? LEFT_TOOL
+					    : LEFT_HOST]++;
 }
 
 /* Returns true if the placeholder at this place is in a URL that may turn out to be the

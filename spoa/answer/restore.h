@@ -7,6 +7,7 @@
 #include "answer/url_place.h"
 #include "answer/vault.h"
 #include "base/buf.h"
+#include "scan/text/placeholder.h"
 
 enum {
 	/* bytes that a restorer holds back at most, not counting strings of arguments */
@@ -60,10 +61,8 @@ int restorer_end(struct restorer *r, struct buf *out);
 /* Return the number of bytes held back now, and of placeholders replaced so far. */
 size_t restorer_held(const struct restorer *r);
 size_t restorer_count(const struct restorer *r);
-/* Returns the number of placeholders that stay because the vault does not have them
- * (vault_count_unknown()). */
-size_t restorer_unknown(const struct restorer *r);
-/* Returns the number of placeholders that stay because they are in URLs (url_place.h). */
-size_t restorer_left(const struct restorer *r);
+/* Returns the number of placeholders that stay for this reason. LEFT_UNKNOWN: the vault does not
+ * have them (vault_count_unknown()). */
+size_t restorer_left(const struct restorer *r, enum placeholder_left why);
 
 #endif

@@ -30,6 +30,7 @@
 #include "cmd/cmd.h"
 #include "cmd/given.h"
 #include "cmd/probe.h"
+#include "cmd/used_tools.h"
 #include "gate/auth/auth.h"
 #include "operator/admin/tls.h"
 #include "operator/edge/judge.h"
@@ -953,6 +954,14 @@ add_lines(struct diag *d, struct span text)
 	}
 }
 
+/* Notes the tools of recent records that the policy's `tools` does not name. */
+static void
+note_used_tools(struct check *c, const struct policy *p)
+{
+	if (c->cfg && c->cfg->journal && !c->is_given)
+		used_tools_note(c->cfg->journal, p, &c->notes);
+}
+
 /* Checks the policy, the shadow policy, and the files on this machine that both name. */
 static void
 check_policy(struct check *c)
@@ -1001,11 +1010,13 @@ check_policy(struct check *c)
 			p->version, "routes", (json_int_t)p->nroutes, "rules",
 			(json_int_t)p->nall_rules, "limits", (json_int_t)p->nlimits);
 		policy_notes(p, c->cfg, rules, add_note, c);
+		note_used_tools(c, p);
 	} else if (p && c->d.errors == 0 && !c->cannot) {
 		printf("policy %s: valid; %zu route%s, %zu rule%s, %zu limit%s\n", p->label,
 			p->nroutes, p->nroutes == 1 ? "" : "s", p->nall_rules,
 			p->nall_rules == 1 ? "" : "s", p->nlimits, p->nlimits == 1 ? "" : "s");
 		policy_notes(p, c->cfg, rules, add_note, c);
+		note_used_tools(c, p);
 		if (c->no_ranks && p->counts_tokens)
 			buf_printf(&c->notes,
 				"note: tokens are estimated, not counted: %s (docs/budgets.md: "

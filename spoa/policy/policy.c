@@ -318,6 +318,8 @@ reach_known(void *ctx, size_t slot)
 	switch (slot) {
 	case V_TOOL_SERVER: return !x->offered;
 	case V_RESOURCE_URI: return !x->mcp && !x->offered;
+	/* placeholders are restored only in calls of models */
+	case V_TOOL_LEFT: return x->mcp || (!x->offered && !(r->response & RESP_RESTORE));
 	case V_TOOL_STATE:
 	case V_MCP_METHOD: return !x->mcp; /* a request that is no MCP message has no method */
 	case V_ROUTE_NAME:
@@ -344,6 +346,7 @@ reach_value(void *ctx, size_t slot, bool *present)
 	case V_REQUEST_METHOD: s = x->route->methods[0]; break;
 	case V_REQUEST_PATH: s = x->route->paths[0]; break;
 	case V_TOOL_SERVER: s = x->mcp ? x->target->name : ""; break;
+	case V_TOOL_LEFT: return cel_list(NULL, 0);
 	case V_TOOL_STATE:
 	case V_RESOURCE_URI:
 	case V_MCP_METHOD: s = ""; break;
@@ -383,6 +386,8 @@ add_uses(struct builder *b, const struct rule *r, struct answer_uses *u)
 	u->all |= !policy_answer_names_used(b->p, b->rules, r->when, &u->entities);
 	u->injection |= r->reads_score;
 	u->calls |= r->phase == PHASE_TOOL;
+	u->left |= r->phase == PHASE_TOOL && r->when && cel_reads(r->when, V_TOOL_LEFT);
+	u->arguments |= u->left;
 	u->arguments |= r->phase == PHASE_TOOL &&
 			(r->redacts || (r->when && cel_reads(r->when, V_TOOL_ARGUMENTS)));
 	u->tool_calls |= u->calls || (r->when && cel_reads(r->when, V_RESPONSE_TOOL_CALLS));

@@ -45,7 +45,8 @@ struct answer_uses {
 	bool tool_calls; /* names and arguments of tool calls */
 	bool media;
 	bool calls;	/* a rule with phase: tool may reach a call in responses */
-	bool arguments; /* such a rule reads or redacts arguments */
+	bool arguments; /* such a rule reads or redacts arguments, or reads tool.left */
+	bool left;	/* such a rule reads tool.left */
 	bool offered;	/* such a rule may reach tools or servers that a request offers */
 	/* such a rule, not in shadow mode, reads the URI of a server or resource */
 	bool uris;

@@ -116,7 +116,7 @@ each_call_counts_for_its_own_tool(void **state)
 	/* tool, requests, refused, …, prompt tokens, which count for each call of a response */
 	static const char *const want[] = { "\"tools/pay\",2,1,0,0,", "\"/pay\",1,1,0,10,",
 		"\"/look\",1,0,0,10,", "\"bank/transfer\",1,0,0,0,",
-		",7,0,0,0,0,0,0,0,0,0,0,0,,0," };
+		",7,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,,0," };
 	for (size_t i = 0; i < COUNT_OF(want); i++)
 		if (!strstr(csv, want[i]))
 			fail_msg("%s: %s", want[i], csv);
@@ -252,6 +252,10 @@ call_metrics_have_server_tool_and_decision(void **state)
 		snprintf(name, sizeof(name), "t%d", i);
 		call_tally_add(&a, SPAN_LIT("x"), span_str(name), CALL_PERMIT);
 	}
+	static const uint32_t left[LEFT_REASONS] = { [LEFT_HOST] = 2, [LEFT_UNKNOWN] = 1 };
+	call_tally_left(&a, SPAN_LIT("pay"), left);
+	call_tally_left(&b, SPAN_LIT("pay"), left);
+	call_tally_left(&a, SPAN_LIT("p\"y"), left);
 	buf_init(&out, 0);
 	call_tally_write(&out, both, 2);
 	buf_putc(&out, '\0');
@@ -264,6 +268,10 @@ call_metrics_have_server_tool_and_decision(void **state)
 		"tollgate_tool_calls_total{server=\"\",tool=\"other\",decision=\"deny\"} 2\n",
 		"tollgate_tool_calls_total{server=\"\",tool=\"other\",decision=\"permit\"} "
 		"258\n",
+		"tollgate_call_placeholders_left_total{server=\"\",tool=\"pay\",reason="
+		"\"host\"} 2\n",
+		"tollgate_call_placeholders_left_total{server=\"\",tool=\"other\",reason="
+		"\"unknown\"} 2\n",
 	};
 	for (size_t i = 0; i < COUNT_OF(want); i++)
 		if (!strstr(buf_view(&out).p, want[i]))

@@ -56,7 +56,10 @@ static const struct row {
 	{ "not of a request that is denied", "\"host\":\"gone\",", "{\"name\":\"x\"}", 1,
 		NULL },
 	{ "a member that it does not know", "", "{\"nme\":\"x\"}", 2,
-		"tool may have name, server, arguments, state, description, uri and method" },
+		"tool may have name, server, arguments, state, description, uri, method and "
+		"left" },
+	{ "a reason that is none", "", "{\"name\":\"x\",\"left\":[\"far\"]}", 2,
+		"tool.left may have url, host, tool, size and unknown" },
 	{ "a state that is none", "", "{\"state\":\"old\"}", 2,
 		"tool.state must be new, approved, changed or unlisted" },
 	{ "a name that is none", "", "{\"name\":3}", 2,

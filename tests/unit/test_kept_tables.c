@@ -228,7 +228,7 @@ unassigned_placeholders_are_counted(void **state)
 			restorer_feed(r, span_cut(in, 0, cut), &out);
 			restorer_feed(r, span_cut(in, cut, in.n), &out);
 			restorer_end(r, &out);
-			if (restorer_unknown(r) != rows[i].count)
+			if (restorer_left(r, LEFT_UNKNOWN) != rows[i].count)
 				fail_msg("%s cut at %zu", rows[i].in, cut);
 			restorer_free(&r);
 		}

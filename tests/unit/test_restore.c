@@ -501,7 +501,7 @@ size_of_held_text_is_reported(void **state)
 	assert_int_equal(restorer_feed(r, span_of(plain, sizeof(plain)), &out), 0);
 	assert_int_equal(restorer_held(r), 0);
 	assert_true(span_starts(buf_view(&out), SPAN_LIT("a <ID_1> bxxx")));
-	assert_int_equal(restorer_left(r), 1);
+	assert_int_equal(restorer_left(r, LEFT_SIZE), 1);
 	assert_int_equal(restorer_count(r), 0);
 	restorer_free(&r);
 	buf_free(&out);
@@ -595,7 +595,7 @@ restoring_in_urls_may_be_permitted(void **state)
 		restorer_feed(r, span_str(in), &out);
 		restorer_end(r, &out);
 		assert_true(span_is(buf_view(&out), value ? in : "https://a.example/?q=a id"));
-		assert_int_equal(restorer_left(r), value);
+		assert_int_equal(restorer_left(r, LEFT_HOST), value);
 		restorer_free(&r);
 	}
 	run(v, RESTORE_TEXT, span_str(stays), 5, 1, &out, &count);

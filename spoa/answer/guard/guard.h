@@ -163,6 +163,9 @@ struct guard_called {
 	uint64_t went_bytes;
 	unsigned char went[SHA256_BYTES];
 	bool empty;  /* a stream's value that is {}: arguments may follow */
+	/* placeholders that stay in its arguments, by reason; of a call that was denied, those
+	 * that would stay */
+	uint32_t left[LEFT_REASONS];
 	bool judged; /* rules with `phase: tool` judged it */
 	/* without tags; the trace is in `outcomes`, one letter per rule */
 	struct rule_outcome ruled;
@@ -189,6 +192,8 @@ struct guard_report {
 	size_t left_in_urls; /* placeholders not restored, because they are in URLs */
 	/* placeholders not restored, because the vault does not have them */
 	size_t unresolved;
+	/* placeholders that stay in arguments of calls, by reason */
+	uint64_t left_in_calls[LEFT_REASONS];
 	/* blocks of reasoning that were cut off with their signatures */
 	size_t signed_dropped;
 	size_t tools_hidden;   /* entries removed from MCP lists */

@@ -197,6 +197,28 @@ guard_called_more(struct guard *g, const struct answer_text *t)
 	add_arguments(g, c, t->text);
 }
 
+void
+guard_called_left(struct guard *g, const struct answer_text *t, const size_t left[LEFT_REASONS])
+{
+	struct guard_called *c = find_called(g, t->slot);
+
+	/* a stream repeats the arguments at their end */
+	if (t->copy && g->report.streamed)
+		return;
+	for (size_t i = 0; i < LEFT_REASONS; i++) {
+		g->report.left_in_calls[i] += left[i];
+		if (c)
+			c->left[i] += (uint32_t)left[i];
+	}
+}
+
+void
+guard_called_denied(struct guard *g, size_t entry, const size_t left[LEFT_REASONS])
+{
+	for (size_t i = 0; entry < g->report.ncalled && i < LEFT_REASONS; i++)
+		g->called[entry].left[i] = (uint32_t)left[i];
+}
+
 /* Counts text that the model made. */
 static void
 guard_count(struct guard *g, struct span text)
@@ -550,9 +572,11 @@ kept_calls(struct guard *g, struct answer_tool *tools)
 			.arguments = buf_view(&k->text),
 			.lost = buf_failed(&k->text),
 			.slot = k->slot };
+		size_t left[LEFT_REASONS];
 		if (k->kind != KIND_ARGUMENTS || !t.name.n || !(over || k->over || k->whole))
 			continue;
 		struct span all = t.name;
+		t.left = guard_left(g, &all, 1, t.arguments, left);
 		t.let_go = guard_called_was(g, t.name, k);
 		tools[n++] = t;
 		for (size_t i = 0, from = 0; k->nnames > 1 && i < k->nnames; i++) {

@@ -338,6 +338,16 @@ enum guard_result guard_message_event(struct guard *g, struct frame *f);
 void guard_message_judged(struct guard *g, struct answer_verdict *v);
 /* Returns true for an event that clients of MCP ignore. */
 bool guard_message_is_none(const struct guard *g, const struct frame *f);
+/* Notes the placeholders that stay in `t`, which is a text of a call's arguments. */
+void guard_called_left(
+	struct guard *g, const struct answer_text *t, const size_t left[LEFT_REASONS]);
+/* Sets the numbers of a call that was denied, which is entry `entry`: those of guard_left(). */
+void guard_called_denied(struct guard *g, size_t entry, const size_t left[LEFT_REASONS]);
+/* If a rule of the route reads tool.left: sets the numbers of placeholders that will stay in the
+ * arguments of a call with these names, and returns their reasons: bit N is enum
+ * placeholder_left N. Otherwise sets all to 0 and returns 0. */
+unsigned guard_left(struct guard *g, const struct span *names, size_t nnames,
+	struct span arguments, size_t left[LEFT_REASONS]);
 /* Decides whether a part of a message may be sent uninspected. A part that may contain lists
  * may not; the response then ends with this reason, such as one of the two below. */
 enum guard_result guard_message_unread(struct guard *g, const char *why);

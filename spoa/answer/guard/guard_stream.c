@@ -896,14 +896,16 @@ put_tool_reason(struct span name, const char *reason, struct buf *out)
 
 /* Asks the rules about each name of the call. *out is the first denial, with all redactions. */
 static int
-ask_tool_rules(struct guard *g, const struct call *c, struct arena *a, struct tool_verdict *out)
+ask_tool_rules(struct guard *g, const struct call *c, unsigned left, struct arena *a,
+	struct tool_verdict *out)
 {
 	struct tool_verdict *one = arena_new(a, struct tool_verdict);
 
 	for (size_t i = 0; i < c->nnames; i++) {
-		struct answer_tool t = {
-			.name = c->names[i], .arguments = c->arguments, .lost = c->lost
-		};
+		struct answer_tool t = { .name = c->names[i],
+			.arguments = c->arguments,
+			.lost = c->lost,
+			.left = left };
 		if (!one || policy_called(g->plan.policy, g->plan.asked, &t, a, i ? one : out))
 			return ERR_NOMEM;
 		if (!i)
@@ -921,12 +923,14 @@ ask_tool_rules(struct guard *g, const struct call *c, struct arena *a, struct to
 /* Asks about the repeated name, which is the call's name for clients that join pieces. It is
  * denied only if a rule names it: a rule that denies any unknown name does not count. */
 static int
-ask_repeated(struct guard *g, const struct call *c, struct arena *a, struct tool_verdict *out)
+ask_repeated(struct guard *g, const struct call *c, unsigned left, struct arena *a,
+	struct tool_verdict *out)
 {
 	struct tool_verdict *v = arena_array(a, 2, sizeof(*v));
-	struct answer_tool t = {
-		.name = c->repeated, .arguments = c->arguments, .lost = c->lost
-	};
+	struct answer_tool t = { .name = c->repeated,
+		.arguments = c->arguments,
+		.lost = c->lost,
+		.left = left };
 	struct answer_tool nobodys = t;
 
 	nobodys.name = SPAN_LIT("\001");
@@ -943,13 +947,14 @@ ask_repeated(struct guard *g, const struct call *c, struct arena *a, struct tool
 /* Denies the whole response because of this call. `limit`: the limit's reason; NULL: a rule
  * denied it. */
 static int
-deny_turn(struct guard *g, const struct call *c, const char *limit)
+deny_turn(struct guard *g, const struct call *c, unsigned left, const char *limit)
 {
 	struct guard_report *r = &g->report;
 
-	g->denied_call = (struct answer_tool){
-		.name = c->names[0], .arguments = c->arguments, .lost = c->lost
-	};
+	g->denied_call = (struct answer_tool){ .name = c->names[0],
+		.arguments = c->arguments,
+		.lost = c->lost,
+		.left = left };
 	for (size_t i = 0; i < c->nnames && !g->failed; i++) {
 		g->denied_call.name = c->names[i];
 		guard_judge(g, ANSWER_BLOCK);
@@ -979,8 +984,11 @@ judge_held_call(void *arg, const struct call *c, struct call_answer *out)
 		return 0; /* a call without a name cannot be made */
 	arena_reset(&g->asking);
 	buf_clear(&g->call_text);
+	size_t left[LEFT_REASONS];
+	unsigned why = guard_left(g, c->names, c->nnames, c->arguments, left);
 	v = arena_new(&g->asking, struct tool_verdict);
-	if (!v || ask_tool_rules(g, c, &g->asking, v) || ask_repeated(g, c, &g->asking, v))
+	if (!v || ask_tool_rules(g, c, why, &g->asking, v) ||
+		ask_repeated(g, c, why, &g->asking, v))
 		return (int)guard_no_memory(g);
 	if (c->goes_with_denied && v->ruled.effect != RULE_DENY) {
 		v->ruled.effect = RULE_DENY;
@@ -1009,8 +1017,10 @@ judge_held_call(void *arg, const struct call *c, struct call_answer *out)
 	guard_sum_call(g, v, out->is);
 	out->entry = guard_called_asked(g, c, v, out->is != CALL_DENIED,
 		edited ? buf_view(&g->call_text) : c->arguments);
+	if (out->is == CALL_DENIED && out->entry != SIZE_MAX)
+		guard_called_denied(g, out->entry, left);
 	if (!r && out->is == CALL_DENIED && (v->error || c->kept || g->plan.asked->keeps_turn))
-		return deny_turn(g, c, limit);
+		return deny_turn(g, c, why, limit);
 	out->text = buf_view(&g->call_text);
 	if (!r && buf_failed(&g->call_text))
 		guard_no_memory(g);

@@ -17,6 +17,7 @@
 #include "base/fnv.h"
 #include "base/push.h"
 #include "policy/on_failure.h"
+#include "policy/route.h"
 #include "scan/text/style.h"
 
 /* limits of the names and keys that are remembered as scanned: their number, and the bytes of
@@ -214,6 +215,19 @@ guard_place_note(struct guard *g, const struct answer_text *t, const struct rest
 
 /* ---- placeholders: restorers ---- */
 
+/* `grows`: the arguments arrive in pieces. */
+static void
+restorer_of_call(struct restorer *r, enum tool_arguments is, bool grows)
+{
+	size_t most = is == ARGUMENTS_COMMAND ? CAP_COMMAND_HELD : CAP_STREAM_HELD;
+
+	restorer_arguments(r, is == ARGUMENTS_STAY, grows ? most : SIZE_MAX);
+	if (is == ARGUMENTS_COMMAND)
+		restorer_command(r);
+	if (is == ARGUMENTS_LEAVE)
+		restorer_leaves(r);
+}
+
 struct restorer *
 guard_restorer(struct guard *g, const struct answer_text *t)
 {
@@ -229,16 +243,9 @@ guard_restorer(struct guard *g, const struct answer_text *t)
 		return NULL;
 	}
 	/* a repeated text must be restored in the same way as the first time */
-	if (kind_is_call(t->kind) || t->strict) {
-		bool command = n && n->arguments == ARGUMENTS_COMMAND;
-		size_t most = command ? CAP_COMMAND_HELD : CAP_STREAM_HELD;
-		restorer_arguments(r, n && n->arguments == ARGUMENTS_STAY,
-			g->report.streamed && !t->deep ? most : SIZE_MAX);
-		if (command)
-			restorer_command(r);
-		if (n && n->arguments == ARGUMENTS_LEAVE)
-			restorer_leaves(r);
-	}
+	if (kind_is_call(t->kind) || t->strict)
+		restorer_of_call(r, n ? n->arguments : ARGUMENTS_UNLISTED,
+			g->report.streamed && !t->deep);
 	const struct url_place *at = url_place_of(g, t, false);
 	if (at)
 		restorer_goes_on(r, at);
@@ -247,13 +254,56 @@ guard_restorer(struct guard *g, const struct answer_text *t)
 	return r;
 }
 
+unsigned
+guard_left(struct guard *g, const struct span *names, size_t nnames, struct span arguments,
+	size_t left[LEFT_REASONS])
+{
+	const struct guard_plan *p = &g->plan;
+	enum tool_arguments is = ARGUMENTS_UNLISTED;
+	unsigned why = 0;
+
+	memset(left, 0, LEFT_REASONS * sizeof(*left));
+	if (!p->vault || !p->asked || !p->asked->route ||
+		!(p->asked->route->uses.left || p->shadow))
+		return 0;
+	for (size_t i = 0; i < nnames; i++) {
+		enum tool_arguments of = policy_tool_arguments(p->tools, p->ntools, names[i]);
+		is = !i || is == of ? of : ARGUMENTS_UNLISTED;
+	}
+	struct restorer *r = restorer_new(p->vault, RESTORE_JSON);
+	if (!r) {
+		guard_no_memory(g);
+		return 0;
+	}
+	SCOPED_BUF(out, 0);
+	restorer_of_call(r, is, g->report.streamed);
+	int err = restorer_feed(r, arguments, &out);
+	if (!err)
+		err = restorer_end(r, &out);
+	if (err == ERR_NOMEM)
+		guard_no_memory(g);
+	for (int i = 0; i < LEFT_REASONS; i++) {
+		left[i] = restorer_left(r, (enum placeholder_left)i);
+		why |= left[i] ? 1u << i : 0;
+	}
+	restorer_free(&r);
+	return why;
+}
+
 void
 guard_restored(struct guard *g, const struct answer_text *t, const struct restorer *r)
 {
 	guard_place_note(g, t, r);
+	size_t left[LEFT_REASONS];
+
+	for (int i = 0; i < LEFT_REASONS; i++)
+		left[i] = restorer_left(r, (enum placeholder_left)i);
 	g->report.restorations += restorer_count(r);
-	g->report.left_in_urls += restorer_left(r);
-	g->report.unresolved += restorer_unknown(r);
+	for (int i = 0; i < LEFT_UNKNOWN; i++)
+		g->report.left_in_urls += left[i];
+	g->report.unresolved += left[LEFT_UNKNOWN];
+	if (kind_is_call(t->kind))
+		guard_called_left(g, t, left);
 }
 
 /* Restores the placeholders of one text. *out is in g->work if something was restored. */

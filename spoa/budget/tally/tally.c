@@ -118,8 +118,8 @@ rule_tally_sum(
 
 static const char *const decisions[CALL_DECISIONS] = { "permit", "redact", "deny" };
 
-void
-call_tally_add(struct call_tally *t, struct span server, struct span tool, enum call_decision d)
+static struct call_entry *
+call_entry_of(struct call_tally *t, struct span server, struct span tool)
 {
 	const struct names names = { &t->n, t->entry, sizeof(t->entry[0]), CALL_NAMES,
 		CALL_NAME_BYTES };
@@ -136,9 +136,28 @@ call_tally_add(struct call_tally *t, struct span server, struct span tool, enum 
 	}
 	/* A span of this length fits no name, so that the call counts in the first entry,
 	 * "other". */
-	struct call_entry *e = names_entry(&names, span_of(name, n ? n : sizeof(name)));
+	return names_entry(&names, span_of(name, n ? n : sizeof(name)));
+}
+
+void
+call_tally_add(struct call_tally *t, struct span server, struct span tool, enum call_decision d)
+{
 	INVARIANT(d < CALL_DECISIONS);
-	atomic_fetch_add_explicit(&e->v[d], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(
+		&call_entry_of(t, server, tool)->v[d], 1, memory_order_relaxed);
+}
+
+void
+call_tally_left(struct call_tally *t, struct span tool, const uint32_t left[LEFT_REASONS])
+{
+	struct call_entry *e = NULL;
+
+	for (size_t i = 0; i < LEFT_REASONS; i++) {
+		if (!left[i])
+			continue;
+		e = e ? e : call_entry_of(t, SPAN_LIT(""), tool);
+		atomic_fetch_add_explicit(&e->left[i], left[i], memory_order_relaxed);
+	}
 }
 
 /* ---- tool calls: all workers ---- */
@@ -151,14 +170,37 @@ call_by_name(const void *a, const void *b)
 	return strcmp((*x)->name, (*y)->name);
 }
 
+/* Writes one line for each name and each of the values that is not 0. `at`: offset of the
+ * values in an entry. */
+static void
+put_call_counts(struct buf *out, const struct call_entry *const *all, size_t count, size_t at,
+	size_t nvalues, const char *metric, const char *label, const char *const *words)
+{
+	for (size_t i = 0, to; i < count; i = to) {
+		uint64_t sum[CALL_DECISIONS + LEFT_REASONS] = { 0 };
+		for (to = i; to < count && !strcmp(all[to]->name, all[i]->name); to++)
+			for (size_t d = 0; d < nvalues; d++)
+				sum[d] += tally_value((const _Atomic uint64_t
+						*)(const void *)((const char *)all[to] + at) +
+						      d);
+		const char *name = all[i]->name, *space = strchr(name, ' ');
+		int server = space ? (int)(space - name) : 0;
+		for (size_t d = 0; d < nvalues; d++)
+			if (sum[d])
+				buf_printf(out,
+					"tollgate_%s{server=\"%.*s\",tool=\"%s\","
+					"%s=\"%s\"} %" PRIu64 "\n",
+					metric, server, name, space ? space + 1 : name, label,
+					words[d], sum[d]);
+	}
+}
+
 void
 call_tally_write(struct buf *out, const struct call_tally *const *t, size_t n)
 {
 	const struct call_entry **all = calloc(n * CALL_NAMES + 1, sizeof(*all));
 	size_t count = 0;
 
-	metrics_head(out, "tool_calls_total", "counter",
-		"Counts tool calls, by server, tool and decision.");
 	for (size_t w = 0; all && w < n; w++) {
 		size_t entries = atomic_load_explicit(&t[w]->n, memory_order_acquire);
 		for (size_t i = 0; i < entries; i++)
@@ -166,21 +208,15 @@ call_tally_write(struct buf *out, const struct call_tally *const *t, size_t n)
 	}
 	if (count)
 		qsort(all, count, sizeof(*all), call_by_name);
-	for (size_t i = 0, to; i < count; i = to) {
-		uint64_t sum[CALL_DECISIONS] = { 0 };
-		for (to = i; to < count && !strcmp(all[to]->name, all[i]->name); to++)
-			for (size_t d = 0; d < CALL_DECISIONS; d++)
-				sum[d] += tally_value(&all[to]->v[d]);
-		const char *name = all[i]->name, *space = strchr(name, ' ');
-		int server = space ? (int)(space - name) : 0;
-		for (size_t d = 0; d < CALL_DECISIONS; d++)
-			if (sum[d])
-				buf_printf(out,
-					"tollgate_tool_calls_total{server=\"%.*s\",tool=\"%s\","
-					"decision=\"%s\"} %" PRIu64 "\n",
-					server, name, space ? space + 1 : name, decisions[d],
-					sum[d]);
-	}
+	metrics_head(out, "tool_calls_total", "counter",
+		"Counts tool calls, by server, tool and decision.");
+	put_call_counts(out, all, count, offsetof(struct call_entry, v), CALL_DECISIONS,
+		"tool_calls_total", "decision", decisions);
+	metrics_head(out, "call_placeholders_left_total", "counter",
+		"Counts placeholders that stay in the arguments of models' calls, by tool and "
+		"reason.");
+	put_call_counts(out, all, count, offsetof(struct call_entry, left), LEFT_REASONS,
+		"call_placeholders_left_total", "reason", placeholder_left_names);
 	free(all);
 }
 

@@ -364,7 +364,24 @@ decide_explain(struct request *r)
 /* ---- the tool call ---- */
 
 static const char *const tool_members[] = { "name", "server", "arguments", "state", "description",
-	"uri", "method", NULL };
+	"uri", "method", "left", NULL };
+
+/* Reads `left`, a list of reasons. Returns NULL, or an error. */
+static const char *
+read_left(json_t *in, struct tool_call *c)
+{
+	json_t *list = json_object_get(in, "left"), *one;
+	size_t i;
+
+	json_array_foreach(list, i, one)
+	{
+		size_t k = span_find(json_span(one), placeholder_left_names, LEFT_REASONS);
+		if (k == LEFT_REASONS)
+			return "tool.left may have url, host, tool, size and unknown";
+		c->left |= 1u << k;
+	}
+	return list && !json_is_array(list) ? "tool.left must be a list" : NULL;
+}
 
 static const char *
 read_texts_of(json_t *in, struct tool_call *c)
@@ -405,7 +422,7 @@ read_decided_call(struct request *r, json_t *in, struct tool_call *c)
 	{
 		if (!read_listed(tool_members, span_str(name)))
 			return "tool may have name, server, arguments, state, description, "
-			       "uri and method";
+			       "uri, method and left";
 	}
 	while (!span_is(state, tool_states[c->state]))
 		if (c->state++ == TOOL_UNLISTED)
@@ -415,7 +432,8 @@ read_decided_call(struct request *r, json_t *in, struct tool_call *c)
 		c->arguments = arena_dup(&r->arena, span_str(text));
 		free(text);
 	}
-	return read_texts_of(in, c);
+	const char *why = read_left(in, c);
+	return why ? why : read_texts_of(in, c);
 }
 
 static json_t *

@@ -263,7 +263,7 @@ print_calls(struct buf *out, json_t *calls)
 	} read[] = { { RF_CALLS_TOOL, "tool.name" }, { RF_CALLS_SERVER, "tool.server" },
 		{ RF_CALLS_STATE, "tool.state" }, { RF_CALLS_RESOURCE, "resource.uri" },
 		{ RF_CALLS_METHOD, "mcp.method" }, { RF_CALLS_ARGUMENTS, "tool.arguments" } };
-	json_t *one, *rule;
+	json_t *one, *rule, *count;
 	size_t i, k;
 
 	json_array_foreach(calls, i, one)
@@ -280,6 +280,16 @@ print_calls(struct buf *out, json_t *calls)
 				explain_text(one, RF_CALLS_WOULD),
 				*explain_text(one, RF_CALLS_WOULD_RULE) ? explain_text(one, RF_CALLS_WOULD_RULE)
 							      : "no rule");
+		const char *reason;
+		json_object_foreach(record_in(one, RF_CALLS_LEFT), reason, count)
+		{
+			size_t why = span_find(
+				span_str(reason), placeholder_left_names, LEFT_REASONS);
+			if (why < LEFT_REASONS)
+				buf_printf(out, "\n  placeholders that stay %s: %lld (%s)",
+					placeholder_left_words[why],
+					(long long)json_integer_value(count), reason);
+		}
 		const char *sep = "\n  read: ";
 		for (k = 0; k < COUNT_OF(read); k++) {
 			if (!*explain_text(one, read[k].field))

@@ -716,6 +716,7 @@ recorded_answer_read(struct recorded_answer *out, json_t *record, json_t *decisi
 	for (size_t slot = V_TOOL_NAME; slot <= V_MCP_METHOD; slot++)
 		out->missing.in[slot] = false; /* known for tool calls of a model */
 	out->missing.in[V_TOOL_DESCRIPTION] = out->facts.ntools > 0;
+	out->missing.in[V_TOOL_LEFT] = out->facts.ntools > 0;
 	out->missing.in[V_TOOL_NAME] = out->missing.in[V_RESPONSE_TOOL_CALLS];
 	out->missing.in[V_TOOL_ARGUMENTS] = out->facts.ntools && !out->arguments_held;
 	/* as rules on responses read it: with the target that the request was sent to */

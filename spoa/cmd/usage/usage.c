@@ -589,6 +589,11 @@ static const struct {
 	{ SUM_SAVED_COST, "saved dollars",    SUM_HITS,       true },
 	{ SUM_EMBEDDED,   "embedded",         SUM_EMBEDDED,   false },
 	{ SUM_EMBED_COST, "embedded dollars", SUM_EMBEDDED,   true },
+	{ SUM_LEFT_URL,   "left in URLs",     SUM_LEFT_URL,   false },
+	{ SUM_LEFT_HOST,  "left at hosts",    SUM_LEFT_HOST,  false },
+	{ SUM_LEFT_TOOL,  "left by tool",     SUM_LEFT_TOOL,  false },
+	{ SUM_LEFT_SIZE,  "left by size",     SUM_LEFT_SIZE,  false },
+	{ SUM_LEFT_UNKNOWN, "left unknown",   SUM_LEFT_UNKNOWN, false },
 };
 /* clang-format on */
 enum { NAME_WIDTH = 28, NUMBER_WIDTH = 12, MONEY_WIDTH = 18, PERCENT_MAX = 32 };

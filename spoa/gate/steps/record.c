@@ -325,6 +325,25 @@ put_losses(const struct guard_report *a, struct buf *b)
 }
 
 /* Writes the member `answer` of a completion. */
+/* Writes the numbers of placeholders that stayed, by reason, if there are any. */
+static void
+put_left(struct buf *b, enum record_field f, const uint64_t left[LEFT_REASONS])
+{
+	bool any = false;
+
+	for (size_t i = 0; i < LEFT_REASONS; i++) {
+		if (!left[i])
+			continue;
+		if (!any)
+			put_object(b, f);
+		any = true;
+		key_in_map(b, span_str(placeholder_left_names[i]));
+		buf_int(b, (int64_t)left[i]);
+	}
+	if (any)
+		buf_putc(b, '}');
+}
+
 static void
 record_answer(struct request *r, struct buf *b)
 {
@@ -353,6 +372,7 @@ record_answer(struct request *r, struct buf *b)
 	put_count(b, RF_ANSWER_REDACTIONS, a->redactions);
 	put_count(b, RF_ANSWER_RESTORATIONS, a->restorations);
 	put_count(b, RF_ANSWER_LEFT_IN_URLS, a->left_in_urls);
+	put_left(b, RF_ANSWER_LEFT_IN_CALLS, a->left_in_calls);
 	put_count(b, RF_ANSWER_UNRESOLVED, a->unresolved);
 	put_count(b, RF_ANSWER_SIGNED_DROPPED, a->signed_dropped);
 	put_losses(a, b);
@@ -738,6 +758,10 @@ put_called(struct request *r, const struct guard *g, const struct guard_called *
 		record_would(b, &c->ruled, RF_CALLS_WOULD, RF_CALLS_WOULD_RULE);
 	put_name(b, RF_CALLS_OUTCOMES, c->outcomes);
 	put_count(b, RF_CALLS_ARGUMENTS_BYTES, c->bytes);
+	uint64_t left[LEFT_REASONS];
+	for (size_t i = 0; i < LEFT_REASONS; i++)
+		left[i] = c->left[i];
+	put_left(b, RF_CALLS_LEFT, left);
 	if (r->found.route->record_tools != KEPT_OFF) {
 		guard_called_hash(g, c, hash);
 		put_text_hash(b, RF_CALLS_ARGUMENTS_HMAC, r, hash);
@@ -820,6 +844,8 @@ count_called(struct request *r, const struct guard_called *c, bool ended)
 
 	if (c->judged)
 		record_rule_did(r, &c->ruled);
+	if (!ended && e != RULE_DENY)
+		call_tally_left(&r->gate->tally.calls, span_str(c->name), c->left);
 	count_call_decision(r, SPAN_LIT(""), span_str(c->name),
 		ended || e == RULE_DENY ? CALL_DENY
 		: e == RULE_REDACT	? CALL_REDACT

@@ -36,6 +36,8 @@ const OUTCOMES = {
 	provider_timeout: 'provider timed out',
 	provider_unavailable: 'provider unreachable',
 };
+/* Why a placeholder stays in the arguments of a call. */
+const LEFT = { url: 'in a URL', host: 'next to a URL or host', tool: 'by the tool', size: 'in a long string', unknown: 'of unknown value' };
 /* Results for the targets of a route. */
 const FATES = { left: 'not needed', out: 'unavailable' };
 
@@ -51,6 +53,7 @@ export const state_of = (t, failing) => (t.state === 'closed' && failing.has(t.t
 export const degraded_state = shown_as(DEGRADED);
 export const tool_state = shown_as(TOOLS);
 export const failure_cause = (cause) => CAUSES[cause] ?? plain_words(cause);
+export const left_reason = (why) => LEFT[why] ?? plain_words(why);
 export const candidate_result = (fate) => FATES[fate] ?? plain_words(fate);
 export const outcome_label = (outcome) => OUTCOMES[outcome] ?? plain_words(outcome);
 /* half_open: "half open" */

@@ -28,6 +28,7 @@ struct answer_tool {
 	/* the arguments exceed the bound on what is kept, so reading them fails (prose: ok
 	 * what) */
 	bool lost;
+	unsigned left; /* as in struct tool_call */
 	const uint32_t *slot; /* ANSWER_SLOTS numbers that name the call; NULL: not set */
 	/* its rules were evaluated as it ended, and are not evaluated again */
 	bool let_go;

@@ -355,7 +355,10 @@ int
 policy_called(const struct policy *p, const struct answer_request *asked,
 	const struct answer_tool *t, struct arena *a, struct tool_verdict *out)
 {
-	struct tool_call c = { .name = t->name, .arguments = t->arguments, .lost = t->lost };
+	struct tool_call c = { .name = t->name,
+		.arguments = t->arguments,
+		.lost = t->lost,
+		.left = t->left };
 
 	policy_describe(asked, a, &c);
 	return policy_tool(p, asked, &c, a, out);
@@ -428,7 +431,7 @@ is_known_slot(void *ctx, size_t slot)
 {
 	const struct tool_call *c = ((const struct facts_view *)ctx)->call;
 
-	if (slot == V_TOOL_ARGUMENTS)
+	if (slot == V_TOOL_ARGUMENTS || slot == V_TOOL_LEFT)
 		return false;
 	if (slot == V_TOOL_NAME || slot == V_TOOL_DESCRIPTION)
 		return !c->any;
@@ -452,7 +455,7 @@ static bool
 fails_for_good(const struct rule *r, const struct tool_call *c)
 {
 	return c->as == TOOL_HOSTED && !c->any && !r->skip_on_error &&
-	       !cel_reads(r->when, V_TOOL_ARGUMENTS);
+	       !cel_reads(r->when, V_TOOL_ARGUMENTS) && !cel_reads(r->when, V_TOOL_LEFT);
 }
 
 struct entry {

@@ -13,6 +13,7 @@
 #include "policy/verdict/facts.h"
 #include "scan/dialect/dialect.h"
 #include "scan/text/body.h"
+#include "scan/text/placeholder.h"
 
 /* Returns true if a member of the class was found; for a class with roles, in a segment of one
  * of them. */
@@ -261,6 +262,19 @@ facts_of_answer(struct facts_view *v, enum policy_slot slot)
 	}
 }
 
+/* Returns the reasons for which placeholders stay in a call. */
+static struct cel_value
+left_in_call(struct facts_view *v, unsigned left)
+{
+	struct cel_value *list = arena_array(v->a, LEFT_REASONS, sizeof(*list));
+	size_t n = 0;
+
+	for (unsigned i = 0; list && i < LEFT_REASONS; i++)
+		if (left >> i & 1)
+			list[n++] = cel_string(span_str(placeholder_left_names[i]));
+	return cel_list(list, n);
+}
+
 /* Returns the value of a field of the call. */
 static struct cel_value
 facts_of_tool(struct facts_view *v, enum policy_slot slot, bool *present)
@@ -278,6 +292,7 @@ facts_of_tool(struct facts_view *v, enum policy_slot slot, bool *present)
 		return (struct cel_value){ .type = CEL_ERROR,
 			.s = SPAN_LIT("the descriptions of the request's tools are longer than "
 				      "the gateway keeps") };
+	case V_TOOL_LEFT: return left_in_call(v, c->left);
 	case V_TOOL_STATE: return cel_string(span_str(tool_states[c->state]));
 	case V_RESOURCE_URI: return cel_string(c->uri);
 	case V_MCP_METHOD: return cel_string(c->method);

@@ -39,6 +39,8 @@ struct tool_call {
 	/* the arguments exceed the bound on what is kept, so reading them fails (prose: ok
 	 * what) */
 	bool lost;
+	/* placeholders that stay in the arguments: bit N is enum placeholder_left N */
+	unsigned left;
 	bool undescribed; /* the descriptions of the request's tools exceed that bound */
 	enum tool_state state;
 	bool any; /* TOOL_HOSTED: any tool of the server, because the request names none */

@@ -148,6 +148,7 @@
   X(CALLS_ARGUMENTS_HMAC,          "calls[].",            "arguments_hmac_sha256",  HASH,    BOTH,       "read",     V_COUNT,                NULL) \
   X(CALLS_ARGUMENTS,               "calls[].",            "arguments",              TEXT,    BOTH,       "rewrite",  V_COUNT,                NULL) \
   X(CALLS_ARGUMENTS_CUT,           "calls[].",            "arguments_cut",          FLAG,    BOTH,       "rewrite",  V_COUNT,                NULL) \
+  X(CALLS_LEFT,                    "calls[].",            "left",                   MAP,     COMPLETION, "guard",    V_COUNT,                NULL) \
   X(CALLS_CLASSES,                 "calls[].",            "classes",                TEXTS,   COMPLETION, "guard",    V_COUNT,                NULL) \
   X(CALLS_RESULT_BYTES,            "calls[].",            "result_bytes",           INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(CALLS_DURATION_US,             "calls[].",            "duration_us",            INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
@@ -395,6 +396,7 @@
   X(ANSWER_REDACTIONS,             "answer.",            "redactions",             INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_RESTORATIONS,           "answer.",            "restorations",           INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_LEFT_IN_URLS,           "answer.",            "left_in_urls",           INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
+  X(ANSWER_LEFT_IN_CALLS,          "answer.",            "left_in_calls",          MAP,     COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_UNRESOLVED,             "answer.",            "unresolved",             INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_SIGNED_DROPPED,         "answer.",            "signed_dropped",         INTEGER, COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_TRANSLATED_WITHOUT,     "answer.",            "translated_without",     TEXTS,   COMPLETION, "guard",    V_COUNT,                NULL) \

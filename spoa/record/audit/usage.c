@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "record/journal/line.h"
+#include "scan/text/placeholder.h"
 
 const char *const usage_dim_names[BY_DIMS] = { "person", "team", "model", "route", "tag", "key",
 	"provider", "target", "tool", "day" };
@@ -261,6 +262,20 @@ spread_completion(const struct span *m, struct distribution spread[SPREADS])
 	}
 }
 
+/* Reads the numbers of placeholders that stayed in calls, by reason. `map`: as in the record. */
+static void
+sum_left(struct span map, uint64_t sum[SUMS])
+{
+	const char *names[LEFT_REASONS + 1] = { NULL };
+	struct span got[LEFT_REASONS] = { { NULL, 0 } };
+
+	memcpy(names, placeholder_left_names, sizeof(placeholder_left_names));
+	if (map.n)
+		usage_members(map, names, got);
+	for (size_t i = 0; i < LEFT_REASONS; i++)
+		sum[SUM_LEFT_URL + i] = usage_number_of(got[i]);
+}
+
 static void
 sum_completion(const struct span *m, struct usage_sums *to)
 {
@@ -278,6 +293,7 @@ sum_completion(const struct span *m, struct usage_sums *to)
 	sum[SUM_RULED] = span_is(m[RP_OUTCOME], "\"haproxy_answered\"");
 	sum[SUM_UNKNOWN] = m[RP_USAGE_UNKNOWN].n > 0;
 	sum[SUM_HITS] = span_is(m[RP_CACHE], "\"hit\"");
+	sum_left(m[RP_ANSWER_LEFT_IN_CALLS], sum);
 	for (int i = RP_ESTIMATED_USAGE; i <= RP_RESERVED_USAGE; i++) {
 		struct span used;
 		if (!m[i].n)
@@ -381,12 +397,13 @@ both_names(struct buf *b, struct span one, struct span two)
 }
 
 /* Adds the record to the group of each of its tool calls. A call of a response counts as a
- * request, and has the tokens and the cost of the response, as each of several tags has. */
+ * request, and has the tokens and the cost of the response, as each of several tags has. Its
+ * placeholders are its own; those of a denied call were not sent. */
 static size_t
 add_calls(struct usage_table *t, struct place *p, const struct usage_sums *sums)
 {
 	static const enum record_field fields[] = { RF_CALLS_BY, RF_CALLS_SERVER, RF_CALLS_TOOL,
-		RF_CALLS_METHOD, RF_CALLS_DECISION };
+		RF_CALLS_METHOD, RF_CALLS_DECISION, RF_CALLS_LEFT };
 	struct line_rd r = line_rd_over(p->m[RP_CALLS]);
 	struct span call, got[COUNT_OF(fields)];
 	size_t n = 0;
@@ -397,6 +414,7 @@ add_calls(struct usage_table *t, struct place *p, const struct usage_sums *sums)
 		if (!p->decision && span_is(got[0], "\"answer\"")) {
 			one.sum[SUM_REQUESTS] = 1;
 			one.sum[SUM_REFUSED] = span_is(got[4], "\"deny\"");
+			sum_left(one.sum[SUM_REFUSED] ? SPAN_LIT("") : got[5], one.sum);
 		}
 		p->value[BY_TOOL] =
 			both_names(&t->tool, got[1], got[2].n > 2 ? got[2] : got[3]);

@@ -54,7 +54,12 @@ extern const char *const usage_dim_names[BY_DIMS];
   X(SUM_SAVED_OUT,   "saved_output_tokens",    RP_SAVED_OUTPUT_TOKENS) \
   X(SUM_SAVED_COST,  "saved_nanousd",          RP_SAVED_COST_NANOUSD) \
   X(SUM_EMBEDDED,    "embedded_tokens",        RP_CACHE_EMBEDDED) \
-  X(SUM_EMBED_COST,  "embedded_nanousd",       RP_CACHE_EMBEDDED_COST)
+  X(SUM_EMBED_COST,  "embedded_nanousd",       RP_CACHE_EMBEDDED_COST) \
+  X(SUM_LEFT_URL,    "left_url",               RP_COUNT) /* placeholders in calls, by reason: */ \
+  X(SUM_LEFT_HOST,   "left_host",              RP_COUNT) /* the order of enum placeholder_left */ \
+  X(SUM_LEFT_TOOL,   "left_tool",              RP_COUNT) \
+  X(SUM_LEFT_SIZE,   "left_size",              RP_COUNT) \
+  X(SUM_LEFT_UNKNOWN, "left_unknown",          RP_COUNT)
 /* clang-format on */
 enum usage_sum {
 #define X(id, name, field) id,

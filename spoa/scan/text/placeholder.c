@@ -16,6 +16,17 @@
 #include "base/sha256.h"
 #include "scan/text/spelling.h"
 
+const char *const placeholder_left_names[LEFT_REASONS] = {
+#define X(id, name, what) name,
+	PLACEHOLDER_LEFT(X)
+#undef X
+};
+const char *const placeholder_left_words[LEFT_REASONS] = {
+#define X(id, name, what) what,
+	PLACEHOLDER_LEFT(X)
+#undef X
+};
+
 /* A slot of the table; key.p NULL: free. There are three kinds:
  * - a value: `key` is entity, NUL, value; `text` is its placeholder.
  * - a placeholder that stands for a value: `key` is the placeholder, text.p is NULL.

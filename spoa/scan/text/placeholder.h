@@ -9,6 +9,25 @@
 #include "base/arena.h"
 #include "base/span.h"
 
+/* The reasons for which a placeholder stays in the arguments of a model's call: id, name, and the
+ * words for a person. LEFT_UNKNOWN is the last one. */
+/* clang-format off */
+#define PLACEHOLDER_LEFT(X) \
+  X(LEFT_URL,     "url",     "in a URL that the caller did not send") \
+  X(LEFT_HOST,    "host",    "in a string with a URL or a host that the caller did not send") \
+  X(LEFT_TOOL,    "tool",    "in the arguments of a tool that sends them to other machines") \
+  X(LEFT_SIZE,    "size",    "in a string that is too long to be searched for hosts") \
+  X(LEFT_UNKNOWN, "unknown", "without a value that the gateway knows")
+/* clang-format on */
+enum placeholder_left {
+#define X(id, name, what) id,
+	PLACEHOLDER_LEFT(X)
+#undef X
+		LEFT_REASONS
+};
+extern const char *const placeholder_left_names[LEFT_REASONS];
+extern const char *const placeholder_left_words[LEFT_REASONS];
+
 struct placeholders; /* in the arena; one thread, except for placeholders_open() */
 
 /* Returns an empty map for one request, or NULL if the arena failed. */

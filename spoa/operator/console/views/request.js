@@ -3,7 +3,7 @@
 import { data, h, lines } from '../dom.js';
 import { bytes, count, dollars, duration_us, when } from '../format.js';
 import { badge, copied, ended, facts, field, fill, form_values, nothing, panel, save, words } from '../parts.js';
-import { candidate_result, failure_cause } from '../labels.js';
+import { candidate_result, failure_cause, left_reason } from '../labels.js';
 import { table } from '../table.js';
 import { story_panel } from './request_story.js';
 import { texts } from './request_texts.js';
@@ -158,6 +158,9 @@ const calls = (d, c) => {
 					wide: true }, { title: 'Decision', cell: (x) => badge(x.decision) }, { title: 'Rule', cell: (x) => x.rule, wide: true }, {
 					title: 'Pin',
 					cell: (x) => x.state,
+				}, {
+					title: 'Placeholders left',
+					cell: (x) => Object.entries(x.left || {}).map(([why, n]) => `${count(n)} ${left_reason(why)}`).join(', '),
 				}, { title: 'Arguments', cell: (x) => (x.arguments ? h('code', {}, x.arguments) : bytes(x.arguments_bytes)), wide: true }, {
 					title: 'Result',
 					cell: (x) => bytes(x.result_bytes),
