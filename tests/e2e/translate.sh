@@ -110,6 +110,12 @@ as_openai to-messages.test call 'a note' ",\"stream\":true$tool_openai"
 is "a tool call in a stream is translated there" "$(openai_said)" '["",["send","{\"note\":\"a note\"}"]]'
 
 # ---- fields without an equivalent ----
+req POST /v1/chat/completions -H "$auth" -H "$json" -H "host: to-messages.test" -d '{"model":"echo","messages":[{"role":"system","content":"write to alice@example.com","cache_control":{"type":"ephemeral","ttl":"1h"}},{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]}],"tools":[{"type":"function","function":{"name":"f"},"cache_control":{"type":"ephemeral"}}]}'
+is "cache marks of a chat client are sent" "$status $(messages_saw '.body | fromjson | [.system[0].text, .system[0].cache_control.ttl, .messages[0].content[0].cache_control.type, .tools[0].cache_control.type]')" '200 ["write to <EMAIL_ADDRESS_1>","1h","ephemeral","ephemeral"]'
+as_openai to-messages.test echo 'hi' ',"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object","properties":{"age":{"type":"integer","minimum":1}}}}}'
+is "a word that Anthropic does not enforce is in the description" "$status $(messages_saw '.body | fromjson | .output_config.format.schema | [.properties.age, .additionalProperties]') $(decision .translated_without)" '200 [{"type":"integer","description":"{minimum: 1}"},false] ["response_format.json_schema.schema"]'
+as_openai to-messages.test echo 'hi' ',"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"array","items":{"type":"string"}}}}'
+is "a list as the root of a schema is refused by its name" "$status $(says '[.error.code, .error.param]')" '400 ["translation_unsupported","response_format.json_schema.schema"]'
 fresh
 as_openai to-messages.test echo x ',"n":2'
 is "a field without an equivalent is refused by name" "$status $(says '[.error.code, .error.param]') $(says .error.message | grep -o '"n: ') $(asked)" '400 ["translation_unsupported","n"] "n:  0 0'

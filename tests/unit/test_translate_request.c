@@ -21,6 +21,14 @@
 /* From one form into another; without it, between chat and messages. */
 #define INTO(from_, to_) ((unsigned)FORM_##from_ | (unsigned)FORM_##to_ << 8)
 #define INTO_MISTRAL(from_) (INTO(from_, CHAT) | 1u << 16)
+#define SCHEMA(schema) "{'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':" schema "}}," USER "}"
+#define MARK "'cache_control':{'type':'ephemeral'}"
+#define CACHED_CHAT \
+	"{'messages':[{'role':'system','content':'s','cache_control':{'type':'ephemeral','ttl':'1h'}},{'role':'user','content':[{'type':'text','text':'a'," MARK "}," \
+	"{'type':'image_url','image_url':{'url':'data:image/png;base64,QUJD'}," MARK "},{'type':'text','text':'b'}]}," \
+	"{'role':'assistant','content':'c','tool_calls':[{'id':'a','type':'function','function':{'name':'f','arguments':'{}'}," MARK "}]}," \
+	"{'role':'tool','tool_call_id':'a','content':'1'," MARK "}]," \
+	"'tools':[{'type':'function','function':{'name':'f'}," MARK "},{'type':'function','function':{'name':'g','cache_control':{'type':'ephemeral','ttl':'5m'}}}]}"
 #define M1 "{'model':'m','max_tokens':100,"
 #define OPTIONAL    "{'type':'object','properties':{'a':{'type':'object','properties':{'b':{'type':'string'}},'additionalProperties':false}},'required':['a'],'additionalProperties':false}"
 #define NO_OPTIONAL "{'type':'object','properties':{'a':{'anyOf':[{'type':'array','items':{'type':'object','properties':{},'required':[],'additionalProperties':false}},{'type':'null'}]}},'required':['a'],'additionalProperties':false}"
@@ -133,13 +141,52 @@ static const struct row {
 	{ "all that can be is cached", INTO(MESSAGES, CONVERSE),
 		"{'max_tokens':9,'cache_control':{'type':'ephemeral'}," USER "}",
 		"{'messages':[{'role':'user','content':[{'text':'hi'},{'cachePoint':{'type':'default'}}]}],'inferenceConfig':{'maxTokens':9}}", NULL, NULL },
+	{ "all that can be is cached, by a chat client at Anthropic", FORM_CHAT, "{'cache_control':{'type':'ephemeral','ttl':'1h'}," USER "}",
+		M1 USER ",'cache_control':{'type':'ephemeral','ttl':'1h'}}", NULL, NULL },
+	{ "a chat client's marks on parts, messages, calls, results and tools, at Anthropic", FORM_CHAT,
+		CACHED_CHAT,
+		M1 "'system':[{'type':'text','text':'s','cache_control':{'type':'ephemeral','ttl':'1h'}}],'messages':["
+		"{'role':'user','content':[{'type':'text','text':'a','cache_control':{'type':'ephemeral'}},{'type':'image','source':{'type':'base64','media_type':'image/png','data':'QUJD'},'cache_control':{'type':'ephemeral'}},{'type':'text','text':'b'}]},"
+		"{'role':'assistant','content':[{'type':'text','text':'c'},{'type':'tool_use','id':'a','name':'f','input':{},'cache_control':{'type':'ephemeral'}}]},"
+		"{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':'1','cache_control':{'type':'ephemeral'}}]}],"
+		"'tools':[{'name':'f','input_schema':{'type':'object'},'cache_control':{'type':'ephemeral'}},{'name':'g','input_schema':{'type':'object'},'cache_control':{'type':'ephemeral','ttl':'5m'}}]}", NULL, NULL },
+	{ "a chat client's marks at Bedrock", INTO(CHAT, CONVERSE), CACHED_CHAT,
+		"{'system':[{'text':'s'},{'cachePoint':{'type':'default','ttl':'1h'}}],'messages':["
+		"{'role':'user','content':[{'text':'a'},{'cachePoint':{'type':'default'}},{'image':{'format':'png','source':{'bytes':'QUJD'}}},{'cachePoint':{'type':'default'}},{'text':'b'}]},"
+		"{'role':'assistant','content':[{'text':'c'},{'toolUse':{'toolUseId':'a','name':'f','input':{}}},{'cachePoint':{'type':'default'}}]},"
+		"{'role':'user','content':[{'toolResult':{'toolUseId':'a','content':[{'text':'1'}],'status':'success'}},{'cachePoint':{'type':'default'}}]}],'inferenceConfig':{},"
+		"'toolConfig':{'tools':[{'toolSpec':{'name':'f','inputSchema':{'json':{'type':'object'}}}},{'cachePoint':{'type':'default'}},{'toolSpec':{'name':'g','inputSchema':{'json':{'type':'object'}}}},{'cachePoint':{'type':'default','ttl':'5m'}}]}}", NULL, NULL },
+	{ "a mark that is no object says nothing", FORM_CHAT, "{'messages':[{'role':'user','content':'hi','cache_control':null}]}", M1 USER "}", NULL, NULL },
+	{ "words that Anthropic does not enforce are in the description", FORM_CHAT,
+		SCHEMA("{'$schema':'https://json-schema.org/draft/2020-12/schema','type':'object','title':'P','required':['age'],'minProperties':1,'properties':{"
+			"'age':{'type':'integer','description':'An \\'age\\'','minimum':1,'maximum':130},'name':{'type':'string','pattern':'^\\\\w+$','maxLength':9,'format':'date'},'host':{'type':'string','format':'idn-email'},"
+			"'minimum':{'const':'m'},'l':{'type':'array','items':{'type':'number','multipleOf':0.5},'minItems':1,'maxItems':3,'uniqueItems':true},'k':{'type':'array','minItems':2,'prefixItems':[{'type':'string'}]},"
+			"'u':{'oneOf':[{'type':'null'},{'type':'string','minLength':1}]},'r':{'$ref':'#/$defs/d','description':'x','default':1}},'$defs':{'d':{'type':'object','additionalProperties':{'type':'string'}}}}"),
+		M1 USER ",'output_config':{'format':{'type':'json_schema','schema':{'type':'object','title':'P','required':['age'],'properties':{"
+			"'age':{'type':'integer','description':'An \\'age\\'\\n\\n{minimum: 1, maximum: 130}'},'name':{'type':'string','format':'date','description':'{pattern: \\'^\\\\\\\\w+$\\', maxLength: 9}'},'host':{'type':'string','description':'{format: \\'idn-email\\'}'},"
+			"'minimum':{'enum':['m']},'l':{'type':'array','items':{'type':'number','description':'{multipleOf: 0.5}'},'minItems':1,'description':'{maxItems: 3, uniqueItems: true}'},'k':{'type':'array','description':'{minItems: 2, prefixItems: [{\\'type\\':\\'string\\'}]}'},"
+			"'u':{'anyOf':[{'type':'null'},{'type':'string','description':'{minLength: 1}'}]},'r':{'$ref':'#/$defs/d'}},'$defs':{'d':{'type':'object','additionalProperties':false}},'description':'{minProperties: 1}','additionalProperties':false}}}}", NULL, NULL },
+	{ "and those of a strict tool, not of another", FORM_CHAT,
+		"{'tools':[{'type':'function','function':{'name':'f','strict':true,'parameters':{'type':'object','properties':{'a':{'type':'integer','minimum':0}}}}},{'type':'function','function':{'name':'g','parameters':{'type':'object','properties':{'a':{'type':'integer','minimum':0}}}}}]," USER "}",
+		M1 USER ",'tools':[{'name':'f','input_schema':{'type':'object','properties':{'a':{'type':'integer','description':'{minimum: 0}'}},'additionalProperties':false},'strict':true},{'name':'g','input_schema':{'type':'object','properties':{'a':{'type':'integer','minimum':0}}}}]}", NULL, NULL },
+	{ "a schema of Bedrock's client", INTO(CONVERSE, MESSAGES),
+		"{'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'{\\'type\\':\\'object\\',\\'maxProperties\\':2}'}}}},'messages':[{'role':'user','content':[{'text':'hi'}]}]}",
+		M1 USER ",'output_config':{'format':{'type':'json_schema','schema':{'type':'object','description':'{maxProperties: 2}','additionalProperties':false}}}}", NULL, NULL },
+	{ "a list as the root of the schema, at Anthropic", FORM_CHAT, SCHEMA("{'type':'array','items':{'type':'string'}}"), NULL, "response_format.json_schema.schema", NULL },
+	{ "a list by its definition", INTO(CHAT, CONVERSE), SCHEMA("{'$ref':'#/$defs/l','$defs':{'l':{'$ref':'#/$defs/m'},'m':{'type':'array'}}}"), NULL, "response_format.json_schema.schema", NULL },
+	{ "an object by its definition", INTO(CHAT, CONVERSE), SCHEMA("{'$ref':'#/$defs/o','$defs':{'o':{'type':'object'}}}"),
+		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{},'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'{\\'$ref\\':\\'#/$defs/o\\',\\'$defs\\':{\\'o\\':{\\'type\\':\\'object\\'}}}','name':'n'}}}}}", NULL, NULL },
+	{ "a reference in a circle", FORM_CHAT, SCHEMA("{'$ref':'#/$defs/o','$defs':{'o':{'$ref':'#/$defs/o'}}}"),
+		M1 USER ",'output_config':{'format':{'type':'json_schema','schema':{'$ref':'#/$defs/o','$defs':{'o':{'$ref':'#/$defs/o'}}}}}}", NULL, NULL },
+	{ "a list as the root of Google's schema", INTO(GENERATE, MESSAGES),
+		"{'contents':[{'parts':[{'text':'hi'}]}],'generationConfig':{'responseMimeType':'application/json','responseSchema':{'type':'ARRAY','items':{'type':'STRING'}}}}", NULL, "generationConfig.responseSchema", NULL },
 	{ "a schema that is enforced is closed, at Anthropic", FORM_CHAT,
 		"{'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{'type':'object','properties':{'additionalProperties':{'type':['object','null'],'properties':{}},"
 		"'l':{'type':'array','items':{'anyOf':[{'properties':{}},{'type':'object','additionalProperties':true}]}}},'$defs':{'d':{'type':'object'}}}}}," USER
 		",'tools':[{'type':'function','function':{'name':'f','strict':true,'parameters':{'type':'object'}}},{'type':'function','function':{'name':'g','parameters':{'type':'object'}}}]}",
 		M1 USER ",'tools':[{'name':'f','input_schema':{'type':'object','additionalProperties':false},'strict':true},{'name':'g','input_schema':{'type':'object'}}],"
 		"'output_config':{'format':{'type':'json_schema','schema':{'type':'object','properties':{'additionalProperties':{'type':['object','null'],'properties':{},'additionalProperties':false},"
-		"'l':{'type':'array','items':{'anyOf':[{'properties':{},'additionalProperties':false},{'type':'object','additionalProperties':true}]}}},'$defs':{'d':{'type':'object','additionalProperties':false}},'additionalProperties':false}}}}", NULL, NULL },
+		"'l':{'type':'array','items':{'anyOf':[{'properties':{},'additionalProperties':false},{'type':'object','additionalProperties':false}]}}},'$defs':{'d':{'type':'object','additionalProperties':false}},'additionalProperties':false}}}}", NULL, NULL },
 	{ "words that only Google's schemas have", INTO(GENERATE, MESSAGES),
 		"{'contents':[{'parts':[{'text':'hi'}]}],'tools':[{'functionDeclarations':[{'name':'f','parameters':{'type':'OBJECT','propertyOrdering':['nullable'],'properties':{'nullable':{'type':'STRING','nullable':true,'example':'x'}}}}]}],"
 		"'generationConfig':{'responseMimeType':'application/json','responseSchema':{'type':'OBJECT','properties':{'a':{'type':'STRING'}},'propertyOrdering':['a']}}}",
@@ -853,6 +900,14 @@ static const struct {
 		"'text':'hi'", "*.cache_control" },
 	{ INTO(MESSAGES, CHAT), "{'max_tokens':9,'cache_control':{'type':'ephemeral'}," USER "}", "'content':'hi'", "*.cache_control" },
 	{ INTO(CONVERSE, RESPONSES), "{'messages':[{'role':'user','content':[{'text':'hi'},{'cachePoint':{'type':'default'}}]}]}", "'text':'hi'", "*.cachePoint" },
+	{ INTO(CHAT, GENERATE), "{'messages':[{'role':'user','content':'hi'," MARK "}]}", "'text':'hi'", "*.cache_control" },
+	{ INTO_MISTRAL(CHAT), "{'cache_control':{'type':'ephemeral'}," USER "}", "'content':'hi'", "*.cache_control" },
+	/* a schema that Anthropic enforces in part */
+	{ INTO(CHAT, MESSAGES), SCHEMA("{'type':'object','minProperties':1}"), "'description':'{minProperties: 1}'", "response_format.json_schema.schema" },
+	{ INTO(CHAT, MESSAGES), SCHEMA("{'type':'object','additionalProperties':true}"), "'additionalProperties':false", "response_format.json_schema.schema" },
+	{ INTO(CHAT, MESSAGES), SCHEMA("{'type':'object','additionalProperties':false,'title':'t'}"), "'title':'t'", NULL },
+	{ INTO(GENERATE, MESSAGES), "{'contents':[{'parts':[{'text':'hi'}]}],'generationConfig':{'responseMimeType':'application/json','responseSchema':{'type':'OBJECT','maxProperties':'2'}}}",
+		"{maxProperties: 2}", "generationConfig.responseSchema" },
 	/* Bedrock accepts none inside a result */
 	{ INTO(MESSAGES, CONVERSE), "{'max_tokens':9,'messages':[{'role':'user','content':'go'},{'role':'assistant','content':[{'type':'tool_use','id':'a','name':'f','input':{}}]},"
 		"{'role':'user','content':[{'type':'tool_result','tool_use_id':'a','content':[{'type':'text','text':'1','cache_control':{'type':'ephemeral'}}]}]}]}",

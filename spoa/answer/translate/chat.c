@@ -39,6 +39,7 @@ static const struct member chat_members[] = {
 	{ "response_format.json_schema.schema",      IS_OBJECT, DOC_SCHEMA },
 	{ "response_format.json_schema.strict",      IS_BOOL,   DOC_SCHEMA_STRICT },
 	{ "reasoning_effort",           IS_TEXT,   DOC_EFFORT },
+	{ "cache_control",              IS_OBJECT, DOC_CACHE },
 	{ 0 },
 };
 
@@ -150,6 +151,18 @@ static const struct part_form custom_forms[] = {
 
 /* ---- reading ---- */
 
+/* A mark of the whole message is that of its last part, unless the part has its own. */
+static void
+cache_last_part(struct question *q, struct part *parts, const struct node *of)
+{
+	const struct node *cache = question_cached_at(q, of);
+
+	while (parts && parts->next)
+		parts = parts->next;
+	if (parts && !parts->cache)
+		parts->cache = cache;
+}
+
 static void
 read_chat_message(struct question *q, const struct node *of)
 {
@@ -176,6 +189,7 @@ read_chat_message(struct question *q, const struct node *of)
 		if (p)
 			p->id = node_text(m[M_CALL_ID]);
 		turn_content(q, p ? &inner : NULL, m[M_CONTENT]);
+		cache_last_part(q, p, of);
 		return;
 	}
 	turn_content(q, t, m[M_CONTENT]);
@@ -189,6 +203,7 @@ read_chat_message(struct question *q, const struct node *of)
 			question_word(q, type, tool_types) >= 0)
 			question_part(q, t, n, &call_parts);
 	}
+	cache_last_part(q, t->first, of);
 }
 
 static void
@@ -201,7 +216,11 @@ read_chat_tool(struct question *q, const struct node *of)
 			question_custom_tool(q, of, m);
 	} else if (question_members(q, of, tool_members, m) &&
 		   question_word(q, m[TOOL_TYPE], tool_types) == 0) {
+		const struct tool_offer *before = q->tools_last;
 		question_tool(q, of, m);
+		if (q->tools_last != before && !q->tools_last->cache)
+			q->tools_last->cache =
+				question_cached_at(q, tree_member(of, "function"));
 	} else {
 		question_odd(q, of, "the type is unknown");
 	}
@@ -437,7 +456,8 @@ write_chat(struct question *q)
 /* clang-format off */
 static const struct member *const more_members[] = { message_members, call_members, tool_members, custom_members, NULL };
 const struct request_form chat_request_form = {
-	.form = FORM_CHAT, .members = chat_members,
+	/* as clients of OpenRouter and LiteLLM mark what Anthropic's models cache */
+	.form = FORM_CHAT, .cached = "*.cache_control", .members = chat_members,
 	.most = { [SET_TEMPERATURE] = 2, [SET_TOP_P] = 1, [SET_STOP] = 4, [SET_FREQUENCY] = 2, [SET_PRESENCE] = 2, [SET_CHOICES] = 128,
 		[SET_USER] = 64 },
 	.choices = choice_words, .roles = message_roles, .parts = { part_members, part_rows, true }, .more = more_members,

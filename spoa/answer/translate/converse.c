@@ -73,7 +73,7 @@ static const struct part_row block_rows[] = {
 	{ "toolUse",          PART_CALL,      { [HAS_IN] = B_CALL, [HAS_ID] = B_ID, [HAS_NAME] = B_NAME, [HAS_JSON] = B_INPUT } },
 	{ "toolResult",       PART_RESULT,    { [HAS_IN] = B_RESULT, [HAS_ID] = B_ID, [HAS_CONTENT] = B_CONTENT, [HAS_MORE] = B_STATUS } },
 	{ "reasoningContent", PART_REASONING, { [HAS_MORE] = B_REASONING } },
-	{ "cachePoint",       PART_TEXT,      { [HAS_MORE] = B_CACHE } }, /* an empty text */
+	{ "cachePoint",       PART_TEXT,      { [HAS_MORE] = B_CACHE } }, /* an empty text, whose mark the previous part gets */
 	{ "json",             PART_TEXT,      { [HAS_MORE] = B_JSON } },
 	{ 0 },
 };
@@ -116,8 +116,6 @@ read_converse_block(struct question *q, struct part *p, struct node **m)
 	size_t i = 0;
 
 	p->failed = p->kind == PART_RESULT && question_word(q, m[B_STATUS], statuses) == 1;
-	if (m[B_CACHE]) /* an empty text, whose mark the previous part gets */
-		p->cache = m[B_CACHE];
 	if (m[B_JSON])
 		p->text = escaped_json(q, tree_raw(&q->tree, m[B_JSON]));
 	if (m[B_PLAIN] && m[B_BYTES])
@@ -162,6 +160,7 @@ read_converse(struct question *q)
 		if (m[i])
 			q->choice.is = (enum choice)i;
 	q->set[DOC_CHOICE_NAME] = m[CHOICE_NAMED];
+	q->set[DOC_OWN_SCHEMA] = *schema;
 	if (*schema) /* a string with JSON */
 		*schema = question_json(
 			q, *schema, node_text(*schema), "the schema is not an object");
@@ -359,6 +358,6 @@ const struct request_form converse_request_form = {
 	.parts = { block_members, block_rows, false }, .more = more_members, .read_part = read_converse_block,
 	.read_turn = question_role_turn, .read_tool = read_converse_tool, .read = read_converse,
 	.write = write_converse,
-	.name_max = 64, .titles = true, .apart = true, .model_in_path = true,
+	.name_max = 64, .caches = true, .titles = true, .object_schema = true, .apart = true, .model_in_path = true,
 };
 /* clang-format on */

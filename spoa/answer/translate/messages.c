@@ -100,14 +100,6 @@ static const struct part_form block_forms[] = {
 
 /* ---- reading ---- */
 
-static const struct node *
-cached_at(const struct node *of)
-{
-	const struct node *n = tree_member(of, "cache_control");
-
-	return n && n->tok == JSON_OBJECT ? n : NULL;
-}
-
 static void
 read_block(struct question *q, struct part *p, struct node **m)
 {
@@ -122,17 +114,6 @@ read_block(struct question *q, struct part *p, struct node **m)
 	if (p->kind == PART_CALL && !m[B_INPUT])
 		question_odd(q, p->at, "the input is missing");
 	p->failed = p->kind == PART_RESULT && node_true(m[B_FAILED]);
-	p->cache = cached_at(p->at);
-}
-
-static void
-read_messages_tool(struct question *q, const struct node *of)
-{
-	const struct tool_offer *before = q->tools_last;
-
-	question_typed_tool(q, of);
-	if (q->tools_last != before)
-		q->tools_last->cache = cached_at(of);
 }
 
 static void
@@ -292,6 +273,7 @@ write_messages(struct question *q)
 	if (q->tools && (q->choice.is != CHOICE_UNSAID || q->one_call))
 		put_messages_choice(q);
 	put_messages_output(q);
+	put_cache(q, "cache_control", "ephemeral", q->set[DOC_CACHE]);
 	if (q->to->stream)
 		json_put_bool(b, "stream", true);
 }
@@ -302,8 +284,8 @@ const struct request_form messages_request_form = {
 	.most = { [SET_TEMPERATURE] = 1, [SET_TOP_P] = 1, [SET_USER] = 256 }, .choices = choice_words, .roles = turn_roles,
 	.turn = turn_members, .parts = { block_members, block_rows, true }, .read_part = read_block,
 	.tool = tool_members, .tool_type = "custom",
-	.read_turn = question_role_turn, .read_tool = read_messages_tool, .read = read_messages,
+	.read_turn = question_role_turn, .read_tool = question_typed_tool, .read = read_messages,
 	.write = write_messages,
-	.name_max = 128, .titles = true, .apart = true,
+	.name_max = 128, .caches = true, .titles = true, .object_schema = true, .apart = true,
 };
 /* clang-format on */

@@ -345,6 +345,15 @@ node_text(const struct node *n)
 	return n ? tree_text(n->of, n) : SPAN_LIT("");
 }
 
+const struct node *
+question_cached_at(const struct question *q, const struct node *of)
+{
+	const char *mark = q->form->cached;
+	const struct node *n = mark ? tree_member(of, mark + strlen("*.")) : NULL;
+
+	return n && n->tok == JSON_OBJECT ? n : NULL;
+}
+
 struct turn *
 question_turn(struct question *q, enum turn_role role, const struct node *at)
 {
@@ -393,7 +402,8 @@ question_tool(struct question *q, const struct node *at, struct node *const *m)
 		.description = node_text(m[TOOL_DESCRIPTION]).n ? m[TOOL_DESCRIPTION] : NULL,
 		.schema = m[TOOL_SCHEMA],
 		/* false has no effect, also in the Responses API */
-		.strict = node_true(m[TOOL_STRICT]) ? m[TOOL_STRICT] : NULL };
+		.strict = node_true(m[TOOL_STRICT]) ? m[TOOL_STRICT] : NULL,
+		.cache = question_cached_at(q, at) };
 	*q->tools_end = q->tools_last = t;
 	q->tools_end = &t->next;
 }
@@ -480,8 +490,9 @@ escaped_json(struct question *q, struct span json)
 
 /* ---- JSON Schemas ---- */
 
-/* Anthropic (https://docs.anthropic.com/en/docs/build-with-claude/structured-outputs): Google's
- * own words are refused, and in an enforced schema each object excludes further members. OpenAI
+/* Anthropic (https://docs.anthropic.com/en/docs/build-with-claude/structured-outputs) enforces a
+ * part of JSON Schema, and refuses the other words. As in Anthropic's SDKs, the description of
+ * a schema states such words, and each object excludes further members. OpenAI
  * (https://platform.openai.com/docs/guides/structured-outputs) accepts less, so a schema is
  * checked before OpenAI is requested to enforce it. */
 
@@ -496,14 +507,8 @@ static const char *const schemas[] = { "items", "prefixItems", "anyOf", "oneOf",
 	"additionalProperties" };
 
 static void
-adapt_schema(const struct tree *t, struct node *schema, bool closed, unsigned depth)
+cut_googles(struct node *schema, unsigned depth)
 {
-	struct node *type = tree_member(schema, "type");
-	bool is_object =
-		node_is(type, "object") || (!type && tree_member(schema, "properties"));
-
-	for (struct node *e = tree_elements(type); e; e = e->next)
-		is_object |= node_is(e, "object");
 	if (depth == SCHEMA_DEPTH || schema->tok != JSON_OBJECT)
 		return;
 	for (struct node *n = schema->first; n; n = n->next) {
@@ -511,26 +516,220 @@ adapt_schema(const struct tree *t, struct node *schema, bool closed, unsigned de
 		if (SPAN_IN(n->key, googles))
 			tree_cut(n);
 		else if (SPAN_IN(n->key, schemas) && n->tok == JSON_OBJECT)
-			adapt_schema(t, n, closed, depth + 1);
+			cut_googles(n, depth + 1);
 		else if (map || (SPAN_IN(n->key, schemas) && n->tok == JSON_ARRAY))
 			for (struct node *in = n->first; in; in = in->next)
-				adapt_schema(t, in, closed, depth + 1);
+				cut_googles(in, depth + 1);
 	}
-	if (is_object && closed && !tree_member(schema, "additionalProperties"))
-		(void)tree_add(t, schema, "additionalProperties", SPAN_LIT("false"));
+}
+
+/* How a word of a schema is sent to a target that enforces a part of JSON Schema. */
+enum enforced {
+	WORD_SAID, /* in the description, for the model to read */
+	WORD_KEPT,
+	WORD_MAP,    /* an object with schemas */
+	WORD_LIST,   /* a list of schemas */
+	WORD_SCHEMA, /* a schema */
+	WORD_ONE_OF, /* as anyOf, since the target does not count how many match */
+	WORD_CONST,  /* as an enum of one value */
+	WORD_FORMAT, /* some formats are enforced */
+	WORD_LEAST,  /* 0 or 1 is enforced */
+	WORD_CLOSED, /* false in each object, whatever the schema states */
+	WORD_DESCRIPTION,
+	WORD_CUT, /* has no effect */
+};
+static const struct {
+	const char *name;
+	enum enforced how;
+} enforced_words[] = {
+	{ "type", WORD_KEPT },
+	{ "title", WORD_KEPT },
+	{ "enum", WORD_KEPT },
+	{ "required", WORD_KEPT },
+	{ "properties", WORD_MAP },
+	{ "$defs", WORD_MAP },
+	{ "definitions", WORD_MAP },
+	{ "anyOf", WORD_LIST },
+	{ "allOf", WORD_LIST },
+	{ "oneOf", WORD_ONE_OF },
+	{ "items", WORD_SCHEMA },
+	{ "const", WORD_CONST },
+	{ "format", WORD_FORMAT },
+	{ "minItems", WORD_LEAST },
+	{ "additionalProperties", WORD_CLOSED },
+	{ "$ref", WORD_KEPT },
+	{ "description", WORD_DESCRIPTION },
+	{ "$schema", WORD_CUT },
+	{ "$id", WORD_CUT },
+	{ "$comment", WORD_CUT },
+};
+static const char *const enforced_formats[] = { "date-time", "time", "date", "duration", "email",
+	"hostname", "uri", "ipv4", "ipv6", "uuid" };
+
+/* Returns how the member of a schema is sent. A word with an odd value is only stated. */
+static enum enforced
+enforced_as(const struct node *schema, const struct node *n)
+{
+	size_t i = 0;
+
+	while (i < COUNT_OF(enforced_words) && !span_is(n->key, enforced_words[i].name))
+		i++;
+	enum enforced how = i < COUNT_OF(enforced_words) ? enforced_words[i].how
+			    : SPAN_IN(n->key, googles)	 ? WORD_CUT
+							 : WORD_SAID;
+	switch (how) {
+	case WORD_MAP:
+	case WORD_SCHEMA: return n->tok == JSON_OBJECT ? how : WORD_SAID;
+	case WORD_LIST: return n->tok == JSON_ARRAY ? how : WORD_SAID;
+	case WORD_ONE_OF:
+		return n->tok == JSON_ARRAY && !tree_member(schema, "anyOf") ? how : WORD_SAID;
+	case WORD_CONST: return tree_member(schema, "enum") ? WORD_SAID : how;
+	case WORD_FORMAT:
+		return SPAN_IN(node_text(n), enforced_formats) ? WORD_KEPT : WORD_SAID;
+	case WORD_LEAST: return tree_number(n->of, n, 2) < 2 ? WORD_KEPT : WORD_SAID;
+	default: return how;
+	}
+}
+
+static bool
+is_object_schema(const struct node *schema)
+{
+	const struct node *type = tree_member(schema, "type");
+	bool is = node_is(type, "object") || (!type && tree_member(schema, "properties"));
+
+	for (const struct node *e = tree_elements(type); e; e = e->next)
+		is |= node_is(e, "object");
+	return is;
+}
+
+/* Writes the description, and after it the words that the target does not enforce, as in
+ * "An age\n\n{minimum: 1, maximum: 130}". */
+static void
+put_description(struct buf *b, const struct node *description, struct span said)
+{
+	struct span own = node_written(description);
+
+	if (!own.n && !said.n)
+		return;
+	json_put_name(b, "description");
+	buf_putc(b, '"');
+	buf_span(b, own);
+	if (said.n) {
+		buf_str(b, own.n ? "\\n\\n{" : "{");
+		buf_span(b, said);
+		buf_putc(b, '}');
+	}
+	buf_putc(b, '"');
+}
+
+/* Writes the schema as the target enforces it. Sets *lost if it enforces less than the schema
+ * states. */
+static void
+put_enforced(struct buf *b, const struct node *schema, unsigned depth, bool *lost)
+{
+	static const char *const beside_ref[] = { "$ref", "$defs", "definitions" };
+	const struct node *description = tree_member(schema, "description"),
+			  *ref = tree_member(schema, "$ref");
+	SCOPED_BUF(said, 0);
+
+	if (depth == SCHEMA_DEPTH || schema->tok != JSON_OBJECT) {
+		put_node(b, NULL, schema);
+		return;
+	}
+	json_put_open(b, NULL, '{');
+	for (const struct node *n = schema->first; n; n = n->next) {
+		enum enforced how = enforced_as(schema, n);
+		struct span raw = tree_raw(n->of, n);
+		if (ref && !SPAN_IN(n->key, beside_ref)) { /* nothing may stand beside it */
+			*lost |= how != WORD_CUT && how != WORD_DESCRIPTION;
+			continue;
+		}
+		switch (how) {
+		case WORD_CUT:
+		case WORD_DESCRIPTION: continue;
+		case WORD_CLOSED: *lost |= n->tok != JSON_FALSE; continue;
+		case WORD_SAID:
+			*lost = true;
+			buf_str(&said, said.n ? ", " : "");
+			buf_json(&said, n->key);
+			buf_str(&said, ": ");
+			buf_json(&said, raw);
+			continue;
+		case WORD_CONST: json_put_form(b, "'enum':[%j]", raw); continue;
+		default: break;
+		}
+		json_put_member(b, how == WORD_ONE_OF ? SPAN_LIT("anyOf") : n->key);
+		if (how == WORD_KEPT) {
+			buf_span(b, raw);
+			continue;
+		}
+		if (how == WORD_SCHEMA) {
+			put_enforced(b, n, depth + 1, lost);
+			continue;
+		}
+		json_put_open(b, NULL, how == WORD_MAP ? '{' : '[');
+		for (const struct node *in = n->first; in; in = in->next) {
+			if (how == WORD_MAP)
+				json_put_member(b, in->key);
+			put_enforced(b, in, depth + 1, lost);
+		}
+		json_put_close(b, how == WORD_MAP ? '}' : ']');
+	}
+	if (!ref)
+		put_description(b, description, buf_view(&said));
+	if (!ref && is_object_schema(schema))
+		json_put_bool(b, "additionalProperties", false);
+	json_put_close(b, '}');
 }
 
 struct node *
 question_schema(struct question *q, struct node *schema, bool closed)
 {
+	bool lost = false;
+	SCOPED_BUF(b, 0);
+
 	if (!schema || (!closed && q->form->form != FORM_GENERATE))
 		return schema;
 	/* in a tree of its own, since another target may get the original */
-	struct node *own = question_json(
-		q, schema, arena_dup(q->a, tree_raw(schema->of, schema)), question_nowhere);
-	if (own)
-		adapt_schema(own->of, own, closed, 0);
+	if (closed)
+		put_enforced(&b, schema, 0, &lost);
+	struct node *own = question_json(q, schema,
+		closed ? arena_kept(q->a, &b)
+		       : arena_dup(q->a, tree_raw(schema->of, schema)),
+		question_nowhere);
+	if (own && !closed)
+		cut_googles(own, 0);
+	if (lost)
+		question_left_out(q, question_schema_at(q, schema));
 	return own;
+}
+
+const struct node *
+question_schema_at(const struct question *q, const struct node *schema)
+{
+	return schema->of == &q->tree ? schema : q->set[DOC_OWN_SCHEMA];
+}
+
+bool
+question_schema_is_object(const struct node *schema)
+{
+	const struct node *root = schema, *s = schema;
+
+	/* "#/$defs/name"; a chain of references that is longer leads in a circle */
+	for (unsigned i = 0; i < SCHEMA_DEPTH && s && tree_member(s, "$ref"); i++) {
+		struct span ref = node_text(tree_member(s, "$ref")), name = ref;
+		if (!span_take(&name, '#') || !span_take(&name, '/'))
+			return true; /* another document: the target decides */
+		for (s = root; s && name.n;) {
+			struct span key = span_next(&name, '/');
+			const struct node *in = s->tok == JSON_OBJECT ? s->first : NULL;
+			while (in && !span_eq(in->key, key))
+				in = in->next;
+			s = in;
+		}
+	}
+	const struct node *type = s ? tree_member(s, "type") : NULL;
+	return !type || is_object_schema(s);
 }
 
 /* Words that OpenAI refuses in an enforced schema. */
@@ -853,7 +1052,7 @@ check_cached(struct question *q)
 
 	for (const struct tool_offer *t = q->tools; t; t = t->next)
 		any |= t->cache != NULL;
-	if (any && !q->into->cached)
+	if (any && !q->into->caches)
 		question_dropped(q, q->form->cached);
 }
 
@@ -1204,6 +1403,12 @@ settle_question(struct question *q)
 	if (q->any_json && !q->into->any_json)
 		question_refuse(
 			q, q->any_json, "the target accepts JSON output only with a schema");
+	const struct node *schema = q->set[DOC_SCHEMA];
+	if (schema && q->into->object_schema && !question_schema_is_object(schema) &&
+		question_refuse(q, question_schema_at(q, schema),
+			"the target accepts a schema of type object only: make the list or value "
+			"a member of an object"))
+		q->set[DOC_SCHEMA] = NULL;
 	if (q->err)
 		return;
 	settle_sampling(q);

@@ -230,8 +230,11 @@ struct request_form {
 	bool text_format;   /* the response's format has a name for text */
 	bool any_json;	    /* JSON without a schema is supported */
 	bool customs;	    /* custom tools are supported, if the model accepts them */
-	const char *cached; /* the member that marks cached parts, at any place; NULL: none */
+	/* the member that marks cached parts, at any place, as "*.cache_control"; NULL: none */
+	const char *cached;
+	bool caches;	    /* the target reads such marks; chat's clients write them to others */
 	bool titles;	    /* text documents have a title */
+	bool object_schema; /* the schema of a response must be an object */
 	/* System texts precede all turns. Turns alternate between the roles and begin with the
 	 * user's. */
 	bool apart;
@@ -271,6 +274,8 @@ bool node_true(const struct node *n);
 /* Returns the inside of a string as it is written. */
 struct span node_written(const struct node *n);
 struct span node_text(const struct node *n); /* decoded */
+/* Returns the member of `of` that marks it as cached in the form that is read, or NULL. */
+const struct node *question_cached_at(const struct question *q, const struct node *of);
 struct turn *question_turn(struct question *q, enum turn_role role, const struct node *at);
 struct part *turn_part(
 	struct question *q, struct turn *t, enum part_kind kind, const struct node *at);
@@ -330,10 +335,16 @@ void put_cache(
 	struct question *q, const char *name, const char *type, const struct node *cache);
 /* Writes a part by the rows, or refuses it. */
 void put_part(struct question *q, const struct part_form *rows, const struct part *p);
-/* Returns the schema as Anthropic accepts it. `closed`: the schema is enforced, so
- * each object in it excludes further members unless it states otherwise. NULL: no schema, or
- * q->err is set. */
+/* Returns the schema as Anthropic accepts it. `closed`: the schema is enforced, so words that
+ * Anthropic does not enforce become text in the description, and each object in it excludes
+ * further members. If the target enforces less than the schema states, the schema is noted.
+ * NULL: no schema, or q->err is set. */
 struct node *question_schema(struct question *q, struct node *schema, bool closed);
+/* Returns the schema's place in the body: the schema, unless it was converted. */
+const struct node *question_schema_at(const struct question *q, const struct node *schema);
+/* Returns true unless the type of the schema's root, or of the definition to which it refers, is
+ * known and not an object. */
+bool question_schema_is_object(const struct node *schema);
 /* Returns true if OpenAI is requested to enforce the schema. OpenAI's own clients decide that
  * themselves. Schemas of other clients must have no optional members, which OpenAI refuses;
  * otherwise the member `at` is noted as left out. */

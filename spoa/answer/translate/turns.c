@@ -172,6 +172,7 @@ question_part(
 	if (!p)
 		return NULL;
 	struct turn inner = { .at = of, .end = &p->parts };
+	p->cache = question_cached_at(q, of);
 	read_part_members(p, has);
 	if (has[HAS_URI])
 		read_part_uri(q, p, has[HAS_URI]);
@@ -240,7 +241,7 @@ cut_parts(struct question *q, struct part **p)
 	struct part *kept = NULL;
 
 	while (*p) {
-		if ((*p)->cache && !q->into->cached)
+		if ((*p)->cache && !q->into->caches)
 			question_dropped(q, q->form->cached);
 		if ((*p)->plain && (*p)->text.n && !q->into->titles)
 			put_title_before(q, p);
