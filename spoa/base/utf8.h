@@ -38,11 +38,13 @@ utf8_value(const char *p, size_t len)
 		cp = cp << 6 | ((unsigned char)p[i] & 0x3Fu);
 	return cp;
 }
-/* Returns the offset at which the character around `at` begins. */
+/* Returns the offset at which the character around `at` begins. In text that is no UTF-8, it is
+ * at most three bytes before `at`. */
 static inline size_t
 utf8_begin(struct span s, size_t at)
 {
-	while (at > 0 && at < s.n && ((unsigned char)s.p[at] & 0xC0) == 0x80)
+	for (unsigned i = 0;
+		i < 3 && at > 0 && at < s.n && ((unsigned char)s.p[at] & 0xC0) == 0x80; i++)
 		at--;
 	return at;
 }

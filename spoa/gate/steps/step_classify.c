@@ -59,7 +59,7 @@ next_window(struct request *r, struct span text)
 {
 	struct window w = { .base = r->scan.from };
 
-	w.text = span_cut(text, w.base, w.base + WINDOW);
+	w.text = span_cut(text, w.base, utf8_begin(text, w.base + WINDOW));
 	w.keep = w.base ? r->scan.keep : 0;
 	w.seen = w.base ? r->scan.seen : text.n;
 	if (text.n - w.base <= WINDOW) {

@@ -6,6 +6,7 @@
 #include "base/ascii.h"
 #include "base/effort.h"
 #include "base/err.h"
+#include "base/utf8.h"
 
 static uint32_t
 view_place(const struct editor *ed, size_t at)
@@ -80,17 +81,6 @@ in_word(char c)
 /* If a word extends beyond the margin, its quote and its key precede it. */
 enum { BEFORE_WORD = 64, AFTER_WORD = 16 };
 
-/* Moves an offset to the beginning of its character. In text that is no UTF-8, it moves by three
- * bytes at most. */
-static size_t
-whole_character(struct span t, size_t at)
-{
-	for (size_t i = 0; i < 3 && at > 0 && at < t.n && ((unsigned char)t.p[at] & 0xC0) == 0x80;
-		i++)
-		at--;
-	return at;
-}
-
 size_t
 view_before(struct span t, size_t at)
 {
@@ -101,7 +91,7 @@ view_before(struct span t, size_t at)
 	effort_add(margin - from);
 	if (from < margin)
 		from -= from < BEFORE_WORD ? from : BEFORE_WORD;
-	return whole_character(t, from);
+	return utf8_begin(t, from);
 }
 
 size_t
@@ -117,7 +107,7 @@ view_after(struct span t, size_t at, size_t bytes)
 		effort_add(to - at - bytes);
 		to += AFTER_WORD;
 	}
-	return whole_character(t, to < end ? to : end);
+	return utf8_begin(t, to < end ? to : end);
 }
 
 static void

@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/scoped.h"
+#include "base/utf8.h"
 #include "scan/detect/custom/custom_stage.h"
 #include "scan/detect/engine.h"
 #include "scan/detect/stream/stream_tail.h"
@@ -473,10 +474,12 @@ look_for_open(
 	return 0;
 }
 
-/* Returns the end of the decided text, moved back so that no finding is divided. */
+/* Returns the end of the decided text, moved back so that no finding and no character is
+ * divided. */
 static size_t
 limit_of(const struct detect_stream *s, const struct findings *f, size_t limit)
 {
+	limit = utf8_begin(span_of(s->buf, s->n), limit);
 	for (size_t i = f->n; i > 0; i--)
 		if (f->v[i - 1].start < limit && f->v[i - 1].end > limit)
 			limit = f->v[i - 1].start;
@@ -566,9 +569,10 @@ too_long(struct detect_stream *s, const struct out *o, const struct findings *f)
 	if (run.start < s->n - WORDS_REACH) {
 		/* Nothing may be open in the run except a value that the run spells in base64.
 		 * Such a value is found in any window, wherever a group begins. */
-		size_t to = s->begun < s->n - RUN_REACH ? s->begun : s->n - RUN_REACH;
-		if (s->begun > s->done && stream_open_armour(t, s->done) > s->done)
-			return hand_out(s, o, f, limit_of(s, f, to));
+		size_t to = limit_of(
+			s, f, s->begun < s->n - RUN_REACH ? s->begun : s->n - RUN_REACH);
+		if (to > s->done && stream_open_armour(t, s->done) > s->done)
+			return hand_out(s, o, f, to);
 		begin_swallowing(s, NULL, run.width);
 		return hand_finding(s, o, NULL, s->n);
 	}
@@ -620,13 +624,27 @@ cut_before(const struct detect_stream *s, size_t at)
 	return at > s->done ? at : s->done;
 }
 
+/* Returns true if no further character may fit. The held text then ends with a whole one. */
+static bool
+stream_is_full(const struct detect_stream *s)
+{
+	enum { CHARACTER = 4 };
+	size_t held = s->n - s->done;
+
+	if (held <= CAP_STREAM_HELD - CHARACTER || held >= CAP_STREAM_HELD)
+		return held >= CAP_STREAM_HELD;
+	size_t last = utf8_before(s->buf, s->n);
+	unsigned char lead = (unsigned char)s->buf[last];
+	return s->n - last >= (lead < 0xC0 ? 1u : lead < 0xE0 ? 2u : lead < 0xF0 ? 3u : 4u);
+}
+
 /* Returns all decided text. */
 static int
 decide(struct detect_stream *s, struct detect_scratch *scratch, const struct out *o, bool last)
 {
 	struct findings f = { 0 };
 	size_t was = s->base + s->done, open = s->n, known = s->known.n;
-	bool full = s->n - s->done >= CAP_STREAM_HELD, found = last;
+	bool full = stream_is_full(s), found = last;
 	uint64_t began = effort.done;
 	int err = last ? 0 : look_for_open(s, scratch, &open, &found);
 
@@ -807,20 +825,21 @@ take_much(struct detect_stream *s, struct detect_scratch *scratch, const struct 
 static bool
 take_word(struct detect_stream *s, struct span *delta, bool quiet)
 {
-	size_t full = s->done + CAP_STREAM_HELD, i = 0;
+	size_t i = 0;
 	size_t from = quiet && delta->n > WORD_BACK ? delta->n - WORD_BACK : 0;
-	bool ends = false;
+	bool ends = false, full = stream_is_full(s);
 
-	while (i < delta->n && s->n < full && !ends) {
+	while (i < delta->n && !full && !ends) {
 		s->buf[s->n++] = delta->p[i++];
 		/* Also ask after the first byte of a word: it usually shows that the held text
 		 * before it is nothing. */
 		ends = s->n >= s->look && i >= from &&
 		       (stream_word_ends(span_of(s->buf, s->n)) ||
 			       (s->n > s->done + 1 && open_separates(s->buf[s->n - 2])));
+		full = stream_is_full(s);
 	}
 	*delta = span_cut(*delta, i, delta->n);
-	return ends || s->n == full;
+	return ends || full;
 }
 
 /* Returns the held text as PIECE_UNREAD; all further text is returned so too. */

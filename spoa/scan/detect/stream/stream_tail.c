@@ -12,6 +12,7 @@
 #include "base/among.h"
 #include "base/ascii.h"
 #include "base/bits.h"
+#include "base/utf8.h"
 #include "scan/detect/disguise/evade.h"
 #include "scan/detect/engine.h"
 
@@ -188,10 +189,8 @@ stream_boundary(struct span t, size_t at, size_t least)
 	for (size_t i = at; i > least && at - i < WORD_BACK; i--)
 		if (is_space(t.p[i - 1]))
 			return i;
-	for (int i = 0;
-		i < 3 && at > least && at < t.n && ((unsigned char)t.p[at] & 0xC0) == 0x80; i++)
-		at--;
-	return at;
+	size_t begin = utf8_begin(t, at);
+	return begin > least ? begin : at > least ? least : at;
 }
 
 /* ---- words ---- */
