@@ -116,6 +116,8 @@ as_openai to-messages.test echo 'hi' ',"response_format":{"type":"json_schema","
 is "a word that Anthropic does not enforce is in the description" "$status $(messages_saw '.body | fromjson | .output_config.format.schema | [.properties.age, .additionalProperties]') $(decision .translated_without)" '200 [{"type":"integer","description":"{minimum: 1}"},false] ["response_format.json_schema.schema"]'
 as_openai to-messages.test echo 'hi' ',"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"array","items":{"type":"string"}}}}'
 is "a list as the root of a schema is refused by its name" "$status $(says '[.error.code, .error.param]')" '400 ["translation_unsupported","response_format.json_schema.schema"]'
+as_openai to-messages.test echo 'hi' ',"reasoning_effort":"","tool_choice":{},"audio":{},"stop":"","function_call":"none","prompt_mode":""'
+is "empty fields, and defaults, need no equivalent" "$status $(messages_saw '.body | fromjson | keys')" '200 ["max_tokens","messages","model"]'
 fresh
 as_openai to-messages.test echo x ',"n":2'
 is "a field without an equivalent is refused by name" "$status $(says '[.error.code, .error.param]') $(says .error.message | grep -o '"n: ') $(asked)" '400 ["translation_unsupported","n"] "n:  0 0'

@@ -199,8 +199,7 @@ read_chat_message(struct question *q, const struct node *of)
 		refusal->text = node_written(m[M_REFUSAL]);
 	for (struct node *n = tree_elements(m[M_CALLS]); n && !q->err; n = n->next) {
 		const struct node *type = tree_member(n, "type");
-		if (!type || type->tok == JSON_NULL ||
-			question_word(q, type, tool_types) >= 0)
+		if (node_says_nothing(type) || question_word(q, type, tool_types) >= 0)
 			question_part(q, t, n, &call_parts);
 	}
 	cache_last_part(q, t->first, of);
@@ -232,11 +231,13 @@ read_openai_choice(struct question *q, const struct member *named)
 	struct node *of = q->set[DOC_CHOICE], *m[3] = { NULL };
 	const struct node *type = tree_member(of, "type");
 
-	if (of && of->tok == JSON_STRING) {
+	if (node_says_nothing(of))
+		return;
+	if (of->tok == JSON_STRING) {
 		q->set[DOC_CHOICE_WORD] = of;
-	} else if (of && !node_is(type, "function") && !node_is(type, "custom")) {
+	} else if (!node_is(type, "function") && !node_is(type, "custom")) {
 		question_refuse(q, of, question_nowhere);
-	} else if (of && question_members(q, of, named, m)) {
+	} else if (question_members(q, of, named, m)) {
 		q->choice.is = CHOICE_TOOL;
 		q->set[DOC_CHOICE_NAME] = m[1];
 		q->set[DOC_CHOICE_SPACE] = m[2];

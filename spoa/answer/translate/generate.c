@@ -220,7 +220,7 @@ read_generate_content(struct question *q, const struct node *of)
 
 	if (!question_members(q, of, content_members, m))
 		return;
-	int role = m[C_ROLE] ? question_word(q, m[C_ROLE], roles) : 0;
+	int role = node_says_nothing(m[C_ROLE]) ? 0 : question_word(q, m[C_ROLE], roles);
 	if (role < 0)
 		question_odd(q, of, "the role is unknown");
 	struct turn *t = question_turn(q, role == 1 ? TURN_ASSISTANT : TURN_USER, of);

@@ -250,21 +250,32 @@ why_nowhere(const struct node *n, struct span path)
 	return question_nowhere;
 }
 
-/* Members of the document whose empty object states something: a search with all defaults. */
-static const char *const empty_states[] = { "web_search_options" };
+/* Empty objects in these members state something: a choice, a tool with all defaults, or what
+ * only one model knows. At the top of the document, so does a search. */
+static const char *const empty_states[] = { "tools", "toolChoice",
+	"additionalModelRequestFields", "web_search_options" };
 
-/* Returns true for a member that needs no equivalent, whatever its name: null, an empty string
- * or list, or an empty object at the top of the document. Deeper down, an empty object may be
- * the choice of a tool. */
+/* Returns true if the empty object may state something: as the only member of an element, it is
+ * the element's type. */
 static bool
-says_nothing(const struct node *n)
+empty_object_states(const struct node *n)
 {
-	switch (n->tok) {
+	const struct node *in = n->up, *list = in ? in->up : NULL;
+
+	if (!in || SPAN_IN(n->key, empty_states) || SPAN_IN(in->key, empty_states))
+		return true;
+	return list && list->tok == JSON_ARRAY &&
+	       (SPAN_IN(list->key, empty_states) || (in->first == n && !n->next));
+}
+
+bool
+node_says_nothing(const struct node *n)
+{
+	switch (n ? n->tok : JSON_NULL) {
 	case JSON_NULL: return true;
 	case JSON_STRING: return n->end - n->start == 2;
 	case JSON_ARRAY: return !n->first;
-	case JSON_OBJECT:
-		return !n->first && n->up && !n->up->up && !SPAN_IN(n->key, empty_states);
+	case JSON_OBJECT: return !n->first && !empty_object_states(n);
 	default: return false;
 	}
 }
@@ -279,7 +290,7 @@ read_members_in(struct question *q, const struct node *object, const struct memb
 		const struct member *row =
 			n->tok == JSON_NULL ? NULL : member_row(rows, path, n->key);
 		if (!row) {
-			if (!says_nothing(n))
+			if (!node_says_nothing(n))
 				question_refuse(q, n, why_nowhere(n, path));
 			continue;
 		}
@@ -315,7 +326,7 @@ question_word(struct question *q, const struct node *n, const char *const *words
 	for (int i = 0; n && words[i]; i++)
 		if (node_is(n, words[i]))
 			return i;
-	if (n)
+	if (!node_says_nothing(n))
 		question_refuse(q, n, question_nowhere);
 	return -1;
 }
@@ -456,12 +467,12 @@ void
 question_typed_tool(struct question *q, const struct node *of)
 {
 	const char *const types[] = { q->form->tool_type, NULL };
-	bool must = q->form->tool_typed;
 	struct node *m[TOOL_MEMBERS], *is = tree_member(of, "type");
+	bool untyped = node_says_nothing(is);
 
-	if (must && !is)
+	if (q->form->tool_typed && untyped)
 		question_odd(q, of, "the type is missing");
-	if ((!is || (!must && is->tok == JSON_NULL) || question_word(q, is, types) == 0) &&
+	if ((untyped || question_word(q, is, types) == 0) &&
 		question_members(q, of, q->form->tool, m))
 		question_tool(q, of, m);
 }
@@ -969,7 +980,7 @@ question_put_settings(struct question *q)
 	for (unsigned s = 0; s < SETTINGS && !q->err; s++) {
 		const struct member *row = q->into->members;
 		struct node *n = q->set[s];
-		if (!n)
+		if (node_says_nothing(n))
 			continue;
 		while (row->name && row->to != s)
 			row++;

@@ -267,10 +267,15 @@ void question_dropped(struct question *q, const char *path);
 /* Writes SET_USER under this name. An id that is longer than the form accepts (most[SET_USER])
  * becomes its hash with ask->user_key, which is stable as long as the key is. */
 void question_put_user(struct question *q, const char *name);
-/* Returns the index of the node's word, or -1 if no word matches. */
+/* Returns the index of the node's word, or -1 if no word matches. Refuses a node that has another
+ * word. */
 int question_word(struct question *q, const struct node *n, const char *const *words);
 bool node_is(const struct node *n, const char *word);
 bool node_true(const struct node *n);
+/* Returns true for a member that needs no equivalent, whatever its name: null, an empty string
+ * or list, or an empty object, unless it may be a choice, a tool or the type of an element.
+ * `n` NULL: true. */
+bool node_says_nothing(const struct node *n);
 /* Returns the inside of a string as it is written. */
 struct span node_written(const struct node *n);
 struct span node_text(const struct node *n); /* decoded */

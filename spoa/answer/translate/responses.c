@@ -168,7 +168,7 @@ read_input_item(struct question *q, const struct node *of)
 {
 	const struct node *type = tree_member(of, "type");
 
-	if (!type || node_is(type, "message")) {
+	if (node_says_nothing(type) || node_is(type, "message")) {
 		question_role_turn(q, of);
 		return;
 	}
