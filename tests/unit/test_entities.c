@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "policy/rule.h"
 #include "scan/detect/rules/rule.h"
 #include "support/policy_fix.h"
@@ -54,7 +55,8 @@ missed(const char *by, const uint64_t *entities, const uint64_t *set)
 	for (size_t k = 0; k < r->nentities; k++) {
 		const struct entity_rule *e = &r->entities[k];
 		for (size_t i = 0; is_member(entities, k) && i < e->nexamples; i++)
-			if (e->examples[i].find.p && !example_found(&e->examples[i], used, set)) {
+			if (e->examples[i].find.p &&
+				!example_found(&e->examples[i], used, set)) {
 				fprintf(stderr, "%s misses %s in: %.*s\n", by, e->name,
 					SPAN_ARG(e->examples[i].text));
 				n++;
@@ -170,6 +172,82 @@ shipped_policies_replace_identity_numbers_of_all_countries(void **state)
 	assert_int_equal(bad, 0);
 }
 
+/* Returns true if a search for the set finds the value behind the label of its entity, written
+ * as a form, a sentence or a file writes it. */
+static bool
+is_found_behind_labels(const struct entity_rule *e, struct span value,
+	const struct detect_used *used, const uint64_t *set)
+{
+	static const char *const labels[] = { "National ID: %.*s\n", "national_id=%.*s",
+		"{\"national_id\": \"%.*s\"}", "My national identity number is %.*s." };
+	bool all = true;
+
+	for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
+		char text[256];
+		int n = snprintf(text, sizeof(text), labels[i], SPAN_ARG(value));
+		struct example x = { .text = span_of(text, (size_t)n), .find = value };
+		if (example_found(&x, used, set))
+			continue;
+		fprintf(stderr, "missed, %s: %s\n", e->name, text);
+		all = false;
+	}
+	return all;
+}
+
+/* Returns true if the value contains a lower-case letter. A label that does not name the
+ * country finds values in capital letters only. */
+static bool
+has_lower(struct span value)
+{
+	for (size_t i = 0; i < value.n; i++)
+		if (is_lower(value.p[i]))
+			return true;
+	return false;
+}
+
+/* The identity numbers of people have a label that does not name the country. */
+static void
+shipped_policies_replace_labelled_ids_of_thirty_countries(void **state)
+{
+	static const char *const policies[] = { "default", "hipaa", "gdpr-eu", "coding-agents",
+		"agents-mcp", "budgets" };
+	const struct detect_rules *r = detect_fix()->rules;
+	uint64_t below[DETECT_ENTITIES_MAX / 64] = { 0 };
+	bool country[26 * 26];
+	unsigned bad = 0;
+
+	(void)state;
+	detect_entity_below(r, (size_t)detect_entity_find(r, SPAN_LIT("NATIONAL_ID")), below);
+	for (size_t i = 0; i < sizeof(policies) / sizeof(*policies); i++) {
+		char path[64];
+		struct policy_fix f;
+		size_t countries = 0;
+		snprintf(path, sizeof(path), "policies/%s.yaml", policies[i]);
+		const struct policy *p = fix_load_file(&f, NULL, path);
+		assert_non_null(p);
+		struct entity_set set = replaced_by(p);
+		struct detect_used *used = detect_used_new(r, set.bit, NULL);
+		memset(country, 0, sizeof(country));
+		for (size_t e = 0; e < r->nentities; e++) {
+			const struct entity_rule *er = &r->entities[e];
+			if (!is_member(below, e) || er->name[2] != '_')
+				continue;
+			for (size_t x = 0; x < er->nexamples; x++)
+				if (er->examples[x].find.p && !has_lower(er->examples[x].find))
+					bad += !is_found_behind_labels(
+						er, er->examples[x].find, used, set.bit);
+			bool *seen = &country[(er->name[0] - 'A') * 26 + er->name[1] - 'A'];
+			countries += !*seen;
+			*seen = true;
+		}
+		if (countries < 30)
+			fail_msg("%zu countries", countries);
+		detect_used_free(&used);
+		fix_done(&f);
+	}
+	assert_int_equal(bad, 0);
+}
+
 enum { LISTED = 35 /* members that a row of the page lists; of more, it has the number */ };
 
 /* Reads one file whole. */
@@ -230,6 +308,7 @@ main(void)
 		cmocka_unit_test(above_and_below_are_the_same_graph),
 		cmocka_unit_test(every_secret_is_a_generic_secret),
 		cmocka_unit_test(shipped_policies_replace_identity_numbers_of_all_countries),
+		cmocka_unit_test(shipped_policies_replace_labelled_ids_of_thirty_countries),
 		cmocka_unit_test(the_page_has_the_same_graph),
 	};
 
