@@ -10,7 +10,9 @@
  * through HAProxy. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,11 +23,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/codec/lines.h"
 #include "base/err.h"
 #include "base/keyfile.h"
 #include "base/redis/redis_life.h"
 #include "base/redis/redis_options.h"
 #include "base/redis/redis_sync.h"
+#include "base/scoped.h"
 #include "base/span.h"
 #include "cmd/cmd.h"
 #include "cmd/given.h"
@@ -823,6 +827,171 @@ note_policy_watch(struct check *c, const struct config *cfg)
 	journal_list_free(&l);
 }
 
+/* ---- headers that external providers do not receive ---- */
+
+enum {
+	UNSENT_READ = 16 << 20, /* bytes of the newest records that are read */
+	UNSENT_NAMES = 64	/* pairs of a provider and a header; more are not listed */
+};
+
+struct unsent {
+	struct {
+		char provider[65], header[65];
+		uint64_t requests;
+		bool listed;
+	} row[UNSENT_NAMES];
+	size_t n;
+};
+
+/* Returns true if the policy in the files sends the header to that provider now. */
+static bool
+is_sent_now(const struct policy *p, const char *provider, const char *header)
+{
+	for (size_t i = 0; i < p->nroutes; i++)
+		for (size_t k = 0; k < p->routes[i].ntargets; k++) {
+			const struct target *t = &p->routes[i].targets[k];
+			if (strcmp(t->known, provider))
+				continue;
+			for (size_t h = 0; h < t->nheaders; h++)
+				if (!strcasecmp(t->headers[h], header))
+					return true;
+			if (t->all_headers)
+				return true;
+		}
+	return false;
+}
+
+/* Adds the names in a record's `unsent_headers`. */
+static void
+unsent_add(struct unsent *u, struct span line)
+{
+	struct span mark = SPAN_LIT("\"unsent_headers\":[");
+	json_t *o = memmem(line.p, line.n, mark.p, mark.n) ? json_loadb(line.p, line.n, 0, NULL)
+							   : NULL,
+	       *name;
+	const char *to = json_string_value(json_object_get(o, "target"));
+	size_t k, i;
+
+	json_array_foreach(json_object_get(o, "unsent_headers"), k, name)
+	{
+		const char *header = json_string_value(name);
+		if (!header || strlen(header) >= sizeof(u->row->header) ||
+			(to && strlen(to) >= sizeof(u->row->provider)))
+			continue;
+		for (i = 0; i < u->n; i++)
+			if (!strcmp(u->row[i].provider, to ? to : "") &&
+				!strcasecmp(u->row[i].header, header))
+				break;
+		if (i == UNSENT_NAMES)
+			continue;
+		strcpy(u->row[i].header, header);
+		strcpy(u->row[i].provider, to ? to : "");
+		u->row[i].requests++;
+		u->n += i == u->n;
+	}
+	json_decref(o);
+}
+
+/* Returns the length of a segment's text: an open segment ends with NUL bytes. */
+static uint64_t
+unsent_end(const struct lines *l, uint64_t bytes)
+{
+	uint64_t from = 0;
+
+	while (from < bytes) {
+		uint64_t middle = from + (bytes - from) / 2;
+		char c = 0;
+		if (pread(l->fd, &c, 1, (off_t)middle) == 1 && c)
+			from = middle + 1;
+		else
+			bytes = middle;
+	}
+	return from;
+}
+
+/* Reads the end of a segment, at most `most` bytes. Returns the number of bytes. */
+static uint64_t
+unsent_read(struct unsent *u, const char *path, uint64_t most)
+{
+	struct lines l;
+	struct stat st;
+	struct span line;
+
+	SCOPED_FD(fd, open(path, O_RDONLY | O_CLOEXEC));
+	if (fd < 0 || fstat(fd, &st) < 0 || lines_open(&l, fd, 0) < 0)
+		return 0;
+	uint64_t end = l.packed ? lines_text_bytes(&l) : unsent_end(&l, (uint64_t)st.st_size);
+	l.offset = end > most ? end - most : 0;
+	while (lines_next(&l, end, &line) == 1)
+		unsent_add(u, line);
+	lines_close(&l);
+	return end < most ? end : most;
+}
+
+/* Notes the headers that one provider did not receive, and marks their rows. */
+static void
+note_unsent_of(struct check *c, const struct policy *p, const struct config *cfg,
+	struct unsent *u, const char *provider)
+{
+	size_t listed = 0;
+
+	for (size_t i = 0; i < u->n; i++) {
+		if (strcmp(u->row[i].provider, provider))
+			continue;
+		u->row[i].listed = true;
+		if (is_sent_now(p, provider, u->row[i].header))
+			continue;
+		if (!listed++)
+			buf_printf(&c->notes,
+				"note: %s: %s%s is external and did not receive these headers "
+				"of "
+				"recent requests: ",
+				cfg->policy,
+				*provider ? "provider " : "a backend without a name", provider);
+		buf_printf(&c->notes, "%s%s (%" PRIu64 ")", listed > 1 ? ", " : "",
+			u->row[i].header, u->row[i].requests);
+	}
+	if (listed)
+		buf_str(&c->notes,
+			". If its API needs one, list it in the provider's `headers`\n");
+}
+
+/* Lists the headers of recent requests that an external provider did not receive. Records of
+ * versions before 0.3 have no names of headers. */
+static void
+note_unsent(struct check *c, const struct policy *p, const struct config *cfg)
+{
+	struct unsent u = { .n = 0 };
+	struct journal_list l;
+	uint64_t left = UNSENT_READ;
+
+	if (!cfg->journal)
+		return;
+	SCOPED_BUF(why, 4096);
+	if (journal_list_all(cfg->journal, NULL, false, &l, &why) < 0)
+		return;
+	for (size_t i = l.n; i-- && left;) {
+		char path[4096];
+		if (l.seg[i].form == JOURNAL_PLAIN &&
+			(size_t)snprintf(path, sizeof(path), "%s/%s", cfg->journal,
+				l.seg[i].name) < sizeof(path))
+			left -= unsent_read(&u, path, left);
+	}
+	if (l.n && !kept_policy_any(cfg->journal))
+		buf_printf(&c->notes,
+			"note: %s: from version 0.3 on, external providers receive only the "
+			"headers that their APIs and SDKs need (docs/haproxy.md). The records "
+			"of "
+			"earlier versions have no names of headers: if callers send others "
+			"that a "
+			"provider needs, list them in the provider's `headers`\n",
+			cfg->file);
+	journal_list_free(&l);
+	for (size_t i = 0; i < u.n; i++)
+		if (!u.row[i].listed)
+			note_unsent_of(c, p, cfg, &u, u.row[i].provider);
+}
+
 /* Checks conditions of the journal that would stop a start, perhaps only months later. */
 static void
 check_journal(struct check *c, const struct config *cfg)
@@ -991,6 +1160,8 @@ check_policy(struct check *c)
 		check_rights(c, c->cfg);
 		check_journal(c, c->cfg);
 		note_policy_watch(c, c->cfg);
+		if (p)
+			note_unsent(c, p, c->cfg);
 		if (!c->policy_file)
 			check_opens(c);
 	}

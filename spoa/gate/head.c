@@ -55,6 +55,11 @@ request_sets_header(const struct request *r, struct span name)
 /* Removed in every case. */
 static const char *const hop_by_hop[] = { "connection", "keep-alive", "proxy-connection", "te",
 	"trailer", "transfer-encoding", "upgrade", "content-length", "expect" };
+/* Headers of browsers and other clients that no provider needs: the beginnings of their names.
+ * A record does not list them. */
+static const char *const usual[] = { "accept-language", "sec-", "dnt", "pragma", "priority",
+	"upgrade-insecure-requests", "x-tollgate-" };
+enum { UNSENT_NAME_BYTES = 64 };
 /* Removed if the body changes: digests of a body that is no longer sent (RFC 9530, RFC 3230,
  * RFC 1864). */
 static const char *const of_the_body[] = { "content-encoding", "content-digest", "repr-digest",
@@ -135,15 +140,57 @@ field_holds_credential(const struct request *r, struct span name, struct span va
 	return request_credential_in(r, name) || request_credential_escaped_in(r, value);
 }
 
+/* Returns true if the policy adds the header to those that the target receives. */
+static bool
+target_adds(const struct target *to, struct span name)
+{
+	for (size_t i = 0; to && i < to->nheaders; i++)
+		if (span_ieq(name, span_str(to->headers[i])))
+			return true;
+	return false;
+}
+
+/* Returns true if the target is outside and its API does not need the header. */
+static bool
+stays_inside(const struct target *to, struct span name)
+{
+	return !(to && to->all_headers) && !field_is_sent(name) && !target_adds(to, name);
+}
+
 bool
 head_must_change(const struct request *r)
 {
+	const struct target *to = request_target(r);
+
 	for (size_t i = 0; i < r->in.head.nfields; i++) {
 		const struct http_field *f = &r->in.head.fields[i];
 		if (header_overrides(f->name) || credential_argument(f->name))
 			return true;
+		/* on the direct path, HAProxy would delete the header */
+		if (to && !to->all_headers && target_adds(to, f->name) && !field_is_sent(f->name))
+			return true;
 		if (field_holds_credential(r, f->name, f->value) &&
 			!is_credential(r->snap->policy, f->name))
+			return true;
+	}
+	return false;
+}
+
+bool
+request_unsent_header(const struct request *r, size_t *at, struct span *name)
+{
+	const struct target *to = request_target(r);
+
+	while (*at < r->in.head.nfields) {
+		const struct http_field *f = &r->in.head.fields[(*at)++];
+		*name = f->name;
+		if (stays_inside(to, f->name) && f->name.n <= UNSENT_NAME_BYTES &&
+			span_all(f->name, is_tchar) && !caller_field(f->name) &&
+			!SPAN_AMONG(f->name, hop_by_hop, span_ieq) &&
+			!SPAN_AMONG(f->name, usual, span_istarts) &&
+			!header_overrides(f->name) && !in_connection(&r->in.head, f->name) &&
+			!is_credential(r->snap->policy, f->name) &&
+			!request_credential_in(r, f->name))
 			return true;
 	}
 	return false;
@@ -167,8 +214,7 @@ request_sends(const struct request *r, struct span name, struct span value)
 	/* the relay makes its own WebSocket handshake */
 	if (r->in.socket && begins_as(name, SPAN_LIT("sec-websocket-")))
 		return false;
-	const struct target *to = request_target(r);
-	if ((!to || to->external) && caller_field(name))
+	if (stays_inside(request_target(r), name))
 		return false;
 	/* Mcp-Param-api-key is an argument of the call, and was inspected as one */
 	bool credential = is_credential(r->snap->policy, name) && !request_is_param(r, name);

@@ -426,6 +426,10 @@ int exchange_head(struct request *r, struct arena *a, struct http_head *out);
  * a tg_ key, or names another method or path. HAProxy's rules do not remove such fields, so the
  * relay must send the head. */
 bool head_must_change(const struct request *r);
+/* Finds the next header of the request, from *at on, that is not sent because the target is
+ * outside. Skips those that every request of a browser or a proxy has: addresses, languages and
+ * the like. Returns false at the end. */
+bool request_unsent_header(const struct request *r, size_t *at, struct span *name);
 /* Returns path and query as the provider receives them: redacted, and without parameters that
  * carry credentials. A view of the head or in the arena; empty if memory ran out. */
 struct span request_target_sent(struct request *r);

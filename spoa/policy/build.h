@@ -22,6 +22,8 @@ struct provider {
 	unsigned forms;		       /* `speaks`, bit by enum form; 0: not set */
 	enum form translated;	       /* like target.translated */
 	bool external, relay;
+	const char **headers; /* like target.headers */
+	size_t nheaders;
 	bool threads;		/* keeps Anthropic's message threads */
 	struct breaker breaker; /* `on` is true if the provider itself has `breaker` */
 	unsigned concurrent;
@@ -111,6 +113,9 @@ void build_prices(struct builder *b, const struct yaml_node *root);
 void build_prices_named(struct builder *b, const struct yaml_node *n);
 const struct price_list *build_price_list(
 	struct builder *b, const struct provider *v, const struct dialect *d);
+/* Returns why a policy may not send header `name`, which is in lower case, to a provider, or
+ * NULL. */
+const char *build_header_fault(const struct policy *p, struct span name);
 void build_providers(struct builder *b, const struct yaml_node *n);
 /* PROVIDER/MODEL of embeddings, in OpenAI's form. */
 bool build_embeddings(struct builder *b, const struct yaml_node *n, struct target *t);

@@ -227,6 +227,7 @@ const struct section sections[] = {
   { "dialect", OTHER(TEXT), "wire format" },
   { "speaks", OTHER(TEXTS), "forms of requests that it accepts, best first: chat, responses, messages, generate, converse, embeddings; default: the forms of its dialect" },
   { "external", A_BOOL(provider, external), "true: the provider is outside of the company" },
+  { "headers", OTHER(TEXTS), "names of headers that an external provider receives besides those that its API needs" },
   { "threads", A_BOOL(provider, threads), "the provider keeps Anthropic's message threads; default: true for dialect anthropic" },
   { "region", A_TEXT(provider, region), "region of the provider" },
   { "prices", A_TEXT(provider, prices), "list of the price file; default: the list with the name of the provider or of its dialect" },

@@ -47,6 +47,11 @@ struct target {
 	 * that backend, else the backend; "" if HAProxy's own routing decides */
 	const char *known, *known_region;
 	bool external;
+	/* it is inside, and receives every header; for a route's `backend`, the provider with
+	 * that backend is. Otherwise it receives sent_fields and `headers`, in lower case */
+	bool all_headers;
+	const char *const *headers;
+	size_t nheaders;
 	bool relay;   /* always through the relay */
 	bool threads; /* the provider keeps message threads, as Anthropic does */
 	/* forms that the provider accepts, bit by enum form (FORM_NONE: requests without a

@@ -1,6 +1,6 @@
 # tollgate init --undo removes what init wrote from existing files, to the byte, and keeps later changes. If it cannot
 # be certain, it names the line and writes nothing.
-# Once: it tries 33 forms of the stanza; init.sh and bolt-on.sh test that each version of HAProxy accepts what init
+# Once: it tries 34 forms of the stanza; init.sh and bolt-on.sh test that each version of HAProxy accepts what init
 # writes.
 . "$(dirname "$0")/lib.sh"
 
@@ -249,7 +249,7 @@ older() { # FILE OF PIECES
 # The test machine has no group tollgate, so HAProxy reads the result without it.
 printf '#!/bin/sh\nfor f; do case $f in *.cfg) sed -i "s/ group tollgate / /" "$f" ;; esac; done\nexec %s "$@"\n' "$haproxy" >"$D/haproxy"
 chmod +x "$D/haproxy"
-for form in {1..33}; do
+for form in {1..34}; do
 	fresh
 	form "$form" >"$D/pieces"
 	older "$D/pieces" | grep -v '^    # ' | sed 's|^    default_backend|    # the rest\n&|' >"$cfg"

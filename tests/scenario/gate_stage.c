@@ -433,7 +433,7 @@ note_fields(const struct stage *s, const struct note *n, size_t body_n, struct b
 	}
 	if (!n->no_host)
 		put_field(b, SPAN_LIT("host"), SPAN_LIT("gw.example"));
-	for (size_t i = 0; i < 16 && n->headers[i]; i++) {
+	for (size_t i = 0; i < COUNT_OF(n->headers) && n->headers[i]; i++) {
 		struct span value = span_str(n->headers[i]);
 		struct span name = span_next(&value, ':');
 		put_field(b, name, span_trim(value, " "));

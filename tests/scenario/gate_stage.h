@@ -114,7 +114,7 @@ bool stage_records_hold(const char *text);
 struct note {
 	const char *method, *path, *query;
 	const char *person;	 /* the person whose key is sent; NULL: no key */
-	const char *headers[16]; /* "name: value" */
+	const char *headers[20]; /* "name: value" */
 	const char *body;
 	size_t body_n;	/* 0: the length of the whole body */
 	bool partial;	/* HAProxy did not see the end of the body */

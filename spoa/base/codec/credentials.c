@@ -303,10 +303,78 @@ credential_of_provider(struct span value)
 	return SPAN_AMONG(value, provider_keys, span_istarts);
 }
 
-/* ---- the caller's origin ---- */
+/* ---- headers for providers outside ---- */
+
+/* Most names are from requests of the SDKs that docs/clients.md lists; each other row has its
+ * source. transfer-encoding and host are HAProxy's own on the direct path. */
+/* clang-format off */
+const char *const sent_fields[] = {
+	"accept",
+	"accept-encoding",
+	"amz-sdk-*",
+	"anthropic-beta",
+	"anthropic-dangerous-direct-browser-access",
+	"anthropic-version",
+	"azureml-model-deployment",            /* Azure Machine Learning: which deployment */
+	"cache-control",
+	"content-*",
+	"extra-parameters",                    /* Azure AI Inference: treatment of unknown fields */
+	"host",
+	"idempotency-key",
+	"if-*",                                /* RFC 9110 13.1: downloads of files */
+	"last-event-id",                       /* MCP: resumes a stream */
+	"mcp-*",
+	"openai-beta",
+	"prefer",                              /* RFC 7240 */
+	"range",
+	"traceparent",                         /* W3C Trace Context: random ids only */
+	"transfer-encoding",
+	"user-agent",
+	"x-amz-content-sha256",
+	"x-amz-date",
+	"x-amz-target",
+	"x-amz-user-agent",
+	"x-amzn-bedrock-*",
+	"x-amzn-sagemaker-*",
+	"x-client-request-id",                 /* OpenAI: an id for support */
+	"x-fern-*",
+	"x-goog-api-client",
+	"x-goog-fieldmask",                    /* Google: members of the response */
+	"x-goog-request-params",               /* Google: routing of an RPC */
+	"x-goog-upload-*",
+	"x-ms-client-request-id",
+	"x-ms-oai-image-generation-deployment",
+	"x-ms-useragent",
+	"x-policy-id",                         /* Azure OpenAI: content filter of the request */
+	"x-server-timeout",
+	"x-stainless-*",
+	"x-vertex-ai-llm-*",
+	NULL,
+};
+/* clang-format on */
+
+bool
+field_is_sent(struct span name)
+{
+	char first = name.n ? to_lower(*name.p) : 0;
+
+	for (const char *const *f = sent_fields; *f; f++) {
+		const char *p = *f;
+		size_t i = 0;
+		if (*p != first)
+			continue;
+		while (i < name.n && *p && *p != '*' && to_lower(name.p[i]) == *p) {
+			i++;
+			p++;
+		}
+		if (*p == '*' || (!*p && i == name.n))
+			return true;
+	}
+	return false;
+}
 
 /* clang-format off */
-const char *const caller_fields[] = {
+static const char *const caller_fields[] = {
 	"cf-connecting-ip*",
 	"cf-ip*",
 	"cf-pseudo-ipv4",

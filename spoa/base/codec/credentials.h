@@ -1,7 +1,8 @@
-/* The names of headers and query parameters that may carry a caller's credential or account. No
- * provider may see a caller's credential. The shipped HAProxy files delete these headers on the
- * direct path, and the gate deletes them on the relay path; a test compares both. A request with
- * such a parameter is sent through the relay, which removes the parameter. */
+/* The names of headers and query parameters that may carry a caller's credential or account,
+ * and of the headers that a provider outside receives. No provider may see a caller's
+ * credential. The shipped HAProxy files delete these headers on the direct path, and the gate
+ * deletes them on the relay path; a test compares both. A request with such a parameter is sent
+ * through the relay, which removes the parameter. */
 #ifndef BASE_CODEC_CREDENTIALS_H
 #define BASE_CODEC_CREDENTIALS_H
 
@@ -49,12 +50,21 @@ bool credential_argument(struct span name);
 /* Returns true if a server could take the header as another method, path or host than the one
  * that was decided on. Such a header is dropped. Any case. */
 bool header_overrides(struct span name);
-/* Headers that reveal where a caller comes from: addresses, proxies, the page that made the
- * request. A provider outside (`external`) gets none of them: the shipped HAProxy files delete
- * them on the direct path, the gate on the relay path. Names are in lower case; '*' at the end
- * matches any continuation; '-' matches - or _. Ends with NULL. */
-extern const char *const caller_fields[];
-/* Returns true if the header is one of caller_fields. Any case. */
+/* The headers that a provider outside (`external`) receives. The APIs of the dialects, their
+ * SDKs and HTTP itself need them. Another header may name the caller:
+ * proxies that log people in write such headers under many names. The shipped HAProxy files
+ * delete the others on the direct path, the gate on the relay path, except for those that the
+ * provider's `headers` adds. Names are in lower case; '*' at the end matches any continuation.
+ * Ends with NULL. */
+extern const char *const sent_fields[];
+/* Returns true if the header is one of sent_fields. Any case. */
+bool field_is_sent(struct span name);
+/* HAProxy's expression of all names but those of sent_fields, with the names between the two
+ * parts. HAProxy needs PCRE or PCRE2 for the look-ahead. */
+#define SENT_BEGINS "^(?!("
+#define SENT_ENDS   ")$)"
+/* Returns true for a header that states where a caller comes from: addresses, proxies, the page
+ * that made the request. Any case; '-' matches - or _. */
 bool caller_field(struct span name);
 /* Returns true if a header's value, with or without "Bearer ", begins as a key of a model
  * provider does (policies/provider_keys.txt). Such a value is not a credential for this

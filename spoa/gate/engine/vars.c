@@ -345,9 +345,9 @@ request_vars(struct request *r, struct var out[VARS_MAX])
 	put_var(&vs, "backend", NULL, span_str(request_backend(r)));
 	if (r->gate)
 		put_var(&vs, "node", NULL, span_str(gate_cfg(r->gate)->node));
-	/* for other targets, the frontend deletes the headers that name the caller's address */
+	/* for other targets, the frontend deletes the headers that no API needs */
 	const struct target *to = request_target(r);
-	if (d->via == VIA_DIRECT && d->kind == D_PERMIT && to && !to->external)
+	if (d->via == VIA_DIRECT && d->kind == D_PERMIT && to && to->all_headers)
 		put_int(&vs, "internal", NULL, 1);
 	put_var(&vs, "policy", "policy", span_str(r->snap->policy->label));
 	put_var(&vs, "rule", "rule", span_str(d->rule));

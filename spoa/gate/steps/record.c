@@ -1048,6 +1048,8 @@ put_tags(const struct request *r, struct buf *b)
 	put_spans(b, RF_REQUEST_TAGS, r->found.tags, r->found.ntags);
 }
 
+enum { UNSENT_MAX = 16 /* names of headers that are not sent, in one record */ };
+
 /* Writes the changes that rules make. Values of headers are in the policy, which the version
  * names. */
 static void
@@ -1072,6 +1074,11 @@ put_changes(struct request *r, struct buf *b)
 	put_count(b, RF_MAX_OUTPUT_TOKENS, v->changes.max_output_tokens);
 	for (size_t rule = 0, at = 0; (h = request_header(r, &rule, &at)); n++)
 		put_text_item(b, RF_SET_HEADERS, n, span_str(h->name));
+	put_end(b, n);
+	struct span name;
+	n = 0;
+	for (size_t at = 0; n < UNSENT_MAX && request_unsent_header(r, &at, &name); n++)
+		put_text_item(b, RF_UNSENT_HEADERS, n, name);
 	put_end(b, n);
 }
 

@@ -911,9 +911,9 @@ rule_caller_lines(struct judge *j)
 
 	if (s && outside_target(j, NULL))
 		found(j, s->head, paste,
-			"%.*s sends Referer, X-Forwarded-For and other headers with the "
-			"caller's origin to external providers if a request does not take the "
-			"relay. Run `tollgate init --write`, or add below the line that "
+			"%.*s sends headers that no API needs to external providers if a "
+			"request does not take the relay, such as those of proxies that log "
+			"people in. Run `tollgate init --write`, or add below the line that "
 			"deletes credentials",
 			SPAN_ARG(s->name));
 }
@@ -1167,7 +1167,7 @@ const struct judge_rule judge_rules[] = {
   { "attempt-lines",         ADVICE, ONCE,  rule_attempt_lines,         "HAProxy reports why an attempt failed, if a route allows another attempt" },
   { "argument-lines",        ADVICE, ONCE,  rule_argument_lines,        "header fields with arguments of MCP reach the server" },
   { "socket-lines",          ADVICE, ONCE,  rule_socket_lines,          "the policy decides WebSockets on routes that allow them" },
-  { "caller-lines",          ADVICE, GATES, rule_caller_lines,          "external providers receive no header that reveals a caller's origin" },
+  { "caller-lines",          ADVICE, GATES, rule_caller_lines,          "external providers receive only the headers that their APIs need" },
   { "caller-address",        ADVICE, ONCE,  rule_caller_address,        "no option or rule adds the caller's address for external providers" },
   { "login-lines",           ADVICE, ONCE,  rule_login_lines,           "clients of MCP receive the login address, and pages in origins.lst may connect" },
   { "answer-lines",          ADVICE, GATES, rule_answer_lines,          "callers receive all header fields that the shipped stanza adds" },

@@ -9,6 +9,8 @@
 #include <stdio.h>
 
 #include "base/ascii.h"
+#include "base/codec/credentials.h"
+#include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 
 const struct haproxy_line *
@@ -264,6 +266,31 @@ header_read(struct span criterion)
 	return span_trim(span_cut(rest, from + 1, to), " \"'");
 }
 
+/* Returns true if the pattern may match the name `host`. POSIX has no look-ahead, so for the
+ * stanza's pattern of all names but some, these names are matched instead. */
+static bool
+pattern_takes_host(struct span pattern)
+{
+	struct span begins = SPAN_LIT(SENT_BEGINS), ends = SPAN_LIT(SENT_ENDS);
+	bool except = span_starts(pattern, begins) && span_ends(pattern, ends);
+	SCOPED_BUF(names, 4096);
+	regex_t re;
+
+	if (except) {
+		buf_str(&names, "^(");
+		buf_span(&names, span_cut(pattern, begins.n, pattern.n - ends.n));
+		buf_str(&names, ")$");
+	} else {
+		buf_span(&names, pattern);
+	}
+	buf_putc(&names, '\0');
+	if (names.failed || regcomp(&re, names.p, REG_EXTENDED | REG_ICASE | REG_NOSUB) != 0)
+		return true;
+	bool match = regexec(&re, "host", 0, NULL, 0) == 0;
+	regfree(&re);
+	return match != except;
+}
+
 /* Returns true if the rule writes this header by its name, or deletes it by a pattern. */
 static bool
 writes_header(const struct haproxy_line *l, struct span header)
@@ -271,8 +298,6 @@ writes_header(const struct haproxy_line *l, struct span header)
 	static const char *const actions[] = { "set-header", "add-header", "replace-header",
 		"replace-value", "del-header" };
 	struct span name = haproxy_word(l, 2), how = value_after(l, 3, "-m");
-	regex_t pattern;
-	bool match;
 
 	if (!header.n || !SPAN_IN(haproxy_word(l, 1), actions))
 		return false;
@@ -282,11 +307,7 @@ writes_header(const struct haproxy_line *l, struct span header)
 		return true;
 	if (span_is(how, "beg"))
 		return span_istarts(header, name);
-	if (!span_is(how, "reg") || regcomp(&pattern, name.p, REG_EXTENDED | REG_ICASE))
-		return true;
-	match = regexec(&pattern, "host", 0, NULL, 0) == 0;
-	regfree(&pattern);
-	return match;
+	return !span_is(how, "reg") || pattern_takes_host(name);
 }
 
 /* Returns true if the action is add-acl(FILE), del-map(FILE) or similar, and the ACL reads

@@ -131,9 +131,8 @@ read_require_effect(struct builder *b, const struct yaml_node *n, struct rule_ch
 
 /* ---- set_headers ---- */
 
-/* Returns why no rule may set header `name`, which is in lower case, or NULL. */
-static const char *
-header_fault(const struct policy *p, struct span name)
+const char *
+build_header_fault(const struct policy *p, struct span name)
 {
 	bool credential =
 		credential_header(name) ||
@@ -190,7 +189,7 @@ read_set_headers(struct builder *b, const struct yaml_node *n, struct rule_chang
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
 		char *name = arena_strdup(b->a, c->key->s.p);
 		ascii_lower(name, span_str(name).n);
-		const char *fault = name ? header_fault(b->p, span_str(name)) : "";
+		const char *fault = name ? build_header_fault(b->p, span_str(name)) : "";
 		if (fault) {
 			diag_at(b->d, c->key, "set_headers: %s %s", c->key->s.p, fault);
 			continue;

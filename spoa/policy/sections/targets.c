@@ -7,6 +7,7 @@
  * be translated, and `translate` what they may lose. */
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "policy/config/config.h"
 #include "policy/config/credentials.h"
 #include "policy/policy.h"
@@ -126,6 +127,25 @@ provider_dialect(struct builder *b, const struct yaml_node *n, const struct dial
 		yaml_found(n));
 }
 
+/* headers: [NAME, …] */
+static void
+provider_headers(struct builder *b, const struct yaml_node *n, struct provider *v)
+{
+	size_t count;
+
+	for (const struct yaml_node *c = n ? build_each(b, n, "headers", &v->headers, &count)
+					   : NULL;
+		c; c = yaml_next(n, c)) {
+		char *name = arena_strdup(b->a, c->s.p);
+		ascii_lower(name, span_str(name).n);
+		const char *fault = name ? build_header_fault(b->p, span_str(name)) : "";
+		if (fault)
+			diag_at(b->d, c, "headers: %s %s", c->s.p, fault);
+		else
+			v->headers[v->nheaders++] = name;
+	}
+}
+
 /* providers: {NAME: {backend: …, …}} */
 void
 build_providers(struct builder *b, const struct yaml_node *n)
@@ -148,6 +168,7 @@ build_providers(struct builder *b, const struct yaml_node *n)
 			provider_dialect(b, x, &v->dialect);
 		if (!yaml_get(c, "threads"))
 			v->threads = v->dialect == dialect_find(SPAN_LIT("anthropic"));
+		provider_headers(b, yaml_get(c, "headers"), v);
 		build_speaks(b, yaml_get(c, "speaks"), v);
 		if ((x = yaml_get(c, "prices")) && v->prices)
 			build_prices_named(b, x);
@@ -231,6 +252,9 @@ resolve_target(struct builder *b, const struct yaml_node *n, struct target *t)
 	t->name = t->known = v->name;
 	t->region = t->known_region = v->region;
 	t->external = v->external;
+	t->all_headers = !v->external;
+	t->headers = v->headers;
+	t->nheaders = v->nheaders;
 	for (size_t i = 0; b->cfg && i < b->cfg->ncredentials && !t->credential; i++)
 		if (!strcmp(b->cfg->credentials[i].provider, v->name))
 			t->credential = &b->cfg->credentials[i];
@@ -494,12 +518,15 @@ build_destination(struct builder *b, const struct yaml_node *n, struct route *r)
 		r->targets = own;
 	}
 	if (own && backend && build_backend(b, backend, &own->backend)) {
-		/* Rules, prices and health of that provider do not apply. Only records name
-		 * it. */
+		/* Rules, prices and health of that provider do not apply: records name it,
+		 * and it determines which headers are sent. */
 		const struct provider *v =
 			provider_with(b, own->backend, r->dialect ? r->dialect : r->api);
 		own->known = v ? v->name : own->backend;
 		own->known_region = v ? v->region : "";
+		own->all_headers = v && !v->external;
+		own->headers = v ? v->headers : NULL;
+		own->nheaders = v ? v->nheaders : 0;
 	}
 	if (to && backend)
 		diag_at(b->d, backend->key,

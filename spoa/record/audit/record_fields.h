@@ -91,6 +91,7 @@
   X(TRANSLATED_WITHOUT,            "",                   "translated_without",     TEXTS,   DECISION,   "rewrite",  V_COUNT,                NULL) \
   X(MAX_OUTPUT_TOKENS,             "",                   "max_output_tokens",      INTEGER, DECISION,   "policy",   V_COUNT,                NULL) \
   X(SET_HEADERS,                   "",                   "set_headers",            TEXTS,   DECISION,   "policy",   V_COUNT,                NULL) \
+  X(UNSENT_HEADERS,                "",                   "unsent_headers",         TEXTS,   DECISION,   "policy",   V_COUNT,                NULL) \
   X(REQUEST,                       "",                   "request",                OBJECT,  DECISION,   "match",    V_COUNT,                NULL) \
   X(REQUEST_METHOD,                "request.",           "method",                 TEXT,    DECISION,   "match",    V_REQUEST_METHOD,       NULL) \
   X(REQUEST_HOST,                  "request.",           "host",                   TEXT,    DECISION,   "match",    V_REQUEST_HOST,         NULL) \
