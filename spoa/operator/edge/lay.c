@@ -484,6 +484,21 @@ find_alike(const struct renewal *r, const struct haproxy_line *want, enum whose 
 	return NULL;
 }
 
+/* Returns the first line of an earlier version that is of the same kind of shipped_later(), or
+ * NULL. */
+static const struct haproxy_line *
+find_earlier_kind(const struct renewal *r, const struct haproxy_line *want)
+{
+	enum shipped_later kind = shipped_later(want->source);
+
+	for (size_t i = 0; kind && i < r->s->n; i++)
+		if (r->whose[i] == WHOSE_EARLIER &&
+			shipped_later(r->s->line[i].source) == kind &&
+			span_eq(haproxy_word(&r->s->line[i], 1), haproxy_word(want, 1)))
+			return &r->s->line[i];
+	return NULL;
+}
+
 /* Returns true if the operator has a line for this purpose that init did not lay in this form.
  */
 static bool
@@ -635,14 +650,15 @@ sort_lines(struct renewal *r, const struct haproxy_section *today)
 			r->whose[i] = WHOSE_EARLIER;
 		older |= r->whose[i] == WHOSE_EARLIER;
 	}
-	/* first by purpose, then by kind, in the order of the lines */
-	for (int kind = 0; kind < 2; kind++)
+	/* first by purpose, then by the two kinds, in the order of the lines */
+	for (int kind = 0; kind < 3; kind++)
 		for (size_t i = 0; i < today->n && i < LINES_MAX; i++) {
 			const struct haproxy_line *want = &today->line[i];
 			if (r->own[i])
 				continue;
-			r->own[i] = find_alike(
-				r, want, WHOSE_EARLIER, kind ? 2 : words_of_purpose(want));
+			r->own[i] = kind == 1 ? find_earlier_kind(r, want)
+					      : find_alike(r, want, WHOSE_EARLIER,
+							kind ? 2 : words_of_purpose(want));
 			if (r->own[i])
 				r->whose[r->own[i] - r->s->line] = WHOSE_OURS;
 		}
