@@ -60,8 +60,8 @@ awk '/^    http-request del-header .*\(authorization\|/ {
 }
 { print }
 /^    http-request set-header authorization .*OPENAI/ {
-	print "    http-request redirect location /again if { req.hdr(x-end) -m found } !{ dst_port gt 0 }"
-	print "    http-request redirect location /again unless { dst_port gt 0 } or !{ req.hdr(x-end2) -m found } or { so_name tollgate-inner }" }
+	print "    http-request redirect location /again if { req.hdr(x-stainless-end) -m found } !{ dst_port gt 0 }"
+	print "    http-request redirect location /again unless { dst_port gt 0 } or !{ req.hdr(x-stainless-end2) -m found } or { so_name tollgate-inner }" }
 /^    use_backend tollgate-relay/ && !once++ {
 	print "    http-request set-var(txn.key) env(OPENAI_API_KEY)"
 	print "    http-request set-var(txn.tollgate.via) str(direct) if { path /v1/own-verdict }"
@@ -89,10 +89,10 @@ cp "$root/policies/default.yaml" "$D/"
 like "a route to a model without a key that avoids the gate is reported" "$(cat "$D/check.err")" "holes.cfg:$(line_at 'default_backend model'):1: ungated-provider:"
 like "a route to a guarded backend that avoids the gate is advice" "$(cat "$D/check.out")" "advice: .*holes.cfg:[0-9]*:1: ungated-guarded: third"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml" --edge "$D/holes.cfg"
-req POST /v1/chat/completions -H "$ai" -H "$auth" -H "$json" -H 'x-end: 1' -d "$chat"
+req POST /v1/chat/completions -H "$ai" -H "$auth" -H "$json" -H 'x-stainless-end: 1' -d "$chat"
 is "inner-answered: a rule redirects the relay's second pass" "$status" 302
-req POST /v1/chat/completions -H "$ai" -H "$auth" -H "$json" -H 'x-end2: 1' -d "$chat"
-is "with the condition that check advises, the second pass is not redirected" "$status $(grep -c 'x-end2.*inner-answered' "$D/check.err")" "200 0"
+req POST /v1/chat/completions -H "$ai" -H "$auth" -H "$json" -H 'x-stainless-end2: 1' -d "$chat"
+is "with the condition that check advises, the second pass is not redirected" "$status $(grep -c 'x-stainless-end2.*inner-answered' "$D/check.err")" "200 0"
 forget
 req GET /v1/own-verdict -H 'host: www.example.com'
 is "own-variables: a verdict of the configuration opens the guard" "$(seen | grep -c own-verdict)" 1
