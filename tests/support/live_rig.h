@@ -55,7 +55,7 @@ opened(void)
 	struct buf why;
 
 	buf_init(&why, 1024);
-	struct live *l = live_open(file, "n", secret, &metrics, &why);
+	struct live *l = live_open(file, NULL, "n", secret, &metrics, &why);
 	if (!l)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
 	buf_free(&why);

@@ -45,7 +45,7 @@ begin(void **state UNUSED)
 	};
 	server.shared_cfg = &cfg;
 	server.snap = &snap;
-	server.live = live_open(path(name), "gw-1", key, &server.metrics, &why);
+	server.live = live_open(path(name), NULL, "gw-1", key, &server.metrics, &why);
 	server.pinning.pins = tool_pins_new();
 	if (!server.live)
 		print_error("%.*s\n", SPAN_ARG(buf_view(&why)));

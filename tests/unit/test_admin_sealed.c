@@ -59,7 +59,7 @@ up(void)
 	server.shares = shares_open(shares_file, head_file, "gw-1", &lost, &why, &why);
 	if (!server.shares)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
-	server.live = live_open(live_file, "gw-1", key, &server.metrics, &why);
+	server.live = live_open(live_file, NULL, "gw-1", key, &server.metrics, &why);
 	assert_non_null(server.live);
 	server.erasing.live = server.live;
 	server.erasing.shares = server.shares;
@@ -595,7 +595,7 @@ erasure_in_an_unopened_share_file_is_not_done(void **state UNUSED)
 	struct buf why;
 	buf_init(&why, 1024);
 	static const unsigned char key[SHA256_BYTES] = { 1 };
-	server.live = live_open(live_file, "gw-1", key, &server.metrics, &why);
+	server.live = live_open(live_file, NULL, "gw-1", key, &server.metrics, &why);
 	server.erasing.live = server.live;
 	server.erasing.shares = NULL;
 	erasing_now(&server.erasing);

@@ -551,9 +551,13 @@ second_instance_has_its_own_files(void **state)
 	assert_string_equal(second->relay_listen.path, "/s/relay-b.sock");
 	assert_string_equal(second->agent[0].path, first->agent[0].path);
 	assert_string_equal(second->admin.path, first->admin.path);
-	assert_string_equal(first->other_journal, second->journal);
-	assert_string_equal(first->other_key, second->audit_key);
-	assert_string_equal(second->other_journal, first->journal);
+	assert_string_equal(first->other.journal, second->journal);
+	assert_string_equal(first->other.key, second->audit_key);
+	assert_string_equal(second->other.journal, first->journal);
+	assert_string_equal(first->other.state_file, second->state_file);
+	assert_string_equal(second->other.state_file, first->state_file);
+	assert_string_equal(first->other.pins_file, second->pins_file);
+	assert_string_equal(second->other.pins_file, first->pins_file);
 }
 
 int

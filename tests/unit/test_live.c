@@ -207,7 +207,7 @@ entry_file_readable_by_others_refuses_the_start(void **state)
 	buf_init(&why, 1024);
 	for (unsigned bit = 1; bit < 0100; bit <<= 1) {
 		assert_int_equal(chmod(file, 0600 | bit), 0);
-		assert_null(live_open(file, "n", secret, &metrics, &why));
+		assert_null(live_open(file, NULL, "n", secret, &metrics, &why));
 		assert_non_null(strstr(buf_view(&why).p, "must be 0600 or narrower"));
 		buf_clear(&why);
 	}
@@ -225,15 +225,88 @@ entry_file_of_another_key_refuses_the_start(void **state)
 
 	(void)state;
 	buf_init(&why, 1024);
-	assert_null(live_open(file, "n", other, &metrics, &why));
+	assert_null(live_open(file, NULL, "n", other, &metrics, &why));
 	assert_non_null(strstr(
 		buf_view(&why).p, "/live:1: the entry was not made with this state_key"));
 	buf_clear(&why);
 	struct live *l = opened();
 	assert_null(live_open(
-		file, "n", secret, &metrics, &why)); /* another daemon uses the file */
-	assert_non_null(strstr(buf_view(&why).p, "another daemon uses this file: give each daemon its own"));
+		file, NULL, "n", secret, &metrics, &why)); /* another daemon uses the file */
+	assert_non_null(strstr(
+		buf_view(&why).p, "another daemon uses this file: give each daemon its own"));
 	live_close(&l);
+	buf_free(&why);
+}
+
+/* Opens the file of one instance, with that of the other. */
+static struct live *
+instance(const char *own, const char *other)
+{
+	struct buf why;
+
+	buf_init(&why, 1024);
+	struct live *l = live_open(own, other, "n", secret, &metrics, &why);
+	if (!l)
+		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
+	buf_free(&why);
+	return l;
+}
+
+/* After `tollgate upgrade`, a key is revoked at the second instance. Then Redis loses its data,
+ * and the first instance is started. */
+static void
+changes_at_the_other_instance_are_taken_over(void **state)
+{
+	char a[128], b[128];
+	struct buf why;
+
+	(void)state;
+	snprintf(a, sizeof(a), "%s/i.live", dir);
+	snprintf(b, sizeof(b), "%s/i-b.live", dir);
+	struct live *l = instance(a, b);
+	int64_t first = put_entry(l, "aaaaaaaa", OWN, 0);
+	int64_t kept = put_entry(l, "cccccccc", OWN, 0);
+	assert_true(first && kept);
+	live_close(&l);
+
+	l = instance(b, a);
+	assert_int_equal(live_count(l), 2); /* no Redis is needed */
+	int64_t revoked =
+		put_entry(l, "aaaaaaaa", OWN ",\"revoked\":\"2026-01-01T00:00:00Z\"", first);
+	assert_true(revoked > first);
+	assert_true(put_entry(l, "dddddddd", OWN, 0));
+	live_close(&l);
+
+	/* the second instance writes a line at this moment */
+	FILE *f = fopen(b, "a");
+	fputs("{\"kind\":\"key\",\"id\":\"eeee", f);
+	fclose(f);
+	uint64_t older = atomic_load(&metrics.v[M_LIVE_OLDER]);
+	for (int i = 0; i < 2; i++) {
+		/* at the second start there is no other file: our own has these entries too */
+		l = instance(a, i ? NULL : b);
+		assert_int_equal(live_count(l), 3);
+		json_t *o = live_get(l, "key:aaaaaaaa");
+		assert_true(json_is_string(json_object_get(o, "revoked")));
+		assert_int_equal(json_integer_value(json_object_get(o, "serial")), revoked);
+		json_decref(o);
+		live_close(&l);
+	}
+	/* entries of ours that are newer than those of the other file are no fault */
+	l = instance(a, NULL);
+	assert_true(put_entry(l, "cccccccc", OWN ",\"team\":\"x\"", kept) > kept);
+	live_close(&l);
+	l = instance(a, b);
+	live_close(&l);
+	assert_int_equal(atomic_load(&metrics.v[M_LIVE_OLDER]), older);
+
+	/* a complete line that does not verify refuses the start, as in our own file */
+	f = fopen(b, "a");
+	fputs("\"}\n", f);
+	fclose(f);
+	buf_init(&why, 1024);
+	assert_null(live_open(a, b, "n", secret, &metrics, &why));
+	assert_non_null(strstr(buf_view(&why).p, "/i-b.live:"));
 	buf_free(&why);
 }
 
@@ -280,7 +353,8 @@ losing_change_of_two_is_reported(void **state)
 		assert_int_equal(live_put(l, LIVE_LIMIT, o, 0, &why), 0);
 		json_int_t ours = json_integer_value(json_object_get(o, "serial"));
 		snprintf(text, sizeof(text),
-			"{\"kind\":\"limit\",\"id\":\"%s\",\"limit\":\"l\",\"counts\":\"tokens\","
+			"{\"kind\":\"limit\",\"id\":\"%s\",\"limit\":\"l\",\"counts\":"
+			"\"tokens\","
 			"\"to\":7,\"for\":{\"person\":\"al\"},\"node\":\"m\",\"by\":\"eve\","
 			"\"serial\":%lld,\"replaces\":%lld}",
 			id, (long long)ours + 90000, knew[i] ? (long long)ours : 0);
@@ -496,6 +570,7 @@ main(void)
 		cmocka_unit_test(entries_are_kept_over_a_restart),
 		cmocka_unit_test(entry_file_readable_by_others_refuses_the_start),
 		cmocka_unit_test(entry_file_of_another_key_refuses_the_start),
+		cmocka_unit_test(changes_at_the_other_instance_are_taken_over),
 		cmocka_unit_test(entries_of_redis_count_if_newer_and_valid),
 		cmocka_unit_test(view_is_unchanged_while_it_is_read),
 		cmocka_unit_test(overrides_are_found_by_limit_and_subject),

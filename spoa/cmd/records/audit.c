@@ -873,7 +873,7 @@ audit_signers(struct audit_args *a, bool need)
 		return cmd_no_config(what, a->q.config, ", or the key with --public-key");
 	const struct config *cfg = cmd_config(&a->q.arena, a->q.config);
 	const char *beside = cfg && a->q.beside
-				     ? arena_printf(&a->q.arena, "%s.pub", cfg->other_key).p
+				     ? arena_printf(&a->q.arena, "%s.pub", cfg->other.key).p
 				     : NULL;
 	if (beside && access(beside, R_OK) == 0 && (code = add_keys(a, beside)))
 		return code;

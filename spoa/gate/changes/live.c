@@ -1,17 +1,19 @@
-/* The set of entries, the view that workers read, the rules for replacing an entry, and the merge
- * with the entries of Redis.
+/* The set of entries, the view that workers read, the rules for replacing an entry, and the
+ * merge with the entries of Redis.
  *
  * A view is an immutable copy of the list of entries with an index of the overrides. A change
  * makes a new view and swaps the pointer. A worker announces the view that it reads in
  * `reads`, and a view that no worker has announced is freed.
  *
  * A merge takes the entries of Redis into the set, and finds those that Redis lacks. The result
- * of a merge does not depend on the order of the entries, so all daemons arrive at the same set.
+ * of a merge does not depend on the order of the entries, so all daemons arrive at the same
+ * set.
  *
- * Entries that have ended are purged. An old copy of a purged entry may still exist in Redis or on
- * the disk of a daemon that was down. As long as such a copy could come into force again, a line
- * with the entry's name and serial is kept. The line is in the file of entries, with an HMAC like
- * theirs, and in the entry's field in Redis. A binary search finds a purged name by its field. */
+ * Entries that have ended are purged. An old copy of a purged entry may still exist in Redis or
+ * on the disk of a daemon that was down. As long as such a copy could come into force again, a
+ * line with the entry's name and serial is kept. The line is in the file of entries, with an
+ * HMAC like theirs, and in the entry's field in Redis. A binary search finds a purged name by
+ * its field. */
 #include "gate/changes/live.h"
 
 #include <sodium.h>
@@ -390,8 +392,8 @@ live_list(struct live *l, enum live_kind kind)
 	return list;
 }
 
-/* Puts a made entry in force if the entry with `serial` is still the current one. Takes *e over if
- * the entry is in force afterwards. */
+/* Puts a made entry in force if the entry with `serial` is still the current one. Takes *e over
+ * if the entry is in force afterwards. */
 static int
 put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why)
 {
@@ -414,7 +416,8 @@ put_entry(struct live *l, struct live_entry **e, int64_t serial, struct buf *why
 		else
 			buf_printf(why,
 				"the daemon has %zu keys and overrides, the most it can keep: "
-				"revoke or clear some, or wait until some expire; they are removed "
+				"revoke or clear some, or wait until some expire; they are "
+				"removed "
 				"a day later",
 				l->n - l->nerasures);
 		return ERR_FULL;
@@ -578,13 +581,63 @@ write_live_lines(void *arg, struct buf *out)
 	return l->n + l->gone.n;
 }
 
-static const struct store_kind live_lines = { .failed = "live.failed",
-	.read = read_live_line,
-	.write = write_live_lines };
+static const struct store_kind live_lines = {
+	.failed = "live.failed", .read = read_live_line, .write = write_live_lines
+};
+
+/* The entries of the other instance's file, in memory of the arena. */
+struct other_file {
+	const struct live *live;
+	struct arena *arena;
+	struct live_item *item;
+	size_t n, room;
+};
+
+static bool
+read_other_line(void *arg, struct span line, struct buf *why)
+{
+	struct other_file *o = arg;
+	struct live_entry *e = NULL;
+	struct gone one;
+	char field[LIVE_FIELD_MAX] = "";
+
+	json_auto_t *object = signed_read(line, CAP_LIVE_ENTRY_BYTES, o->live->key, why);
+	if (!object)
+		return false;
+	if (gone_read(object, &one))
+		snprintf(field, sizeof(field), "%s", one.field);
+	else if ((e = live_entry_read(line, SPAN_LIT(""), o->live->key, why)))
+		snprintf(field, sizeof(field), "%s", e->field);
+	if (e)
+		live_entry_unref(&e);
+	struct live_item *all = arena_grow(o->arena, o->item, o->n, &o->room, sizeof(*all), 64);
+	if (all)
+		o->item = all;
+	if (all && *field)
+		all[o->n++] = (struct live_item){ .field = arena_dup(o->arena, span_str(field)),
+			.text = arena_dup(o->arena, line) };
+	if (*field && arena_failed(o->arena))
+		buf_str(why, err_str(ERR_NOMEM));
+	return *field && !arena_failed(o->arena);
+}
+
+/* Takes over what the other instance has in its file: this instance may not have seen it. */
+static bool
+merge_other(struct live *l, const char *name, struct buf *why)
+{
+	static const struct store_kind lines = { .read = read_other_line };
+
+	SCOPED_ARENA(a, 0, false);
+	struct other_file o = { .live = l, .arena = &a };
+	if (!store_read_other(name, &lines, &o, why))
+		return false;
+	live_merge(l, o.item, o.n, NULL);
+	return true;
+}
 
 struct live *
-live_open(const char *file, const char *node, const unsigned char key[SHA256_BYTES],
-	struct metrics *m, struct buf *why)
+live_open(const char *file, const char *other, const char *node,
+	const unsigned char key[SHA256_BYTES], struct metrics *m, struct buf *why)
 {
 	struct live *l = calloc(1, sizeof(*l));
 
@@ -595,7 +648,7 @@ live_open(const char *file, const char *node, const unsigned char key[SHA256_BYT
 	l->node = node;
 	l->metrics = m;
 	store_init(&l->store, &live_lines, l, file);
-	if (store_open(&l->store, why)) {
+	if (store_open(&l->store, why) && (!other || merge_other(l, other, why))) {
 		store_trim(&l->store, 2 * (l->n + l->gone.n) + 64);
 		live_publish(l);
 	}
@@ -668,10 +721,13 @@ live_junk(struct live *l, size_t n, struct span first, const char *why)
 		LS("why", why), LI("fields", n));
 }
 
-/* Logs that Redis has an older version than ours. live_missing() makes sync.c write ours again. */
+/* Logs that Redis has an older version than ours. live_missing() makes sync.c write ours again.
+ */
 static void
 log_older_entry(struct live *l, const struct live_entry *e, int64_t ours, size_t *older)
 {
+	if (!older)
+		return;
 	*older += 1;
 	metric_inc(l->metrics, M_LIVE_OLDER);
 	log_event(LOG_WARN, "live.older", LS("field", e->field), LI("serial", e->serial),
@@ -682,7 +738,8 @@ log_older_entry(struct live *l, const struct live_entry *e, int64_t ours, size_t
  * it: both were made at about the same time, and the daemon whose clock is ahead has the higher
  * serial. */
 static void
-log_crossed_change(const struct live *l, const struct live_entry *ours, const struct live_entry *e)
+log_crossed_change(
+	const struct live *l, const struct live_entry *ours, const struct live_entry *e)
 {
 	json_auto_t *o = live_entry_object(e);
 	/* missing in entries of versions before 0.3.0 */
@@ -840,7 +897,8 @@ live_merge(struct live *l, struct live_item *items, size_t n, size_t *older)
 	struct refusals refused = { .n = 0 };
 	size_t taken = 0, erasures = 0;
 
-	*older = 0;
+	if (older)
+		*older = 0;
 	SCOPED_BUF(lines, 0);
 	pthread_mutex_lock(&l->lock);
 	for (size_t i = 0; i < n; i++)

@@ -28,10 +28,12 @@ struct live_view {
 	struct live_view *next;
 };
 
-/* Reads `file`, or creates it. `key` is copied, `node` is borrowed. Returns NULL with *why if
- * the file cannot be written or if it has entries that do not verify, because revocations
- * would then be forgotten. */
-struct live *live_open(const char *file, const char *node,
+/* Reads `file`, or creates it. `key` is copied, `node` is borrowed. `other` is the file of the
+ * other instance (`tollgate upgrade`), or NULL: an entry there that beats ours comes into force
+ * and is written to `file`. Returns NULL with *why if the file cannot be
+ * written or if one of the files has entries that do not verify, because revocations would then
+ * be forgotten. */
+struct live *live_open(const char *file, const char *other, const char *node,
 	const unsigned char key[SHA256_BYTES], struct metrics *m, struct buf *why);
 /* Call it when no worker reads any more. Sets *l to NULL. */
 void live_close(struct live **l);
@@ -106,8 +108,8 @@ struct live_item {
 	bool stale, forged;
 };
 /* Merges all entries that were found in Redis. An entry that verifies and beats ours comes
- * into force. *older is set to the number of entries that ours beat. Refused entries are
- * counted once and logged in one line. */
+ * into force. *older is set to the number of entries that ours beat, and these are logged;
+ * `older` NULL: they are expected. Refused entries are counted once and logged in one line. */
 void live_merge(struct live *l, struct live_item *items, size_t n, size_t *older);
 /* Counts and logs `n` fields that no daemon wrote. `first`: the name of one of them. */
 void live_junk(struct live *l, size_t n, struct span first, const char *why);

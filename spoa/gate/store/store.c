@@ -83,12 +83,34 @@ store_open(struct store *s, struct buf *why)
 	else if (replace_sync_folder(AT_FDCWD, s->name, why))
 		; /* only after this is a new file present after a power failure */
 	else if ((err = buf_fd(&text, s->fd)))
-		buf_printf(why, "%s: %s", s->name, err == ERR_IO ? strerror(errno) : err_str(err));
+		buf_printf(
+			why, "%s: %s", s->name, err == ERR_IO ? strerror(errno) : err_str(err));
 	else if (!read_store_lines(s, buf_view(&text), why))
 		err = ERR_SYNTAX;
 	if (err)
 		store_close(s);
 	return err == 0;
+}
+
+bool
+store_read_other(const char *name, const struct store_kind *kind, void *arg, struct buf *why)
+{
+	struct store s;
+
+	SCOPED_BUF(text, FILE_BYTES);
+	store_init(&s, kind, arg, name);
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0 && errno == ENOENT)
+		return true;
+	int err = fd < 0 ? ERR_IO : buf_fd(&text, fd);
+	if (err)
+		buf_printf(why, "%s: %s", name, err == ERR_IO ? strerror(errno) : err_str(err));
+	if (fd >= 0)
+		close(fd);
+	struct span all = buf_view(&text);
+	while (all.n && all.p[all.n - 1] != '\n')
+		all.n--; /* a line that is being written */
+	return !err && read_store_lines(&s, all, why);
 }
 
 /* ---- writing ---- */

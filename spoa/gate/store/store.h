@@ -38,6 +38,11 @@ void store_init(struct store *s, const struct store_kind *kind, void *arg, const
  * refused. A last line without a newline was cut off by a crash and is removed. Returns false
  * with *why, which names file and line. */
 bool store_open(struct store *s, struct buf *why);
+/* Reads the complete lines of the other instance's file, which that instance may be writing.
+ * The file is neither locked nor created; without it, nothing is read. Returns as
+ * store_open(). */
+bool store_read_other(
+	const char *name, const struct store_kind *kind, void *arg, struct buf *why);
 /* Appends `n` lines and syncs them to disk. Opens the file first if necessary. Returns false
  * if the file lacks an entry, also if `lines` failed for lack of memory. The first failure is
  * logged. */

@@ -43,9 +43,9 @@ struct tool_pins_sync {
 	unsigned char key[SHA256_BYTES];
 	/* used by the thread only */
 	struct store store; /* the file */
-	bool full; /* the whole hash must be read */
+	bool full;	    /* the whole hash must be read */
 	uint64_t full_us, refused_us;
-	char last[64];	 /* id of the last event that was read */
+	char last[64]; /* id of the last event that was read */
 	/* number of fields when the hash was last read; a smaller number means that Redis
 	 * lost some */
 	uint64_t fields;
@@ -92,9 +92,9 @@ write_pin_lines(void *arg, struct buf *out)
 	return n;
 }
 
-static const struct store_kind pin_lines = { .failed = "pin.failed",
-	.read = read_pin_line,
-	.write = write_pin_lines };
+static const struct store_kind pin_lines = {
+	.failed = "pin.failed", .read = read_pin_line, .write = write_pin_lines
+};
 
 /* Writes the lines of the batch to disk. */
 static bool
@@ -561,6 +561,8 @@ tool_pins_sync_start(struct tool_pins *p, const struct tool_pins_place *place, s
 		buf_str(why, err_str(ERR_NOMEM));
 	store_init(&s->store, &pin_lines, s, s->name);
 	if (why->n || (s->name && access(s->name, F_OK) == 0 && !store_open(&s->store, why)))
+		;
+	else if (place->other && !store_read_other(place->other, &pin_lines, s, why))
 		;
 	else if (redis_service_start(&s->service, why) == 0)
 		return s;

@@ -17,6 +17,8 @@ struct tool_pins_sync;
 struct tool_pins_place {
 	/* NULL: pins are lost with the process. The file is created with the first pin. */
 	const char *file;
+	/* the file of the other instance, whose pins are joined with ours; NULL: none */
+	const char *other;
 	const struct redis_options *redis; /* copied; NULL: pins are not shared */
 	/* signs the lines: the state_key, or a key of this daemon if only this daemon uses
 	 * the file */

@@ -194,7 +194,7 @@ open_trends(struct server *s)
 
 	if (s->sampling.trends || handover_joined(&s->handover))
 		return;
-	const char *journal = config_is_second() ? cfg->other_journal : cfg->journal;
+	const char *journal = config_is_second() ? cfg->other.journal : cfg->journal;
 	SCOPED_BUF(file, 4096);
 	buf_printf(&file, "%s.trends", journal ? journal : "");
 	buf_putc(&file, '\0');

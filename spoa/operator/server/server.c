@@ -426,7 +426,8 @@ start_live(struct starting *x, struct buf *why)
 	}
 	if (keyfile_derive(cfg->state_key, "tollgate-live-v1", key, why) < 0)
 		return ERR_IO;
-	s->live = live_open(cfg->state_file, cfg->node, key, &s->metrics, why);
+	s->live = live_open(
+		cfg->state_file, cfg->other.state_file, cfg->node, key, &s->metrics, why);
 	sodium_memzero(key, sizeof(key));
 	s->erasing.live = s->live;
 	s->erasing.shares = s->shares;

@@ -464,13 +464,19 @@ config_read(struct arena *a, const char *file, struct diag *d)
 	if (!cfg->node)
 		cfg->node = node_of_journal(a, cfg->journal);
 	cfg->first_node = cfg->node;
-	cfg->hash_key_of = cfg->other_key = cfg->audit_key;
-	cfg->other_journal = cfg->journal;
+	cfg->hash_key_of = cfg->audit_key;
+	cfg->other = (struct config_other){
+		.journal = cfg->journal, .key = cfg->audit_key, .state_file = cfg->state_file
+	};
 	if (config_is_second()) {
 		make_second(a, cfg);
-	} else if (cfg->journal && cfg->audit_key) {
-		cfg->other_journal = of_second(a, cfg->journal);
-		cfg->other_key = of_second(a, cfg->audit_key);
+	} else {
+		if (cfg->journal && cfg->audit_key) {
+			cfg->other.journal = of_second(a, cfg->journal);
+			cfg->other.key = of_second(a, cfg->audit_key);
+		}
+		if (cfg->state_file)
+			cfg->other.state_file = of_second(a, cfg->state_file);
 	}
 	if (root->kind == YAML_MAPPING)
 		config_check(&r);

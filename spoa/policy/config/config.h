@@ -102,9 +102,11 @@ struct config {
 	/* the first instance's audit.key, from which the hash key is derived without
 	 * audit.hash_key */
 	const char *hash_key_of;
-	/* journal and key of the other instance; the folder exists once that instance has
-	 * started */
-	const char *other_journal, *other_key;
+	/* The files of the other instance (`tollgate upgrade`). They exist once that instance has
+	 * started. The members that this file does not set are NULL. */
+	struct config_other {
+		const char *journal, *key, *state_file, *pins_file;
+	} other;
 	/* node name of the first instance: other daemons count both instances as one daemon */
 	const char *first_node;
 	const char *audit_passphrase_file; /* audit.key_passphrase_file; NULL: not encrypted */

@@ -120,9 +120,9 @@ same_place(const struct address *x, const struct address *y)
 
 /* Returns the path of a file next to the journal's folder, which contains segments only. */
 static const char *
-beside_journal(struct config_reader *r, const char *suffix)
+beside_journal(struct config_reader *r, const char *file, const char *suffix)
 {
-	struct span journal = span_str(r->cfg->journal);
+	struct span journal = span_str(file);
 
 	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
 		journal.n--;
@@ -143,7 +143,7 @@ check_anchors(struct config_reader *r)
 	if (witness && !cfg->witness_name)
 		cfg->witness_name = arena_printf(r->a, "tollgate/%s/witness", cfg->node).p;
 	if (witness && !cfg->witness_state && cfg->journal)
-		cfg->witness_state = beside_journal(r, ".witness");
+		cfg->witness_state = beside_journal(r, cfg->journal, ".witness");
 	refuse_option(r, witness && !cfg->witness_state, "witness",
 		"needs state, or audit.journal for the default path");
 	refuse_option(r,
@@ -160,15 +160,21 @@ check_state(struct config_reader *r)
 {
 	struct config *cfg = r->cfg;
 
-	if (cfg->state_key && !cfg->state_file && cfg->journal)
-		cfg->state_file = beside_journal(r, ".live");
+	if (cfg->state_key && !cfg->state_file && cfg->journal) {
+		cfg->state_file = beside_journal(r, cfg->journal, ".live");
+		cfg->other.state_file = beside_journal(r, cfg->other.journal, ".live");
+	}
 	refuse_option(r, cfg->state_key && !cfg->state_file, "state_key",
 		"needs state_file, or audit.journal for the default path");
 	refuse_option(r, cfg->state_file && !cfg->state_key, "state_file", "needs state_key");
 	if (cfg->state_file)
 		cfg->pins_file = arena_printf(r->a, "%s.pins", cfg->state_file).p;
 	else if (cfg->journal)
-		cfg->pins_file = beside_journal(r, ".pins");
+		cfg->pins_file = beside_journal(r, cfg->journal, ".pins");
+	if (cfg->other.state_file)
+		cfg->other.pins_file = arena_printf(r->a, "%s.pins", cfg->other.state_file).p;
+	else if (cfg->other.journal)
+		cfg->other.pins_file = beside_journal(r, cfg->other.journal, ".pins");
 	refuse_option(
 		r, cfg->state_required && !cfg->state_key, "state_required", "needs state_key");
 	refuse_option(r, cfg->cache_redis && !cfg->state_key, "cache.redis",
@@ -190,7 +196,7 @@ check_seal(struct config_reader *r)
 		"audit.persons",
 		"pseudonym: needs the section seal, from whose shares pseudonyms are derived");
 	if (cfg->nauditors && cfg->journal && !cfg->seal_shares)
-		cfg->seal_shares = beside_journal(r, ".shares");
+		cfg->seal_shares = beside_journal(r, cfg->journal, ".shares");
 }
 
 /* Checks redis.* against redis.url. */
