@@ -178,13 +178,14 @@ static bool
 is_found_behind_labels(const struct entity_rule *e, struct span value,
 	const struct detect_used *used, const uint64_t *set)
 {
-	static const char *const labels[] = { "National ID: %.*s\n", "national_id=%.*s",
-		"{\"national_id\": \"%.*s\"}", "My national identity number is %.*s." };
+	static const char *const labels[][2] = { { "National ID: ", "\n" }, { "national_id=", "" },
+		{ "{\"national_id\": \"", "\"}" }, { "My national identity number is ", "." } };
 	bool all = true;
 
 	for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
 		char text[256];
-		int n = snprintf(text, sizeof(text), labels[i], SPAN_ARG(value));
+		int n = snprintf(text, sizeof(text), "%s%.*s%s", labels[i][0], SPAN_ARG(value),
+			labels[i][1]);
 		struct example x = { .text = span_of(text, (size_t)n), .find = value };
 		if (example_found(&x, used, set))
 			continue;

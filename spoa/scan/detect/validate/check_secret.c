@@ -40,8 +40,13 @@ decode64(struct span s, unsigned char *to, size_t cap)
 static enum check_result
 check_jwt(struct candidate *c)
 {
-	struct span rest = span_cut(c->text, c->start, c->end), head = span_next(&rest, '.');
+	struct span rest = span_cut(c->text, c->start, c->end);
+	const char *at = memmem(rest.p, rest.n, "eyJ", 3); /* ghs_APPID_ may stand before */
 	unsigned char json[512];
+
+	if (at)
+		rest = span_cut(rest, (size_t)(at - rest.p), rest.n);
+	struct span head = span_next(&rest, '.');
 	size_t n = decode64(head, json, sizeof(json));
 
 	return n >= 2 && json[0] == '{' && memmem(json, n, "\"alg\"", 5) ? CHECK_VALID
