@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "scan/detect/engine.h"
 #include "support/detect_fix.h"
@@ -524,6 +525,85 @@ random_values_are_found_after_a_secret_name(void **state)
 	}
 }
 
+/* ---- names of variables ---- */
+
+enum { FILES = 1500, LINES = 6, FILE_BYTES = 1024 };
+
+static void
+put_random(struct buf *b, unsigned *seed, const char *of, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_putc(b, of[(size_t)rand_r(seed) % strlen(of)]);
+}
+
+/* Appends the value of a variable: random, chosen by a person, or none. */
+static void
+put_variable(struct buf *b, unsigned *seed)
+{
+	static const char *const words[] = { "", "true", "8080", "changeme", "hunter2hunter2",
+		"S3cure!Pa55word", "postgres", "correct-horse-battery", "Zx81kkQv9mB2" };
+
+	switch (rand_r(seed) % 8) {
+	case 0:
+		put_random(b, seed, LETTERS "+/", 43);
+		buf_putc(b, '=');
+		break;
+	case 1: put_random(b, seed, LETTERS "+/", 32); break;
+	case 2: put_random(b, seed, LETTERS, 24); break;
+	case 3: put_random(b, seed, "0123456789abcdef", 32); break;
+	case 4: put_random(b, seed, "0123456789abcdef", 64); break;
+	case 5:
+		put_random(b, seed, LETTERS, 12);
+		buf_putc(b, '.');
+		put_random(b, seed, LETTERS "+/", 24);
+		break;
+	default: buf_str(b, words[(size_t)rand_r(seed) % COUNT_OF(words)]);
+	}
+}
+
+/* A value is replaced, its name is not: otherwise an agent that reads the file cannot write the
+ * line again. */
+static void
+name_of_a_variable_is_no_part_of_a_value(void **state)
+{
+	static const char *const names[] = { "JWT_SECRET", "API_TOKEN", "DB_PASSWORD",
+		"SESSION_KEY", "AWS_SECRET_ACCESS_KEY", "SMTP_PASS", "client_secret", "PORT",
+		"DEBUG", "api-key", "jwt.secret", "apiKey" };
+	static const char *const written[][2] = { { "", "=" }, { "export ", "=" }, { "- ", "=" },
+		{ "", " = " }, { "  ", ": " }, { "set ", "=" } };
+	struct detect_fix *f = *state;
+	unsigned seed = 1;
+
+	for (size_t i = 0; i < FILES; i++) {
+		const char *const *form = written[(size_t)rand_r(&seed) % COUNT_OF(written)];
+		const char *same = names[(size_t)rand_r(&seed) % COUNT_OF(names)];
+		bool repeats = rand_r(&seed) % 3 == 0;
+		size_t from[LINES], to[LINES];
+		struct buf b;
+		buf_init(&b, FILE_BYTES);
+		for (size_t k = 0; k < LINES; k++) {
+			from[k] = b.n;
+			buf_str(&b, form[0]);
+			buf_str(&b, repeats ? same : names[(size_t)rand_r(&seed) % COUNT_OF(names)]);
+			to[k] = b.n;
+			buf_str(&b, form[1]);
+			put_variable(&b, &seed);
+			buf_putc(&b, '\n');
+		}
+		struct findings v = scan(f, buf_view(&b));
+		for (size_t k = 0; k < LINES * v.n; k++) {
+			const struct finding *x = &v.v[k / LINES];
+			const char *entity = detect_entity_name(f->rules, x->entity);
+			if (!strcmp(entity, "GENERIC_SECRET") && x->start < to[k % LINES] && x->end > from[k % LINES])
+				fail_msg("%s in \"%.*s\" of file %zu:\n%.*s",
+					entity, (int)(x->end - x->start), b.p + x->start, i,
+					SPAN_ARG(buf_view(&b)));
+		}
+		buf_free(&b);
+		arena_reset(&f->arena);
+	}
+}
+
 /* The other rules that match the sample find nothing in its place either. */
 static void
 policy_may_ignore_published_samples(void **state)
@@ -638,6 +718,7 @@ main(void)
 		cmocka_unit_test(cut_token_is_not_read_beyond_its_end),
 		cmocka_unit_test(secrets_are_found_in_common_spellings),
 		cmocka_unit_test(random_values_are_found_after_a_secret_name),
+		cmocka_unit_test(name_of_a_variable_is_no_part_of_a_value),
 		cmocka_unit_test(policy_may_ignore_published_samples),
 		cmocka_unit_test(vendors_name_may_be_the_json_key),
 		cmocka_unit_test(secrets_are_covered_as_by_the_naive_scan),

@@ -399,77 +399,40 @@ is_assigned_char(char c)
 	return is_alnum(c) || is_one_of(c, "_.-");
 }
 
+/* Returns the offset of the name on the line of `at`: behind spaces, a list's "-" and one word such
+ * as "export". */
+static size_t
+name_on_line(struct span t, size_t at, size_t end)
+{
+	size_t from = span_past_set(span_cut(t, 0, end), at, " \t-");
+	size_t word = span_past(span_cut(t, 0, end), from, is_alpha);
+
+	return word > from && word < end && t.p[word] == ' ' ? word + 1 : from;
+}
+
 /* Returns true if the = before the line break at `at` is an assignment of nothing: a name alone
  * in its line precedes the sign, and the next line is an assignment, a section or a comment. */
 static bool
 assigns_nothing(struct span t, size_t at)
 {
 	enum { NAME = 64 };
-	size_t least = at > NAME ? at - NAME : 0, from = span_back(t, at, least, is_assigned_char);
+	size_t least = at > NAME ? at - NAME : 0, line = span_back(t, at, least, is_in_line);
+	size_t from = name_on_line(t, line, at);
 	size_t next = span_past_set(span_cut(t, 0, at + 3), at + 1, "\r\n");
 
-	effort_add((at - from) / 4);
-	if (from == at || (from > 0 && t.p[from - 1] != '\n') || next >= t.n)
+	effort_add((at - line) / 4);
+	size_t end = span_past(span_cut(t, 0, at), from, is_assigned_char);
+	if (end == from || end + (t.p[end] == ':') != at || (line > 0 && t.p[line - 1] != '\n') ||
+		next >= t.n)
 		return false;
 	if (is_one_of(t.p[next], "[#;"))
 		return true;
-	size_t sign = span_past(span_cut(t, 0, next + NAME), next, is_assigned_char);
-	return sign > next && sign + 1 < t.n && t.p[sign] == '=' && t.p[sign + 1] > ' ';
-}
-
-/* Returns true if "=40" is quoted-printable. Alone it may be an assignment, so there must be
- * another one next to it, a soft line break or one with a letter near it, or an address around
- * it. */
-static bool
-looks_quoted(struct span t, size_t at, size_t end, int v)
-{
-	enum { KEY_LEAST = 16, WORK_SIGN = 4 }; /* units of effort for each = nearby */
-	size_t from = at > 96 ? at - 96 : 0, to = end + 96 < t.n ? end + 96 : t.n;
-
-	/* An encoded space before a word, and the encoded = itself, are in most lines of
-	 * quoted-printable. */
-	if (at > 0 && t.p[at - 1] > ' ' && end < t.n && t.p[end] > ' ' &&
-		(v == '=' || (v == ' ' && (is_alpha(t.p[end]) || !is_word(t.p[at - 1])))))
-		return true;
-	if (pair_at(t, end) || (at >= 3 && pair_at(t, at - 3)))
-		return true;
-	/* An underscore in a key: ghp=5FMade1Up2 */
-	size_t rest = end;
-	while (v == '_' && rest < to && is_alnum(t.p[rest]))
-		rest++;
-	if (rest - end >= KEY_LEAST && at > 0 && is_alpha(t.p[at - 1]))
-		return true;
-	effort_add((to - from) / 4);
-	for (size_t i = from; i + 2 < to; i++) {
-		const char *sign = memchr(t.p + i, '=', to - 2 - i);
-		if (!sign)
-			break;
-		effort_add(WORK_SIGN);
-		i = (size_t)(sign - t.p);
-		bool breaks = t.p[i + 1] == '\n' || (t.p[i + 1] == '\r' && t.p[i + 2] == '\n');
-		if ((breaks && !assigns_nothing(t, i)) ||
-			(i != at && pair_at(t, i) &&
-				(is_alpha(t.p[i + 1]) || is_alpha(t.p[i + 2]))))
-			return true;
-	}
-	if (v != '@' || at == 0 || !is_alnum(t.p[at - 1]))
-		return false;
-	for (size_t i = end; i + 1 < to && (is_alnum(t.p[i]) || t.p[i] == '.' || t.p[i] == '-');
-		i++)
-		if (t.p[i] == '.' && i > end && is_alpha(t.p[i + 1]))
-			return true;
-	return false;
-}
-
-/* Returns true if the text after "=3D" completes another escape, as in =3D40, and is no number
- * or word of its own, as in =3D4716 and =3DDE89. */
-static bool
-goes_into(struct span t, size_t at)
-{
-	int v = span_hex(t, at, 2);
-	char next = at + 2 < t.n ? t.p[at + 2] : 0;
-
-	return v >= 0x20 && (v < 0x80 || next == '=') && (!is_digit(next) || v == '=');
+	struct span rest = span_cut(t, 0, next + NAME);
+	next = name_on_line(t, next, rest.n);
+	size_t sign = span_past(rest, next, is_assigned_char);
+	bool is = sign > next && sign + 1 < t.n;
+	sign += is && t.p[sign] == ':';
+	return is && sign + 1 < t.n && t.p[sign] == '=' && t.p[sign + 1] > ' ';
 }
 
 static bool
@@ -502,6 +465,61 @@ is_padding(struct span t, size_t at)
 	return n + 1 >= LEAST ||
 	       (memchr(t.p + above, '\n', from - above) && above >= LEAST &&
 		       span_back(t, above, above - LEAST, is_base64) == above - LEAST);
+}
+
+/* Returns true if "=40" is quoted-printable. Alone it may be an assignment, so there must be
+ * another one next to it, a soft line break or one with a letter near it, or an address around
+ * it. */
+static bool
+looks_quoted(struct span t, size_t at, size_t end, int v)
+{
+	enum { KEY_LEAST = 16, WORK_SIGN = 4 }; /* units of effort for each = nearby */
+	size_t from = at > 96 ? at - 96 : 0, to = end + 96 < t.n ? end + 96 : t.n;
+
+	/* An encoded space before a word, and the encoded = itself, are in most lines of
+	 * quoted-printable. */
+	if (at > 0 && t.p[at - 1] > ' ' && end < t.n && t.p[end] > ' ' &&
+		(v == '=' || (v == ' ' && (is_alpha(t.p[end]) || !is_word(t.p[at - 1])))))
+		return true;
+	if (pair_at(t, end) || (at >= 3 && pair_at(t, at - 3)))
+		return true;
+	/* An underscore in a key: ghp=5FMade1Up2 */
+	size_t rest = end;
+	while (v == '_' && rest < to && is_alnum(t.p[rest]))
+		rest++;
+	if (rest - end >= KEY_LEAST && at > 0 && is_alpha(t.p[at - 1]))
+		return true;
+	effort_add((to - from) / 4);
+	for (size_t i = from; i + 2 < to; i++) {
+		const char *sign = memchr(t.p + i, '=', to - 2 - i);
+		if (!sign)
+			break;
+		effort_add(WORK_SIGN);
+		i = (size_t)(sign - t.p);
+		bool breaks = t.p[i + 1] == '\n' || (t.p[i + 1] == '\r' && t.p[i + 2] == '\n');
+		if ((breaks && i > 0 && !assigns_nothing(t, i) && !is_padding(t, i)) ||
+			(i != at && pair_at(t, i) &&
+				(is_alpha(t.p[i + 1]) || is_alpha(t.p[i + 2]))))
+			return true;
+	}
+	if (v != '@' || at == 0 || !is_alnum(t.p[at - 1]))
+		return false;
+	for (size_t i = end; i + 1 < to && (is_alnum(t.p[i]) || t.p[i] == '.' || t.p[i] == '-');
+		i++)
+		if (t.p[i] == '.' && i > end && is_alpha(t.p[i + 1]))
+			return true;
+	return false;
+}
+
+/* Returns true if the text after "=3D" completes another escape, as in =3D40, and is no number
+ * or word of its own, as in =3D4716 and =3DDE89. */
+static bool
+goes_into(struct span t, size_t at)
+{
+	int v = span_hex(t, at, 2);
+	char next = at + 2 < t.n ? t.p[at + 2] : 0;
+
+	return v >= 0x20 && (v < 0x80 || next == '=') && (!is_digit(next) || v == '=');
 }
 
 static struct unescaped

@@ -433,6 +433,8 @@ alternates(struct span s, struct mix m, float entropy, float chance)
 	       (span_all(s, is_hex) || (s.n >= LEAST && chance >= NAME));
 }
 
+enum { DRAWN_LEAST = 15 }; /* characters of a value that shows that it was drawn by chance */
+
 /* Returns true if the value was drawn by chance and is long enough to show that. It then is no
  * word, name or path, even if it lacks some classes of characters. Signs also join names, so a
  * value with signs needs more evidence. `least`: bits of evidence (value_chance()) that the
@@ -528,6 +530,49 @@ is_public_key(struct span s)
 	       span_ends(s, SPAN_LIT("4_request"));
 }
 
+static bool
+is_not_equals(char c)
+{
+	return c != '=';
+}
+
+/* Returns true for the name of a variable, as before "=". A part of a value that was drawn by
+ * chance is no name. */
+static bool
+is_variable_name(struct span s)
+{
+	struct mix m = mix_of(s);
+	bool drawn = s.n >= DRAWN_LEAST && is_drawn_by_chance(s, m, shannon_entropy(s), 0) &&
+		     !looks_like_a_name(s);
+
+	return s.n && !is_digit(s.p[0]) && span_all(s, is_key_name_char) && !drawn;
+}
+
+/* Returns the offset behind the last "NAME=" in [from, to), or `from`. The name of a variable is
+ * no part of its value, even if the value belongs to a name on an earlier line. */
+static size_t
+past_variable(struct span text, size_t from, size_t to)
+{
+	size_t end = span_back(text, to, from, is_not_equals);
+
+	return end > from && is_variable_name(span_cut(text, from, end - 1)) ? end : from;
+}
+
+/* Returns true if the key has no value, and what was read is the next line: NAME=value. */
+static bool
+is_next_variable(const struct candidate *c, struct span s)
+{
+	size_t at = span_chr(s, '=');
+	struct span name = span_cut(s, 0, at), rest = span_cut(s, at, s.n);
+
+	if (at == s.n || c->start <= c->match ||
+		!memchr(c->text.p + c->match, '\n', c->start - c->match))
+		return false;
+	bool colon = span_ends(name, SPAN_LIT(":"));
+	name = span_cut(name, 0, at - colon);
+	return is_variable_name(name) && (colon || span_past_set(rest, 0, "=") < rest.n);
+}
+
 /* Judges the value that was read after the key at c->match. */
 static enum check_result
 generic_value(struct candidate *c, struct value v)
@@ -536,7 +581,7 @@ generic_value(struct candidate *c, struct value v)
 	struct value_memo *values = &c->memo->values;
 
 	/* The cheap questions first: most candidates end here. */
-	if (s.n < 10)
+	if (s.n < 10 || is_next_variable(c, s))
 		return CHECK_NO;
 	struct mix m = value_counts(values, s);
 	if (m.lower + m.upper == 0)
@@ -724,8 +769,6 @@ is_id_in_prose(struct span text, struct span name, struct span value)
 }
 
 /* ---- a value near its name, in any syntax ---- */
-
-enum { DRAWN_LEAST = 15 }; /* characters of a value that shows that it was drawn by chance */
 
 static bool
 is_token_char(char c)
@@ -1040,6 +1083,7 @@ check_chance(struct candidate *c)
 	if (is_bare_digest(text, name, s) || is_in_file_name(text, end) || is_id_in_prose(text, name, s))
 		return CHECK_NO;
 	c->start = span_back(text, start, from, is_blob_char);
+	c->start = past_variable(text, c->start, start);
 	c->start = span_past_set(span_cut(text, 0, start), c->start, "=/.-+_");
 	end = span_past(span_cut(text, 0, end + VALUE_MAX), end, is_blob_char);
 	c->end = span_back_set(text, end, start, ".");
@@ -1189,7 +1233,7 @@ check_password(struct candidate *c)
 	struct mix m = value_counts(&c->memo->values, s);
 	int classes = (m.lower > 0) + (m.upper > 0) + (m.digit > 0) + (m.other > 0);
 
-	if (s.n < 6 || m.lower + m.upper == 0)
+	if (s.n < 6 || m.lower + m.upper == 0 || is_next_variable(c, s))
 		return CHECK_NO;
 	if ((classes < 2 || (m.digit == 0 && classes < 3)) && !is_no_word(c, s, m))
 		return CHECK_NO;
