@@ -64,6 +64,9 @@ struct limit {
 	} burst;
 	uint64_t soft; /* amount from which callers are warned; 0: never */
 	const struct limit_change *at_soft, *at_limit; /* NULL: none */
+	/* cached_input: the share of input from the provider's cache that counts, in hundredths
+	 * of a percent; 0: not set, so that all of it counts */
+	uint64_t cached;
 	enum limit_orphan orphan;
 	enum limit_away away;
 	uint64_t share;	 /* AWAY_SHARE: share of the limit in hundredths of a percent */

@@ -397,6 +397,7 @@ const struct section sections[] = {
   { "soft", OTHER(TEXT), "amount from which callers are warned: a share such as 80%, or an amount" },
   { "at_soft", OTHER(REF("at_soft")), "changes to requests past soft" },
   { "at_limit", OTHER(REF("at_limit")), "changes to requests past the limit; otherwise they are refused" },
+  { "cached_input", OTHER(TEXT), "share of the input from the provider's prompt cache that counts, such as 10%; default 100%" },
   { "orphan", A_WORD(limit, orphan, orphan_words), "for a calendar's window: a reservation whose daemon was lost is charged or dropped" },
   { "away", OTHER(EITHER(ONE("\"deny\",\"allow\""), REF("away"))), "decision while Redis does not answer; default: on_failure.quota" },
 }},

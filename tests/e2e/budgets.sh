@@ -195,6 +195,25 @@ ask
 is "the input limit counts the request's tokens" "$status" 200
 ask
 is "the input limit does not count the response" "$status $(code)" "429 rate_limit_exceeded"
+# Each request has 500 tokens of input. 450 of them come from the provider's cache, so that 50 + 45 count.
+control '{"usage":{"prompt_tokens":500,"completion_tokens":5,"total_tokens":505,"prompt_tokens_details":{"cached_tokens":450}}}'
+as '{"sub":"ira","team":"reread"}'
+got=''
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do ask; settled; got+="$status "; done
+is "a tenth of cached input counts" "$got" "$(printf '200 %.0s' 1 2 3 4 5 6 7 8 9 10 11)429 "
+control '{"usage":{"input_tokens":50,"output_tokens":5,"cache_read_input_tokens":450}}'
+as '{"sub":"ivo","team":"reread"}'
+got=''
+for _ in 1 2 3 4; do
+	req POST /v1/messages -H "$auth" -H "$json" -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
+	settled
+	got+="$status "
+done
+is "a tenth counts in another API form" "$got" "200 200 200 200 "
+used 500 5
+as '{"sub":"ina","team":"reread"}'
+ask; settled; ask; settled; ask
+is "input that is not cached counts in full" "$status" 429
 as '{"sub":"oli","team":"out"}'
 used 9000 100
 ask m 100

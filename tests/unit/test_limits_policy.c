@@ -117,6 +117,12 @@ static const struct policy_mistake rows[] = {
 		H "limits:\n  - {name: a, tokens: 8, window: 1m, at_limit: {model: m, up_to: "
 		  "8}}\n",
 		":6:66: up_to: must be more than the limit" },
+	{ "cached input in a limit of output",
+		H "limits:\n  - {name: a, output_tokens: 8, window: 1m, cached_input: 10%}\n",
+		":6:45: cached_input: this limit counts no input tokens" },
+	{ "cached input as a fraction",
+		H "limits:\n  - {name: a, tokens: 8, window: 1m, cached_input: 0.1}\n",
+		":6:52: cached_input: a share such as 10%, from 0.01% to 100%, is expected" },
 	{ "an orphan of a rolling window",
 		H "limits:\n  - {name: a, tokens: 8, window: 1m, orphan: drop}\n",
 		":6:38: orphan: needs a calendar's window: other windows forget unsettled "

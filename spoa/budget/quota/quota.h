@@ -127,6 +127,8 @@ struct quota_dim {
 	 * it counts. */
 	const struct limit *of;
 	unsigned char counts;
+	/* the share of cached input that counts, in hundredths of a percent; 0: all of it */
+	uint16_t cached;
 };
 
 enum quota_result {

@@ -546,6 +546,7 @@ limits_dim(const struct limit *l, struct span values, bool burst, struct quota_d
 		.orphan = l->orphan == ORPHAN_DROP ? QUOTA_ORPHAN_DROP : QUOTA_ORPHAN_CHARGE,
 		.name = l->name,
 		.counts = (unsigned char)l->of,
+		.cached = (uint16_t)l->cached,
 	};
 	dim_key(d->key, l, burst, values);
 }
@@ -894,6 +895,7 @@ limits_keep_file(struct request *r)
  * counted since. */
 struct took {
 	uint64_t input, output;
+	uint64_t cached; /* the part of `input` that the provider read from its cache */
 };
 
 /* Returns the cost in nanodollars. If a part has no price, at least the reservation. */
@@ -942,6 +944,27 @@ vector_cost(const struct request *r, const struct quota_dim *d)
 	}
 }
 
+/* Returns the input that the provider reported as read from its cache. */
+static uint64_t
+cached_input(const struct exchange *x)
+{
+	return x->used_by == USED_SAID && x->used.cached_tokens > 0
+		       ? (uint64_t)x->used.cached_tokens
+		       : 0;
+}
+
+/* Returns the input tokens that count for this counter. */
+static uint64_t
+input_used(const struct took *t, const struct quota_dim *d)
+{
+	uint64_t cached = t->cached < t->input ? t->cached : t->input;
+
+	if (!d->cached || !cached)
+		return t->input;
+	unsigned __int128 part = (unsigned __int128)cached * d->cached;
+	return t->input - cached + (uint64_t)((part + SHARE_WHOLE - 1) / SHARE_WHOLE);
+}
+
 /* Returns the amount that a counter is charged in the end. */
 static uint64_t
 amount_used(const struct request *r, const struct took *t, const struct quota_dim *d)
@@ -955,10 +978,10 @@ amount_used(const struct request *r, const struct took *t, const struct quota_di
 	if (x->used_by <= USED_NOTHING)
 		return 0;
 	switch ((enum limit_of)d->counts) {
-	case LIMIT_INPUT_TOKENS: return t->input;
+	case LIMIT_INPUT_TOKENS: return input_used(t, d);
 	case LIMIT_OUTPUT_TOKENS: return t->output;
 	case LIMIT_USD: return spent_nanousd(r, t, d->n);
-	default: return t->input + t->output;
+	default: return input_used(t, d) + t->output;
 	}
 }
 
@@ -978,7 +1001,8 @@ exchange_settle(struct request *r, struct change *out)
 	bool kept = x->used_by == USED_RESERVED && limits_keep_file(r);
 	bool late = x->used_by == USED_RESERVED && r->found.tokens.late;
 	const struct took t = { (uint64_t)(late ? r->found.input_tokens : x->used.input_tokens),
-		(uint64_t)(late ? r->found.output_tokens : x->used.output_tokens) };
+		(uint64_t)(late ? r->found.output_tokens : x->used.output_tokens),
+		cached_input(x) };
 	r->found.file.kept = kept;
 	if (late && r->found.most_nanousd)
 		r->found.most_nanousd = spent_nanousd(r, &t, r->found.most_nanousd);
@@ -1003,7 +1027,7 @@ exchange_settle_attempt(struct request *r, struct buf *said, struct change *out)
 {
 	const struct exchange *x = r->x;
 	const struct took t = { (uint64_t)x->used.input_tokens,
-		(uint64_t)x->used.output_tokens };
+		(uint64_t)x->used.output_tokens, cached_input(x) };
 	char text[QUOTA_TEXT_MAX];
 	size_t n = 0, kept = 0;
 
@@ -1050,13 +1074,13 @@ exchange_took(struct request *r, struct attempt *a)
 {
 	const struct exchange *x = r->x;
 	const struct took t = { (uint64_t)x->used.input_tokens,
-		(uint64_t)x->used.output_tokens };
+		(uint64_t)x->used.output_tokens, cached_input(x) };
 
 	if (x->used_by <= USED_NOTHING)
 		return;
 	if (x->used_by == USED_RESERVED) {
 		const struct took most = { (uint64_t)r->found.input_tokens,
-			(uint64_t)r->found.output_tokens };
+			(uint64_t)r->found.output_tokens, 0 };
 		a->tokens = most.input + most.output;
 		a->nanousd = r->found.most_nanousd;
 		if (r->found.tokens.late && a->nanousd) /* the same condition as in

@@ -271,6 +271,14 @@ limit_terms(struct builder *b, const struct yaml_node *n, struct limit *l)
 	}
 	if ((c = yaml_get(n, "at_limit")))
 		l->at_limit = read_limit_change(b, c, SECTION_AT_LIMIT, l);
+	if ((c = yaml_get(n, "cached_input"))) {
+		if (l->of != LIMIT_TOKENS && l->of != LIMIT_INPUT_TOKENS)
+			diag_at(b->d, c->key,
+				"cached_input: this limit counts no input tokens: use it with "
+				"tokens, input_tokens or tokens_per_conversation");
+		else
+			limit_share(b, c, &l->cached);
+	}
 	if ((c = yaml_get(n, "orphan")) && !l->by_calendar)
 		diag_at(b->d, c->key,
 			"orphan: needs a calendar's window: other windows forget unsettled "
