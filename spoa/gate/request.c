@@ -344,6 +344,8 @@ request_let_go(struct request *r, struct arena *own)
 		.person = arena_dup(own, id->person),
 		.agent = arena_dup(own, id->agent),
 		.team = arena_dup(own, id->team),
+		.department = arena_dup(own, id->department),
+		.key_id = arena_dup(own, id->key_id),
 		.verified = id->verified };
 	keep_tags(r, own);
 	uint16_t *roles = r->found.roles ? new_roles(r, own) : NULL;

@@ -220,6 +220,20 @@ usage --by tag --json
 is "usage is summed by tag" "$(jq -c '[.rows[].tag] | sort' "$D/out")" '[null,"work"]'
 usage --by person --since 1h --until 2020-01-01 --json
 is "an earlier period has no usage" "$(jq -c '[.rows, .total.requests]' "$D/out")" '[[],0]'
+usage --by person --json
+persons=$(jq -c '[.rows[].cost_nanousd // 0] | add' "$D/out")
+usage --by key --json
+is "the costs of keys are those of persons" "$(jq -c '[.rows[] | select(.key) | .cost_nanousd // 0] | add' "$D/out")" "$persons"
+unlike "keys have costs" "$persons" '^(0|null)$'
+# The records of the generated journal, with which usage and console are tested, name the caller with no member that real
+# records lack (no agent calls here).
+"$B/tollgate" keygen "$D/made.key" >/dev/null 2>&1
+"$B/traffic" "$D/made" "$D/made.key" --records 20000 >/dev/null
+members() { cat "$@" | tr -d '\0' | jq -r 'select(.type == "decision" or .type == "completion") | .type as $t | {identity, usage, price, cost_nanousd} | paths(scalars) | map(if type == "number" then "[]" else . end) | join(".") | "\($t) \(.)"' | sort -u; }
+members "$D"/made/* >"$D/made.members"
+members "$D"/journal/* >"$D/real.members"
+is "made records have no such member that real records lack" \
+	"$(comm -23 "$D/made.members" "$D/real.members" | grep -v 'identity.agent$\|usage.reasoning_tokens$')" ""
 "$B/tollgate" usage --by person --redis "$REDIS" --json >"$D/redis" 2>"$D/err"
 usage --by person --json
 is "usage from the streams is the same" "$(jq -S .total "$D/redis")" "$(jq -S .total "$D/out")"

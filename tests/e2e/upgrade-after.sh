@@ -1,5 +1,5 @@
-# What an instance knows after `tollgate upgrade` of the other one: changes that were made there are in force, also if
-# Redis has lost its data.
+# After `tollgate upgrade`, the changes of the other instance are in force, also if Redis
+# has lost its data.
 # Once: HAProxy does not affect the result.
 . "$(dirname "$0")/lib.sh"
 . "$here/upgrade.bash"

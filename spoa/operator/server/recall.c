@@ -94,7 +94,7 @@ on_orphan(struct quota_orphan_of *o, struct span line)
 	static const char *const same[] = { "policy", "policy_version", "shadow", "observing",
 		"route", "target", "region", "about", "backend", "model", "tags",
 		"request_tags", NULL };
-	static const char *const who[] = { "method", "person", "agent", "team", NULL };
+	static const char *const who[] = { "method", "person", "agent", "team", "key", NULL };
 	enum { IDENTITY, PROMPT, CANDIDATES, ATTEMPTS, TARGET, MODEL, NANOUSD, N };
 	static const char *const names[] = { "identity", "prompt", "candidates", "attempts",
 		"target", "model", "reserved_nanousd", NULL };
