@@ -618,6 +618,14 @@ settle_word(struct reader *r, const struct note *n, const struct answer_row *row
 	return add_word(r, n);
 }
 
+static int
+settle_sequence(struct reader *r, const struct note *n, const struct answer_row *row)
+{
+	if (n->tok == JSON_NUMBER)
+		r->out->sequence = (struct answer_range){ n->start, n->end };
+	return settle_word(r, n, row);
+}
+
 /* The provider failed, so the whole response ends. */
 static void
 end_with_error(struct answer_document *d)
@@ -718,6 +726,7 @@ static int (*const settle_row[])(
 	[READ_WITHHELD] = settle_withheld,
 	[READ_SCHEMA] = settle_schema,
 	[READ_ERROR] = settle_error,
+	[READ_SEQUENCE] = settle_sequence,
 	[READ_OBJECT] = settle_object,
 	[READ_CALL] = NULL,
 };

@@ -95,6 +95,7 @@ struct answer_document {
 	/* between the quotes; the first ANSWER_MODELS */
 	struct answer_range models[ANSWER_MODELS];
 	size_t nmodels;
+	struct answer_range sequence; /* the event's number in the stream; empty: none */
 	bool error;
 	/* the name of a call is a list or object, which some clients convert to a string */
 	bool odd_call;

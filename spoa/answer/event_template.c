@@ -114,6 +114,8 @@ shift_document(const struct shift *s, struct arena *a, struct answer_document *d
 
 	d->hidden.at.start = shifted(s, d->hidden.at.start);
 	d->hidden.at.end = shifted(s, d->hidden.at.end);
+	d->sequence.start = shifted(s, d->sequence.start);
+	d->sequence.end = shifted(s, d->sequence.end);
 	for (size_t i = 0; i < d->nmodels; i++) {
 		struct answer_range *at = &d->models[i];
 		if (ok && i + 1 == d->nmodels && d->nmodels < ANSWER_MODELS) {

@@ -343,7 +343,7 @@ static const struct answer_row response_rows[] = {
 	CALLS("", EVENT, NULL, response_pieces),
 	/* an event "error" has its code and message beside the type */
 	ROW("type", READ_OBJECT),
-	ROW("sequence_number", READ_WORD),
+	ROW("sequence_number", READ_SEQUENCE),
 	ROW("event_id", READ_WORD),
 	ROW("obfuscation", READ_WORD),
 	ROW("item_id", READ_WORD),

@@ -40,6 +40,7 @@ enum answer_read {
 	READ_WITHHELD,
 	READ_SCHEMA, /* a JSON Schema: its names and permitted values are identifiers */
 	READ_ERROR,  /* if present, the provider failed */
+	READ_SEQUENCE, /* a READ_WORD: the number of the event in the stream */
 	READ_OBJECT, /* a READ_WORD; if the value is "error", the provider failed */
 	/* An object that is a call, or a part of a call. Rows with longer paths have the
 	 * name and the arguments. Only calls/ uses this row; the same path may have other

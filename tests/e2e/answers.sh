@@ -90,6 +90,20 @@ is "a denied stream ends with the rule's error" "$(sed -n 's/^data: //p' <<<"$de
 is "the denied stream has no normal end" "$(grep -c 'DONE\|finish_reason":"stop' <<<"$denied")" 0
 final is "the denied stream contains no part of the value" "$(grep -c '536-22\|"536' <<<"$denied")" 0
 is "the text before the value was forwarded" "$(text <<<"$denied" | cut -c 1-9)" 'well then'
+# OpenAI's Responses API numbers its events.
+numbered='data: {"type":"response.created","sequence_number":0,"response":{"id":"resp_1","status":"in_progress","output":[]}}'$'\n\n'
+n=1
+for piece in 'Hello. ' 'The card ' '4111 ' '1111 1111' ' 1111' ' is it'; do
+	numbered+="data: $(jq -cn --arg t "$piece" --argjson n $n '{type:"response.output_text.delta",sequence_number:$n,item_id:"msg_1",output_index:0,content_index:0,delta:$t}')"$'\n\n'
+	n=$((n + 1))
+done
+numbered+='data: {"type":"response.output_text.done","sequence_number":7,"item_id":"msg_1","output_index":0,"content_index":0,"text":"Hello. The card 4111 1111 1111 1111 is it"}'$'\n\n''data: {"type":"response.completed","sequence_number":8,"response":{"id":"resp_1","status":"completed","output":[]}}'$'\n\n'
+answer "$numbered" text/event-stream '{"chunk_ms":20}'
+events=$(post /v1/responses '{"model":"x","input":"hi","stream":true}' | sed -n 's/^data: //p')
+is "a stream from which events were taken has fewer events, numbered without holes" "$(jq -cs '[(map(.sequence_number) == [range(length)]), length < 9, (map(select(.type == "response.output_text.delta") | .delta) | add)]' <<<"$events")" '[true,true,"Hello. The card <CREDIT_CARD> is it"]'
+answer "${numbered/\"status\":\"in_progress\"/\"status\":\"in_progress\",\"background\":true}" text/event-stream
+events=$(post /v1/responses '{"model":"x","input":"hi","stream":true}' | sed -n 's/^data: //p')
+is "the numbers of a background response stay, because a client resumes by them" "$(jq -cs '[(map(.sequence_number) | last), length < 9]' <<<"$events")" '[8,true]'
 control '{}'
 is "a stream without findings ends normally" "$(post $chat "$(say 'all is well' ',"stream":true')" | tail -n 2 | head -n 1)" 'data: [DONE]'
 

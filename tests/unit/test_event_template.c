@@ -30,6 +30,7 @@ show(int err, const char *why, const struct answer_document *d, struct buf *out)
 		d->counts, d->ends.any, d->ends.all, (unsigned long long)d->ends.choices,
 		d->opaque_bytes, d->sealed_bytes, d->media);
 	show_slots(d->ends.slot, out);
+	buf_printf(out, " sequence %zu-%zu", d->sequence.start, d->sequence.end);
 	for (size_t i = 0; i < ANSWER_SLOTS; i++)
 		buf_printf(out, " %d", d->ends.numbered[i]);
 	for (size_t i = 0; i < d->ntexts; i++) {

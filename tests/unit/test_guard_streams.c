@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "answer/guard/guard_private.h"
+#include "base/ascii.h"
 #include "base/scoped.h"
 #include "support/answer_fix.h"
 #include "support/answer_run.h"
@@ -608,9 +609,80 @@ error_event_of_responses_has_the_next_number(void **state)
 		r.g, "content_policy_violation", SPAN_LIT("no"), SPAN_LIT("i"), false, &r.out);
 	unsigned number = 0;
 	const char *at = memmem(r.out.p, r.out.n, "\"sequence_number\":", 18);
-	if (!at || sscanf(at + 18, "%u", &number) != 1 || number < 2 || number > 4)
+	if (!at || sscanf(at + 18, "%u", &number) != 1 || number != 3)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&r.out)));
 	guard_rig_close(&r);
+}
+
+/* ---- numbers of events ---- */
+
+#define NUMBERED(type, n, more) "data: {\"type\":\"" type "\",\"sequence_number\":" n more "}\n\n"
+#define PIECE(n, slot, text) NUMBERED("response.output_text.delta", n, ",\"output_index\":" slot ",\"content_index\":0,\"delta\":\"" text "\"")
+#define HELD_PIECES(slot) \
+	PIECE("2", slot, "Call 536-") PIECE("3", slot, "22-") PIECE("4", slot, "1840 or 219-") PIECE("5", slot, "09-9999")
+#define TEXT_DONE(n) \
+	NUMBERED("response.output_text.done", n, ",\"output_index\":0,\"content_index\":0,\"text\":\"Call 536-22-1840 or 219-09-9999\"")
+#define COMPLETED(n) NUMBERED("response.completed", n, ",\"response\":{\"status\":\"completed\"}")
+
+/* The stream, and the numbers that its events have afterwards. */
+static const struct {
+	const char *name, *in, *want;
+} numbered[] = {
+	{ "an event that is held whole leaves no hole",
+		NUMBERED("response.created", "0", ",\"response\":{\"background\":false}")
+		NUMBERED("response.in_progress", "1", ",\"response\":{}") HELD_PIECES("0") TEXT_DONE("6") COMPLETED("7"),
+		"0 1 2 3 4 " },
+	{ "an event that is added repeats no number",
+		NUMBERED("response.created", "0", ",\"response\":{}") PIECE("1", "0", "Hello there. All is fine today, so 536-22-18") TEXT_DONE("2") COMPLETED("3"),
+		"0 1 2 3 4 " },
+	{ "numbers stay if nothing is taken out",
+		NUMBERED("response.created", "0", ",\"response\":{}") PIECE("2", "0", "fine. ") PIECE("5", "0", "good. ") COMPLETED("9"), "0 2 5 9 " },
+	{ "a client resumes a background response by the provider's numbers",
+		NUMBERED("response.created", "0", ",\"response\":{\"background\": true}")
+		NUMBERED("response.in_progress", "1", ",\"response\":{}") HELD_PIECES("0") TEXT_DONE("6") COMPLETED("7"),
+		NULL },
+	{ "and goes on by them", NUMBERED("response.in_progress", "1", ",\"response\":{}") HELD_PIECES("0") TEXT_DONE("6") COMPLETED("7"), NULL },
+};
+
+static void
+put_numbers(struct span of, struct buf *out)
+{
+	static const struct span member = SPAN_LIT("\"sequence_number\":");
+	const char *at;
+
+	while ((at = memmem(of.p, of.n, member.p, member.n))) {
+		of = span_cut(of, (size_t)(at - of.p) + member.n, of.n);
+		buf_printf(out, "%.*s ", (int)span_past(of, 0, is_digit), of.p);
+	}
+}
+
+static void
+events_are_numbered_without_holes(void **state)
+{
+	static const struct answer_case c = { "", REDACT,
+		"openai", "/v1/responses", SSE, "", "" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(numbered); i++)
+		for (size_t cut = 0; cut <= strlen(numbered[i].in); cut += 7) {
+			struct span in = span_str(numbered[i].in);
+			struct guard_rig r;
+			SCOPED_BUF(was, 0);
+			SCOPED_BUF(is, 0);
+			guard_rig_load(&r, &c);
+			r.plan.endpoint = "responses";
+			guard_rig_begin(&r, &c);
+			guard_rig_feed(&r, span_cut(in, 0, cut));
+			guard_rig_feed(&r, span_cut(in, cut, in.n));
+			guard_rig_end(&r);
+			put_numbers(in, &was);
+			put_numbers(buf_view(&r.out), &is);
+			bool right = numbered[i].want ? span_is(buf_view(&is), numbered[i].want)
+						      : memmem(r.out.p + r.out.start, r.out.n, "\"sequence_number\":7", 19) && is.n < was.n;
+			if (r.got || !right)
+				fail_msg("%s: %d %.*s\n%.*s", numbered[i].name, r.got, SPAN_ARG(buf_view(&is)), SPAN_ARG(buf_view(&r.out)));
+			guard_rig_close(&r);
+		}
 }
 
 /* ---- Gemini Live ---- */
@@ -735,6 +807,7 @@ main(void)
 		cmocka_unit_test(array_is_closed_once),
 		cmocka_unit_test(cohere_stream_gets_coheres_error),
 		cmocka_unit_test(error_event_of_responses_has_the_next_number),
+		cmocka_unit_test(events_are_numbered_without_holes),
 		cmocka_unit_test(live_events_are_unchanged_or_denied),
 		cmocka_unit_test(usage_of_a_live_turn_is_counted_once),
 	};

@@ -85,6 +85,7 @@ struct channel {
 	 * was at `carrier_at`. Text that is held back is sent in such an event. */
 	struct buf carrier;
 	size_t carrier_at;
+	struct answer_range carrier_number; /* its sequence number; empty: none */
 	struct buf carrier_type;
 	bool carrier_marked;
 };
@@ -188,6 +189,14 @@ struct guard {
 			 * none */
 			denied_call;
 	};
+
+	/* guard_stream.c: sequence numbers of the events that are sent */
+	struct {
+		uint64_t next; /* the number after that of the last event sent */
+		bool begun;    /* an event had a number */
+		bool kept;     /* the numbers stay, since the client resumes the stream by them */
+		bool moved;    /* an event was taken out or added, so later numbers differ */
+	} numbers;
 
 	/* guard_channel.c */
 	LIST_HEAD(, channel) channels;

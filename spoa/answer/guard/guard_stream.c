@@ -15,7 +15,7 @@
  * guard_channel.c) and sends it with the edits (guard_pass_edited()). An event whose text is
  * held back completely is not sent. keep_carriers() keeps, per channel, an event without text.
  * The text that is held back is added to the channel's next event, or guard_channel_say() sends
- * it in the kept event before the channel ends.
+ * it in the kept event before the channel ends. Later events get other sequence numbers then.
  *
  * A call is judged when it ends, by the rules with `phase: tool`, before its event is read, or
  * before a whole response is read (guard_calls_whole()). calls/ holds the calls and asks
@@ -34,7 +34,11 @@
 #include "policy/route.h"
 #include "policy/verdict/tool.h"
 
-enum { SAID_ONCE = 16 };
+enum {
+	SAID_ONCE = 16,
+	/* edits beside those of texts: the models' names, hidden usage, the sequence number */
+	OWN_EDITS = ANSWER_MODELS + 2,
+};
 
 /* The edits of an event. */
 struct edited {
@@ -124,6 +128,77 @@ edit(struct guard *g, const struct call *c, const struct tool_verdict *v, struct
 	return (int)g->failed;
 }
 
+/* ---- sequence numbers ---- */
+
+/* The events of OpenAI's Responses API are numbered without gaps, and clients may check that. If
+ * an event is taken out or added, later events get the number after that of the event sent
+ * before. The numbers stay in a stream that a client can resume at a number: one of a background
+ * response, and one that is resumed, which does not begin with the response's creation. */
+
+static bool
+number_is_kept(const struct answer_document *d, struct span event, uint64_t number)
+{
+	static const struct span background[] = { SPAN_LIT("\"background\":true"),
+		SPAN_LIT("\"background\": true") };
+
+	if (!span_is(d->type, "response.created") && number)
+		return true;
+	return memmem(event.p, event.n, background[0].p, background[0].n) ||
+	       memmem(event.p, event.n, background[1].p, background[1].n);
+}
+
+/* Reads the event's number. Returns false if it has none. */
+static bool
+read_event_number(struct guard *g, const struct answer_document *d, struct span event, uint64_t *is)
+{
+	const struct answer_range *at = &d->sequence;
+
+	if (at->end == at->start || span_u64(span_cut(event, at->start, at->end), is))
+		return false;
+	if (!g->numbers.begun)
+		g->numbers.kept = number_is_kept(d, event, *is);
+	g->numbers.begun = true;
+	if (!g->numbers.moved)
+		g->numbers.next = *is;
+	return true;
+}
+
+/* Adds the edit of the event's number, if it is sent with another one. Returns the number of
+ * edits. */
+static size_t
+renumber(struct guard *g, const struct answer_document *d, struct span event, struct splice *v,
+	size_t n)
+{
+	uint64_t is, to;
+
+	if (!read_event_number(g, d, event, &is) || (to = g->numbers.next++) == is)
+		return n;
+	struct span with = arena_printf(&g->work, "%llu", (unsigned long long)to);
+	return put_over(&d->sequence, with, v, n);
+}
+
+/* Notes that the event is not sent. */
+static void
+skip_number(struct guard *g, const struct answer_document *d, struct span event)
+{
+	uint64_t is;
+
+	if (read_event_number(g, d, event, &is))
+		g->numbers.moved |= !g->numbers.kept;
+}
+
+/* Returns the offset of a byte after the edits that precede it. */
+static size_t
+moved_by(const struct splice *v, size_t n, size_t at)
+{
+	size_t to = at;
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i].start < at)
+			to += v[i].with.n - (v[i].end - v[i].start);
+	return to;
+}
+
 /* Writes the edits that remove all channels' texts, which have been sent, and all that was
  * replaced. The event's edits are in the order of its texts. Returns the number of edits. */
 static size_t
@@ -187,13 +262,23 @@ guard_channel_say(struct channel *c, struct buf *out)
 		return g->failed;
 	if (!carrier.n || buf_failed(&c->carrier))
 		return guard_fail(g, GUARD_BROKEN, "an event is too long to be rewritten");
+	SCOPED_BUF(text, 0);
+	SCOPED_BUF(number, 0);
 	SCOPED_BUF(b, 0);
-	buf_span(&b, span_cut(carrier, 0, c->carrier_at));
-	buf_json(&b, buf_view(&c->out));
-	buf_span(&b, span_cut(carrier, c->carrier_at, carrier.n));
-	int err = buf_failed(&b) ? ERR_NOMEM
-				 : frame_write(&g->writer, buf_view(&c->carrier_type),
-					   buf_view(&b), out);
+	struct splice v[2];
+	size_t n = 0;
+	buf_json(&text, buf_view(&c->out));
+	v[n++] = (struct splice){ c->carrier_at, c->carrier_at, buf_view(&text) };
+	const struct answer_range *at = &c->carrier_number;
+	if (at->end > at->start && !g->numbers.kept) {
+		g->numbers.moved = true;
+		buf_printf(&number, "%llu", (unsigned long long)g->numbers.next++);
+		v[n++] = (struct splice){ at->start, at->end, buf_view(&number) };
+	}
+	int err = buf_failed(&text) || buf_failed(&number) || splice_apply(carrier, v, n, &b)
+			  ? ERR_NOMEM
+			  : frame_write(&g->writer, buf_view(&c->carrier_type), buf_view(&b),
+				    out);
 	buf_clear(&c->out);
 	return err ? guard_no_memory(g) : g->failed;
 }
@@ -401,10 +486,9 @@ keep_carriers(struct guard *g, const struct event *ev, struct edited *e)
 			e->once = all > n;
 			n = all;
 		}
-		c->carrier_at = d->texts[own].start;
-		for (size_t i = 0; i < n; i++)
-			if (v[i].start < d->texts[own].start)
-				c->carrier_at += v[i].with.n - (v[i].end - v[i].start);
+		c->carrier_at = moved_by(v, n, d->texts[own].start);
+		c->carrier_number = (struct answer_range){ moved_by(v, n, d->sequence.start),
+			moved_by(v, n, d->sequence.end) };
 		buf_clear(&c->carrier);
 		buf_clear(&c->carrier_type);
 		if (splice_apply(ev->frame.data, v, n, &c->carrier))
@@ -422,7 +506,7 @@ guard_run_texts(struct guard *g, struct event *ev, struct edited *e)
 	const struct answer_document *d = &ev->d;
 
 	e->splices = arena_array(
-		&g->work, d->ntexts + d->nwithheld + 1 + ANSWER_MODELS, sizeof(*e->splices));
+		&g->work, d->ntexts + d->nwithheld + OWN_EDITS, sizeof(*e->splices));
 	e->silent = true;
 	guard_place_event(g);
 	if (!e->splices)
@@ -463,13 +547,13 @@ static enum guard_result
 guard_pass_edited(struct guard *g, const struct frame *f, const struct answer_document *d,
 	const struct edited *e, struct buf *out)
 {
-	struct splice few[1 + ANSWER_MODELS], *v = e->n ? e->splices : few, *led;
+	struct splice few[OWN_EDITS], *v = e->n ? e->splices : few, *led;
 	size_t n = e->n, nled;
 
 	/* an event with usage alone is not sent; counts beside text were not requested by us */
 	if (g->plan.hide_usage && d->hidden.counts && d->hidden.no_choices)
 		return g->failed;
-	if (g->plan.lead && (nled = guard_lead(g, f->data, n + 1 + ANSWER_MODELS, &led))) {
+	if (g->plan.lead && (nled = guard_lead(g, f->data, n + OWN_EDITS, &led))) {
 		n = guard_put_all(v, n, led, nled);
 		v = led;
 	}
@@ -478,6 +562,7 @@ guard_pass_edited(struct guard *g, const struct frame *f, const struct answer_do
 	n = guard_rename(g, d, v, n);
 	if (!d->hidden.counts)
 		n = hide_usage(g, d, v, n);
+	n = renumber(g, d, f->data, v, n);
 	SCOPED_BUF(b, 0);
 	int err = n ? splice_apply(f->data, v, n, &b) : 0;
 	struct span now = n ? buf_view(&b) : f->data;
@@ -637,8 +722,10 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 		if (guard_judge(g, ANSWER_BLOCK))
 			return g->failed;
 	}
-	if (drop || (e.said && e.silent && !e.once && !d->marked && !d->ends.any))
+	if (drop || (e.said && e.silent && !e.once && !d->marked && !d->ends.any)) {
+		skip_number(g, d, f->data);
 		return g->failed;
+	}
 	return guard_pass_edited(g, f, d, &e, out);
 }
 
@@ -1175,6 +1262,7 @@ one_frame(struct guard *g, int r, struct frame *f, struct buf *out)
 			guard_queue_end(g, out) || guard_message_unread(g, guard_long_message) ||
 			guard_unread(g, f->raw.n, "an event is longer than the gateway holds"))
 			return g->failed;
+		g->numbers.next += f->over_begins; /* its own number stays */
 		frame_pass(&g->writer, f, out);
 	} else if (f->has_data ? span_is(span_trim(f->data, " \t\r\n"), "[DONE]")
 			       : g->frames.kind == FRAMES_ARRAY &&
@@ -1252,7 +1340,8 @@ guard_say_error(struct guard *g, const char *code, struct span message, struct s
 		else
 			dialect_stream_error(
 				g->plan.dialect, g->plan.endpoint, code, message, id, &event);
-		answer_number_error(buf_view(&event), g->report.events, out);
+		answer_number_error(buf_view(&event),
+			g->numbers.begun ? g->numbers.next : g->report.events, out);
 		return;
 	}
 	if (g->plan.mcp && g->frames.kind == FRAMES_LINES) {
