@@ -26,6 +26,15 @@ utf8_before(const char *p, size_t at)
 		i--;
 	return i;
 }
+/* Returns true if a Latin letter beyond ASCII begins at `at`: U+00C0 to U+027F, U+1E00 to U+1EFF. */
+static inline bool
+utf8_latin_at(struct span s, size_t at)
+{
+	unsigned char c = (unsigned char)s.p[at];
+	unsigned char next = at + 1 < s.n ? (unsigned char)s.p[at + 1] : 0;
+
+	return (c >= 0xC3 && c <= 0xC9) || (c == 0xE1 && next >= 0xB8 && next <= 0xBB);
+}
 /* Returns the code point of the valid sequence of `len` bytes at p. */
 static inline uint32_t
 utf8_value(const char *p, size_t len)

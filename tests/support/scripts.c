@@ -49,7 +49,7 @@ const struct script scripts[SCRIPTS] = {
 		"අද රැස්වීම ප\u200Dරස්වරු තුනට මාරු කර ඇත. ශ්\u200Dරී ලංකාවේ ලේඛන කල් තබා සූදානම් කරන්න." },
 	{ "ethiopic", "ላክ", "ወይም ደውል", "፣", "።",
 		"የዛሬው ስብሰባ ከሰዓት በኋላ ወደ ሦስት ሰዓት ተዛውሯል። እባክዎ ሰነዶቹን አስቀድመው ያዘጋጁ፡ አመሰግናለሁ።" },
-	{ "latin", "envoyez à", "où appelez", ";", "…",
+	{ "latin", "envoyez à ", " où appelez", " · ", "…",
 		"Die Be\u00ADspre\u00ADchung wurde auf fünfzehn Uhr ver\u00ADscho\u00ADben. Bit\u00ADte be\u00ADrei\u00ADten Sie die Un\u00ADter\u00ADla\u00ADgen vor. Cảm ơn quý vị." },
 	{ "emoji", "📧", "📞", "✉\uFE0F", "❤\uFE0F",
 		"👩\u200D💻 👨\u200D👩\u200D👧\u200D👦 ❤\uFE0F\u200D🔥 1\uFE0F\u20E3 ☀\uFE0F 🏳\uFE0F\u200D🌈 🏴\U000E0067\U000E0062\U000E0073\U000E0063\U000E0074\U000E007F 👍🏽 ✈\uFE0F ☎\uFE0E" },

@@ -15,12 +15,13 @@
 #include "base/ascii.h"
 #include "base/bits.h"
 #include "base/effort.h"
+#include "base/utf8.h"
 #include "scan/detect/context/context_index.h"
 #include "scan/detect/prefilter/starts.h"
 
 /* Returns true if the byte before `at` belongs to an ASCII letter or to a letter of U+00C0 to
  * U+1FFF, which the first byte of its UTF-8 shows. Han, kana and punctuation are boundaries of
- * words. */
+ * words, and for a word in ASCII, all letters that are not Latin. */
 static bool
 letter_before(struct span t, size_t at)
 {
@@ -29,7 +30,8 @@ letter_before(struct span t, size_t at)
 		if (c < 0x80)
 			return i == at && is_alpha((char)c);
 		if (c >= 0xC0)
-			return c >= 0xC3 && c <= 0xE1;
+			return c >= 0xC3 && c <= 0xE1 &&
+			       (at >= t.n || is_high(t.p[at]) || utf8_latin_at(t, i - 1));
 	}
 	return false;
 }
@@ -60,7 +62,8 @@ ends_word(struct span t, size_t at, size_t n)
 {
 	enum { STEM = 10 };
 
-	if (at >= t.n || !letter_at(t, at))
+	if (at >= t.n || !letter_at(t, at) ||
+		(is_high(t.p[at]) && !is_high(t.p[at - 1]) && !utf8_latin_at(t, at)))
 		return true;
 	if (is_high(t.p[at - 1])) {
 		/* Latin, Greek, Cyrillic and Armenian (U+00C0 to U+058F) have case. Other scripts

@@ -23,6 +23,8 @@ struct normaliser {
 	size_t at;	  /* the text before this offset was handled */
 	size_t token_end; /* end of the token that was judged last */
 	bool token_mixed;
+	size_t word_end; /* end of the run of letters that was judged last */
+	bool word;	 /* the run is a word of its script */
 	size_t tags_end; /* end of the row of tags that was judged last */
 	enum tags tags;
 	bool string; /* the command string of a terminal sequence has begun */
@@ -234,6 +236,51 @@ ends_address(const struct normaliser *p, size_t at)
 	       span_past(span_cut(p->t, dot + 1, at), 0, is_alpha) == at - dot - 1;
 }
 
+/* Returns true if the letter at `at` is in a word of another script that stands directly before or
+ * after ASCII, as in "почтаjane@example.com". Letters in disguise stand between ASCII, or all of
+ * them look like ASCII. */
+static bool
+is_in_word(struct normaliser *p, size_t at)
+{
+	enum { WORD_MOST = 64 };
+	size_t from = at, to = at;
+
+	if (at < p->word_end)
+		return p->word;
+	while (from > 0 && at - from < WORD_MOST && is_high(p->t.p[from - 1]))
+		from--;
+	while (to < p->t.n && to - at < WORD_MOST && is_high(p->t.p[to]))
+		to++;
+	p->word_end = to;
+	p->word = false;
+	effort_add(16 * (to - from));
+	if (prev_is(p, from, is_alnum) && next_is(p, to, is_alnum))
+		return false;
+	for (size_t i = from, n = 1; i < to && !p->word; i += n) {
+		bool valid;
+		uint32_t cp = fold_decode(p->t.p + i, to - i, &n, &valid);
+		n = n ? n : 1;
+		p->word = valid && fold_char(cp).kind == FOLD_NONE && cp >= 0x370 && cp < 0x600;
+	}
+	return p->word;
+}
+
+/* Returns true if a figure is on a side of a dash or a space that ends at `to`. The dashes of
+ * sentences join figures, but are no part of a token. */
+static bool
+is_between_values(const struct normaliser *p, size_t at, size_t to)
+{
+	bool high = (next_is(p, to, is_high) && !is_foldable(p, to)) ||
+		    (prev_is(p, at, is_high) && !is_foldable(p, utf8_before(p->t.p, at)));
+	bool sentence = to - at == 3 && (!memcmp(p->t.p + at, "\xE2\x80\x93", 3) ||
+						!memcmp(p->t.p + at, "\xE2\x80\x94", 3));
+	bool spaced = prev_is(p, at, is_space) || next_is(p, to, is_space);
+
+	return !high && !(sentence && !spaced &&
+				(!(prev_is(p, at, is_digit) || prev_is(p, at, is_high)) ||
+					!(next_is(p, to, is_digit) || next_is(p, to, is_high))));
+}
+
 static void
 dash_space_dot(struct normaliser *p, size_t to, struct folded f)
 {
@@ -247,6 +294,8 @@ dash_space_dot(struct normaliser *p, size_t to, struct folded f)
 		       (at < 2 || !is_alnum(p->t.p[at - 2]) || to + 1 >= p->t.n ||
 			       !is_alnum(p->t.p[to + 1]));
 
+	if (f.kind == FOLD_DASH && !is_between_values(p, at, to))
+		return;
 	/* A full stop of another script between ASCII and that script ends a sentence. */
 	if (f.kind == FOLD_DOT && prev_is(p, at, is_alnum) &&
 		((next_is(p, to, is_high) && p->t.p[to] != '\xEF') || ends_address(p, at)))
@@ -375,7 +424,7 @@ edit_character(struct normaliser *p)
 					prev_is(p, at, is_digit) ? EDIT_HIDE : EDIT_TYPO);
 			break;
 		case FOLD_LIKE:
-			if (mixed_scripts(p, at))
+			if (mixed_scripts(p, at) && !is_in_word(p, at))
 				edit_as(p, to, f, EDIT_HIDE);
 			break;
 		case FOLD_DASH:

@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 
 #include "base/among.h"
+#include "base/utf8.h"
 #include "scan/detect/validate/check.h"
 
 /* ---- IP_ADDRESS ---- */
@@ -249,7 +250,7 @@ check_ip_special(struct candidate *c)
 
 enum { LOCAL_MAX = 64 };
 
-/* Returns true if a character belongs to a script of U+0800 and above, to which Latin letters
+/* Returns true if a character belongs to a script of U+0370 and above, to which Latin letters
  * (U+1E00 to U+1EFF) do not belong, or to the signs U+0080 to U+00BF. */
 static bool
 is_of_far_script(struct span t, size_t at)
@@ -257,18 +258,19 @@ is_of_far_script(struct span t, size_t at)
 	unsigned char lead = (unsigned char)t.p[at];
 	unsigned char next = at + 1 < t.n ? (unsigned char)t.p[at + 1] : 0;
 
-	return lead == 0xC2 || (lead >= 0xE0 && !(lead == 0xE1 && next >= 0xB8 && next <= 0xBB));
+	return lead == 0xC2 || (lead == 0xCD && next >= 0xB0) ||
+	       (lead >= 0xCE && !utf8_latin_at(t, at));
 }
 
-/* Returns where the local part that ends at `at` begins: after the last character of a script
- * that does not separate words. */
+/* Returns where the local part that ends at `at` begins: after the last character of another
+ * script, if there is ASCII after it and in the domain. */
 static size_t
 local_begin(struct span t, size_t start, size_t at)
 {
 	size_t from = start;
-	bool ascii = false;
+	bool ascii = false, domain = at + 1 < t.n && !is_high(t.p[at + 1]);
 
-	for (size_t i = at; i > start; i--)
+	for (size_t i = at; domain && i > start; i--)
 		ascii |= !is_high(t.p[i - 1]);
 	for (size_t i = start; ascii && i < at; i++)
 		if (is_of_far_script(t, i)) {
@@ -297,13 +299,13 @@ static void
 cut_at_alphabet(struct span *s)
 {
 	for (size_t i = 1; i < s->n; i++) {
-		unsigned char lead = (unsigned char)s->p[i];
-		if (!is_high(s->p[i]) || (lead & 0xC0) == 0x80 || (lead >= 0xC3 && lead <= 0xC9) ||
-			(lead == 0xE1 && i + 1 < s->n && (unsigned char)s->p[i + 1] >= 0xB8 &&
-				(unsigned char)s->p[i + 1] <= 0xBB))
+		if (!is_high(s->p[i]) || ((unsigned char)s->p[i] & 0xC0) == 0x80 ||
+			utf8_latin_at(*s, i))
 			continue;
 		size_t label = span_behind(span_cut(*s, 0, i), '.');
-		if (label && i - label >= 2 && span_past(*s, label, is_alpha) == i) {
+		bool ace = i - label > 4 &&
+			   span_ieq(span_cut(*s, label, label + 4), SPAN_LIT("xn--"));
+		if (label && i - label >= 2 && (ace || span_past(*s, label, is_alpha) == i)) {
 			s->n = i;
 			return;
 		}

@@ -11,6 +11,7 @@
 #include "base/among.h"
 #include "base/ascii.h"
 #include "base/effort.h"
+#include "base/utf8.h"
 #include "scan/detect/validate/check.h"
 #include "scan/detect/validate/value_memo.h"
 
@@ -280,18 +281,33 @@ ends_bare(struct span t, size_t i, bool lone)
 	}
 }
 
+/* Returns true if the character at i ends a value in ASCII: a letter of another script than Latin
+ * or a sign of one, a dash. Signs of keyboards may be in passwords: £, §, €. */
+static bool
+ends_alphabet(struct span t, size_t i)
+{
+	unsigned char c = (unsigned char)t.p[i];
+	unsigned char next = i + 1 < t.n ? (unsigned char)t.p[i + 1] : 0;
+
+	if (c == 0xC2) /* a no-break space, « · » */
+		return next == 0xA0 || next == 0xAB || next == 0xB7 || next == 0xBB;
+	return c >= 0xCA && !utf8_latin_at(t, i) && !(c == 0xE2 && next == 0x82); /* currencies */
+}
+
 /* Returns the end of the value without quotes that begins at c->start, at most `stop`. */
 static size_t
 bare_end(const struct candidate *c, size_t stop, bool lone)
 {
 	struct value_memo *m = &c->memo->values;
 	size_t at = c->start;
+	bool ascii = at < c->text.n && !is_high(c->text.p[at]);
 
 	if (m->bare.lone != lone || at < m->bare.from || at > m->bare.to) {
 		m->bare.from = m->bare.to = at;
 		m->bare.lone = lone;
 	}
-	for (at = m->bare.to; at < stop && !ends_bare(c->text, at, lone);)
+	for (at = m->bare.to; at < stop && !ends_bare(c->text, at, lone) &&
+			     !(ascii && is_high(c->text.p[at]) && ends_alphabet(c->text, at));)
 		at++;
 	effort_add(2 * (at - m->bare.to));
 	m->bare.to = at;
