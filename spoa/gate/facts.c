@@ -35,6 +35,7 @@ request_facts(struct request *r, struct policy_facts *f)
 		.bytes = (int64_t)r->in.raw.n,
 		.injection = r->found.injection,
 		.evasion = r->found.evasion,
+		.invisible = r->found.invisible,
 		.data = r->found.data,
 		.call = r->found.message ? &r->found.message->call : NULL,
 		.told = &r->found.offer.told,

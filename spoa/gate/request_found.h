@@ -123,6 +123,7 @@ struct request_found {
 	/* the class whose recognizer did not reply; NULL: no class that a rule reads */
 	const struct policy_class *unclassified_by;
 	bool evasion; /* the condition prompt.evasion */
+	size_t invisible; /* the condition prompt.invisible */
 	/* credentials in the overlay: HIT_CREDENTIAL */
 	size_t ncredentials;
 	/* signed blocks of reasoning: how many were removed, and how many stay although they

@@ -26,6 +26,7 @@
 	X(V_PROMPT_BYTES,        "prompt.bytes",        CEL_INT,    CEL_DYN) \
 	X(V_PROMPT_INJECTION,    "prompt.injection",    CEL_DOUBLE, CEL_DYN) \
 	X(V_PROMPT_EVASION,      "prompt.evasion",      CEL_BOOL,   CEL_DYN) \
+	X(V_PROMPT_INVISIBLE,    "prompt.invisible",    CEL_INT,    CEL_DYN) \
 	X(V_MODEL_NAME,          "model.name",          CEL_STRING, CEL_DYN) \
 	X(V_ROUTE_NAME,          "route.name",          CEL_STRING, CEL_DYN) \
 	X(V_REQUEST_METHOD,      "request.method",      CEL_STRING, CEL_DYN) \

@@ -291,6 +291,34 @@ obfuscation_is_recorded_as_its_own_fact(void **state)
 	stage_down(&s);
 }
 
+/* A text of tags is counted in conditions and in the record, the spelling of Persian is not. */
+static void
+invisible_characters_are_counted(void **state)
+{
+	struct stage s;
+	struct call c;
+
+	(void)state;
+	stage_up(&s, ROUTES "rules: [{name: unseen, when: 'prompt.invisible > 2', deny: true}]\n"
+			    "default: permit\n");
+	call_do(&s,
+		&(struct note){ .person = "alice",
+			.body = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":"
+				"\"hi\\udb40\\udc41\\udb40\\udc42\\udb40\\udc43\"}]}" },
+		&c);
+	assert_string_equal(call_var(&c, "status"), "403");
+	assert_string_equal(call_var(&c, "rule"), "unseen");
+	assert_string_equal(stage_field(0, "invisible"), "3");
+	call_do(&s,
+		&(struct note){ .person = "alice",
+			.body = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":"
+				"\"می\u200Cشود می\u200Cشود می\u200Cشود\"}]}" },
+		&c);
+	assert_string_equal(call_var(&c, "decision"), "permit");
+	assert_string_equal(stage_field(1, "invisible"), "");
+	stage_down(&s);
+}
+
 /* A record always has a length that can be written, whatever the caller sends. */
 static void
 record_is_never_too_long_to_be_written(void **state)
@@ -480,6 +508,7 @@ main(void)
 		cmocka_unit_test(finding_in_an_unmatched_host_is_not_recorded),
 		cmocka_unit_test(finding_in_a_model_name_is_not_recorded),
 		cmocka_unit_test(obfuscation_is_recorded_as_its_own_fact),
+		cmocka_unit_test(invisible_characters_are_counted),
 		cmocka_unit_test(record_is_never_too_long_to_be_written),
 		cmocka_unit_test(record_names_what_was_searched),
 		cmocka_unit_test(path_with_a_value_is_not_recorded),

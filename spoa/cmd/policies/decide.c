@@ -302,7 +302,7 @@ decide_result(struct request *r)
 		json_object_set_new(
 			o, "translated_to", json_string(form_name(r->found.form->to)));
 	json_object_update_new(o,
-		json_pack("{so so so* so* so* so* so* so* so* ss* so* so*}", "classes",
+		json_pack("{so so so* so* so* so* so* so* so* ss* so* so* so*}", "classes",
 			classes_json(r), "findings", findings_json(r), "signed_reasoning",
 			reasoning, "hidden_tools",
 			r->found.offer.hidden ? json_integer((json_int_t)r->found.offer.hidden)
@@ -310,7 +310,9 @@ decide_result(struct request *r)
 			"mentions", decide_unless_empty(mentions_json(r)), "injection",
 			p->scores ? json_real(r->found.injection) : NULL, "injection_reason",
 			pattern ? json_sprintf("pattern:%s", pattern) : NULL, "evasion",
-			r->found.evasion ? json_true() : NULL, "recognisers",
+			r->found.evasion ? json_true() : NULL, "invisible",
+			r->found.invisible ? json_integer((json_int_t)r->found.invisible) : NULL,
+			"recognisers",
 			r->scan.nrecognitions ? recognizers_json(r) : NULL, "shadow", shadow,
 			"body",
 			sent && r->out.sends == SENDS_REWRITTEN

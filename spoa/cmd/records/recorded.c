@@ -457,6 +457,7 @@ recorded_read(
 	out->facts.conversation = record_span(record, RF_REQUEST_CONVERSATION);
 	out->facts.injection = json_number_value(record_get(record, RF_INJECTION));
 	out->facts.evasion = json_is_true(record_get(record, RF_EVASION));
+	out->facts.invisible = (size_t)record_int(record, RF_INVISIBLE);
 	if (clock_parse(out->decided_at, strlen(out->decided_at), &out->facts.now_wall_ns) <
 			0 ||
 		!read_identity(out, record, a) || !read_recorded_body(out, record, a))

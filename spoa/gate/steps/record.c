@@ -1311,6 +1311,7 @@ record_decision(struct request *r, struct buf *b)
 		put_str(b, RF_PLACEHOLDERS, span_str(kept[r->found.kept.state]));
 	put_count(b, RF_CREDENTIALS, r->found.ncredentials);
 	put_flag(b, RF_EVASION, r->found.evasion);
+	put_count(b, RF_INVISIBLE, r->found.invisible);
 	put_flag(b, RF_CLASSIFIER_FAILED, r->found.search != SEARCH_WHOLE);
 	record_recognitions(r, b);
 	put_flag(b, RF_LOW_CONFIDENCE,

@@ -17,6 +17,7 @@
 #include "base/scoped.h"
 #include "policy/policy.h"
 #include "scan/inject/inject.h"
+#include "scan/text/invisible.h"
 #include "scan/text/marked.h"
 #include "scan/text/mention.h"
 #include "scan/text/needles.h"
@@ -761,6 +762,9 @@ scan_window(
 	if (!err)
 		err = find_in_segment(r, mine, s, said, &opt, &r->arena, &found);
 	r->found.evasion |= found.evasion && !is_stretch(r, s);
+	/* the text that windows share counts once */
+	if (!is_stretch(r, s))
+		r->found.invisible += invisible_count(said, w.base ? w.seen - w.base : 0);
 	if (!err || err == ERR_LIMIT)
 		score_injection(r, s, said);
 	if (!err)

@@ -487,7 +487,7 @@ static void
 check_ocr(struct builder *b, const struct yaml_node *n, const struct rule *r)
 {
 	static const enum policy_slot later[] = { V_PROMPT_CLASSES, V_PROMPT_ENTITIES,
-		V_PROMPT_INJECTION, V_PROMPT_EVASION };
+		V_PROMPT_INJECTION, V_PROMPT_EVASION, V_PROMPT_INVISIBLE };
 
 	if (!r->change || !(r->change->require & REQUIRE_OCR) || !r->when)
 		return;

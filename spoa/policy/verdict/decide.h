@@ -83,6 +83,7 @@ struct policy_facts {
 	/* an obfuscated value, or text that hides or reorders what is displayed (prose: ok
 	 * what) */
 	bool evasion;
+	size_t invisible; /* characters that nobody sees and no spelling needs */
 	/* the call of the request (policy/verdict/tool.h), for limits that count calls; NULL:
 	 * none */
 	const struct tool_call *call;

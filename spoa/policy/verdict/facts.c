@@ -464,6 +464,7 @@ fact_value(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_PROMPT_BYTES: return cel_int(f->bytes);
 	case V_PROMPT_INJECTION: return cel_double(f->injection);
 	case V_PROMPT_EVASION: return cel_bool(f->evasion);
+	case V_PROMPT_INVISIBLE: return cel_int((int64_t)f->invisible);
 	case V_MODEL_NAME: return cel_string(model);
 	case V_ROUTE_NAME: return cel_string(span_str(f->route ? f->route->name : NULL));
 	case V_REQUEST_METHOD: return cel_string(f->method);

@@ -177,6 +177,7 @@
   X(PLACEHOLDERS,                  "",                   "placeholders",           TEXT,    DECISION,   "gate",     V_COUNT,                NULL) \
   X(CREDENTIALS,                   "",                   "credentials",            INTEGER, DECISION,   "identity", V_COUNT,                NULL) \
   X(EVASION,                       "",                   "evasion",                FLAG,    DECISION,   "classify", V_PROMPT_EVASION,       NULL) \
+  X(INVISIBLE,                     "",                   "invisible",              INTEGER, DECISION,   "classify", V_PROMPT_INVISIBLE,     NULL) \
   X(CLASSIFIER_FAILED,             "",                   "classifier_failed",      FLAG,    DECISION,   "classify", V_COUNT,                NULL) \
   X(RECOGNIZERS,                   "",                   "recognisers",            OBJECTS, DECISION,   "classify", V_COUNT,                NULL) \
   X(RECOGNIZERS_NAME,              "recognisers[].",     "name",                   TEXT,    DECISION,   "classify", V_COUNT,                NULL) \

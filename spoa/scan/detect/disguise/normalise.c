@@ -237,7 +237,7 @@ ends_address(const struct normaliser *p, size_t at)
 }
 
 /* Returns true if the letter at `at` is in a word of another script that stands directly before or
- * after ASCII, as in "почтаjane@example.com". Letters in disguise stand between ASCII, or all of
+ * after ASCII, as in "почтаjane@example.com". Obfuscating letters stand between ASCII, or all of
  * them look like ASCII. */
 static bool
 is_in_word(struct normaliser *p, size_t at)
