@@ -43,6 +43,7 @@ is "the completion has the usage" "$(completion '[.usage.input_tokens, .usage.ou
 as_anthropic to-chat.test echo 'hello there' ',"stream":true'
 is "a stream has the same text" "$status $(header content-type) $(anthropic_said)" '200 text/event-stream ["hello there"]'
 is "a stream has the events of the Messages API" "$(events | jq -r .type | uniq | paste -sd ' ')" "message_start content_block_start content_block_delta content_block_stop message_delta message_stop"
+is "the first event has the input's tokens, as the gateway counted them" "$(events | jq -c 'select(.type == "message_start") | .message.usage | [.input_tokens > 0, .output_tokens]')" '[true,0]'
 is "a stream has the usage" "$(events | jq -c 'select(.type == "message_delta") | [.delta.stop_reason, .usage.output_tokens]') $(completion .usage.output_tokens)" '["end_turn",2] 2'
 as_anthropic to-chat.test call 'a note' "$tool_anthropic"
 is "a tool call is translated" "$(says '[.stop_reason, .content[0].type, .content[0].name, .content[0].input]')" '["tool_use","tool_use","send",{"note":"a note"}]'

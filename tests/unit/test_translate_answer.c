@@ -533,6 +533,44 @@ usage_that_was_not_requested_is_left_out(void **state)
 	buf_free(&out);
 }
 
+/* The first event of Anthropic's streams has the input's tokens: the provider's, if they arrived before
+ * the text, or the gateway's. */
+static void
+message_begins_with_the_tokens_of_its_input(void **state)
+{
+	static const struct {
+		enum form from;
+		const struct answer_format *format;
+		const char *in, *want;
+	} begins[] = {
+		{ FORM_CHAT, &answer_openai, SAYS("Hi"), "\"input_tokens\":42,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0,\"output_tokens\":0}}}" },
+		{ FORM_GENERATE, &answer_gemini,
+			"data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"Hi\"}]}}],\"usageMetadata\":{\"promptTokenCount\":7,\"cachedContentTokenCount\":3,\"candidatesTokenCount\":5,\"totalTokenCount\":12}}\n\n",
+			"\"input_tokens\":4,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":3,\"output_tokens\":0}}}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(begins); i++) {
+		struct translate_plan plan = { .from = begins[i].from,
+			.to = FORM_MESSAGES,
+			.format = begins[i].format,
+			.sent = form_dialect(begins[i].from),
+			.asked = form_dialect(FORM_MESSAGES),
+			.model = SPAN_LIT("m"),
+			.id = SPAN_LIT("D1"),
+			.input_tokens = 42 };
+		struct translator *t = translator_new(&plan, true, FRAMES_SSE, 200);
+		struct buf out = { 0 };
+		const char *why;
+		assert_non_null(t);
+		assert_int_equal(translator_feed(t, span_str(begins[i].in), &out, &why), 0);
+		if (!memmem(out.p, out.n, begins[i].want, strlen(begins[i].want)))
+			fail_msg("%.*s", SPAN_ARG(buf_view(&out)));
+		translator_drop(&t);
+		buf_free(&out);
+	}
+}
+
 int
 main(void)
 {
@@ -544,6 +582,7 @@ main(void)
 		cmocka_unit_test(translated_stream_has_the_expected_bytes),
 		cmocka_unit_test(text_is_sent_at_once),
 		cmocka_unit_test(usage_that_was_not_requested_is_left_out),
+		cmocka_unit_test(message_begins_with_the_tokens_of_its_input),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

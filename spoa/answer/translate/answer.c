@@ -816,9 +816,9 @@ translate_document(struct translator *t, struct span type, struct span json)
 		return 0;
 	}
 	answer_order_event(t, &all);
-	err = begin_answer(t, &all);
-	if (!err && all.counts)
-		err = count_usage(t, all.type, json);
+	err = all.counts ? count_usage(t, all.type, json) : 0;
+	if (!err)
+		err = begin_answer(t, &all);
 	for (size_t i = 0; i < all.n && !err; i++)
 		err = all.v[i].is == SAID_STOP ? 0 : answer_order(t, &all.v[i]);
 	if (!err && all.ends)

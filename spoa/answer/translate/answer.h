@@ -28,6 +28,9 @@ struct translate_plan {
 	uint64_t choices;    /* number of choices, at most as many as the form has; 0: one */
 	size_t vectors;	     /* embeddings: required number of vectors */
 	bool base64;	     /* embeddings: the vectors are written in base64 */
+	/* the gateway's count of the request's input, for a stream whose beginning states it, if
+	 * the provider has not reported it by then; 0: none */
+	int64_t input_tokens;
 	int64_t head_tokens; /* input tokens stated in the head; -1: none */
 };
 

@@ -508,12 +508,20 @@ close_event(struct translator *t)
 	buf_str(t->out, "}\n\n");
 }
 
+/* The first event states the input's tokens: as the provider reported them so far, or as the
+ * gateway counted them. The last event states the provider's final usage. */
 static void
 messages_begin(struct translator *t)
 {
+	struct usage u = t->in.usage;
+
+	u.output_tokens = 0;
+	u.details.n[PRICE_REASONING] = 0;
+	if (!u.known && t->plan.input_tokens > 0)
+		u = (struct usage){ .known = true, .input_tokens = t->plan.input_tokens };
 	open_event(t, "message_start");
 	json_put_name(t->out, "message");
-	put_message(t, SPAN_LIT(""), NULL, &(struct usage){ 0 }, t->out);
+	put_message(t, SPAN_LIT(""), NULL, &u, t->out);
 	close_event(t);
 }
 

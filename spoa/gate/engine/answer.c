@@ -128,7 +128,8 @@ request_translate_plan(const struct request *r, struct arena *own, struct transl
 		.base64 = f->made.base64,
 		.model = r->found.route->alias ? span_str(r->found.route->alias)
 					       : arena_dup(own, r->in.body.model),
-		.id = span_str(r->id) };
+		.id = span_str(r->id),
+		.input_tokens = r->found.prompt_tokens };
 	out->format =
 		answer_format_find(span_str(dialect_name(out->sent)), span_next(&path, '?'));
 }
