@@ -36,6 +36,8 @@ struct node {
 
 struct value {
 	size_t at, n; /* bytes of `text` */
+	/* whether its occurrences in the request were without quotes */
+	enum { BARE_UNKNOWN, BARE_ALWAYS, BARE_NOT } bare;
 };
 
 enum { ROOT = 1, FIRST_NODES = 64, FIRST_VALUES = 8 };
@@ -50,6 +52,7 @@ struct vault {
 	 * addressing; nurls is at most half of urls_room. A place of 0 bytes is free. */
 	struct value *urls;
 	size_t nurls, urls_room;
+	size_t nbare;	 /* values of BARE_ALWAYS */
 	bool everywhere; /* URLs get values too */
 	const struct detect_rules *rules; /* vault_count_unknown(); NULL: none */
 	bool alone;
@@ -218,12 +221,34 @@ vault_add(struct vault *v, struct span placeholder, struct span value)
 		!grow_vault(&v->values, &v->values_room, FIRST_VALUES, sizeof(*v->values)))
 		return ERR_NOMEM;
 	INVARIANT(v->nvalues < v->values_room);
-	v->values[v->nvalues] = (struct value){ v->text.n, value.n };
+	v->values[v->nvalues] = (struct value){ .at = v->text.n, .n = value.n };
 	buf_span(&v->text, value);
 	if (buf_failed(&v->text))
 		return ERR_NOMEM;
 	v->nodes[node].value = (uint32_t)++v->nvalues;
 	return 0;
+}
+
+void
+vault_note_occurrence(struct vault *v, struct span placeholder, bool bare)
+{
+	uint32_t node = is_placeholder(placeholder) ? ROOT : 0;
+
+	for (size_t i = 1; node && i < placeholder.n - 1; i++)
+		node = next_node(v, node, placeholder.p[i]);
+	if (!node || !v->nodes[node].value)
+		return;
+	struct value *value = &v->values[v->nodes[node].value - 1];
+	v->nbare -= value->bare == BARE_ALWAYS;
+	value->bare = bare && value->bare != BARE_NOT ? BARE_ALWAYS : BARE_NOT;
+	v->nbare += value->bare == BARE_ALWAYS;
+}
+
+/* Returns true if the placeholder at the node where spelling_at() ended loses its quotes. */
+static bool
+vault_is_bare(const struct vault *v, uint32_t node)
+{
+	return v->values[v->nodes[node].value - 1].bare == BARE_ALWAYS;
 }
 
 /* ---- the URLs of the caller ---- */
@@ -273,7 +298,7 @@ add_url_text(struct vault *v, struct span url)
 		return ERR_DUPLICATE;
 	if (v->text.n + url.n > CAP_VAULT_BYTES)
 		return ERR_LIMIT;
-	struct value is = { v->text.n, url.n };
+	struct value is = { .at = v->text.n, .n = url.n };
 	buf_span(&v->text, url);
 	if (buf_failed(&v->text))
 		return ERR_NOMEM;
@@ -868,6 +893,55 @@ put_back(struct restorer *r, const struct spelling *s, struct span spelling, str
 		note_beginning(&r->in.layers[deep], 'x');
 }
 
+/* ---- values without quotes ---- */
+
+enum { QUOTE_MOST = 16 }; /* bytes of a quote with its backslashes */
+
+/* Returns the length of a quote at the beginning of the text, with its backslashes; 0: no
+ * quote; -1: more text is needed. */
+static int
+quote_at(struct span in)
+{
+	size_t n = 0;
+
+	while (n < in.n && n < QUOTE_MOST && in.p[n] == '\\')
+		n++;
+	if (n == in.n)
+		return -1;
+	return n < QUOTE_MOST && in.p[n] == '"' ? (int)n + 1 : 0;
+}
+
+/* Reads a quote, a placeholder whose value was always without quotes, and the same quote.
+ * Quotes that end a string of the arguments themselves do not count. Stores the lengths of the
+ * quote in *quote and of the placeholder in s->raw. Returns 1 if the text begins so, 0 if it
+ * does not, or -1 if more text is needed. */
+static int
+quoted_at(
+	const struct restorer *r, struct span in, bool final, struct spelling *s, size_t *quote)
+{
+	const struct spelling_names names = vault_names(r->vault);
+	int n = quote_at(in);
+
+	if (n <= 0)
+		return final ? 0 : n;
+	/* a quote of the arguments has a backslash for each level but the first */
+	if (r->level && n <= 1 << (r->level - 1))
+		return 0;
+	struct span rest = span_cut(in, (size_t)n, in.n);
+	int found = !rest.n || spelling_begins[(unsigned char)rest.p[0]]
+			    ? rest.n ? spelling_at(rest, r->level, final, &names, s) : -1
+			    : 0;
+	if (found <= 0)
+		return final ? 0 : found;
+	if (!vault_is_bare(r->vault, s->node))
+		return 0;
+	rest = span_cut(rest, s->raw, rest.n);
+	if (rest.n < (size_t)n)
+		return final || memcmp(rest.p, in.p, rest.n) ? 0 : -1;
+	*quote = (size_t)n;
+	return !memcmp(rest.p, in.p, (size_t)n);
+}
+
 /* Notes a unit for the URL at this place, and for the hosts of the string. */
 static void
 step_url_of(struct restorer *r, int c)
@@ -907,6 +981,30 @@ step_restore(struct restorer *r, struct span in, bool final)
 	end_of_string(r);
 	r->url = (struct url_place){ .mode = r->url.mode };
 	return n;
+}
+
+/* Notes a quote that is not sent. A string that waits has it in the text that may be sent as
+ * it came. */
+static void
+drop_quote(struct restorer *r, struct span quote)
+{
+	if (r->waits.on)
+		buf_span(&r->waits.as_is, quote);
+	if (r->waits.on && r->own)
+		buf_span(&r->waits.in_urls, quote);
+	while (quote.n)
+		quote = span_cut(quote, step_restore(r, quote, true), quote.n);
+}
+
+/* Puts a value back without the quotes around its placeholder. */
+static void
+put_bare(struct restorer *r, const struct spelling *s, struct span quote, struct span spelling,
+	struct buf *out)
+{
+	r->waits.on |= r->url.mode == URL_CALL && !r->vault->everywhere;
+	drop_quote(r, quote);
+	put_back(r, s, spelling, out);
+	drop_quote(r, quote);
 }
 
 /* Leaves a placeholder as the model wrote it, because it is in a URL. */
@@ -952,11 +1050,12 @@ stays(const struct restorer *r)
 static size_t
 past_plain(struct restorer *r, struct span in, size_t at)
 {
+	bool bare = r->vault->nbare > 0;
 	bool all =
 		r->value || r->waits.url || r->waits.command || (r->level && (r->in.string || r->text || r->url.mode != URL_SHOWN));
 
 	for (; !all && at < in.n && !spelling_begins[(unsigned char)in.p[at]] &&
-		(r->level == 0 || in.p[at] != '"');
+		((r->level == 0 && !bare) || in.p[at] != '"') && !(bare && in.p[at] == '\\');
 		at++)
 		if (r->level == 0)
 			step_url_of(r, (unsigned char)in.p[at]);
@@ -976,6 +1075,20 @@ advance(struct restorer *r, struct span in, bool final, struct buf *out)
 		if (at == in.n)
 			break;
 		struct span rest = span_cut(in, at, in.n);
+		size_t quote = 0;
+		int bare = r->vault->nbare && !stays(r) && (in.p[at] == '"' || in.p[at] == '\\')
+				   ? quoted_at(r, rest, final, &s, &quote)
+				   : 0;
+		if (bare < 0)
+			break;
+		if (bare > 0) {
+			pass_text(r, span_cut(in, from, at), out);
+			put_bare(r, &s, span_cut(rest, 0, quote),
+				span_cut(rest, quote, quote + s.raw), out);
+			from = at += 2 * quote + s.raw;
+			look_at_string(r, span_cut(in, 0, at), &from, out);
+			continue;
+		}
 		int found = spelling_begins[(unsigned char)in.p[at]]
 				    ? spelling_at(rest, r->level, final, &names, &s)
 				    : 0;

@@ -14,6 +14,10 @@ struct vault *vault_new(void);
  * form <NAME_1> (capitals, digits, underscores); ERR_DUPLICATE, the vault has the placeholder,
  * whose value stays; ERR_LIMIT, beyond CAP_VAULT_BYTES; ERR_NOMEM. */
 int vault_add(struct vault *v, struct span placeholder, struct span value);
+/* Notes an occurrence of a placeholder in the request: `bare` if it was a number or a date
+ * without quotes, such as 4154268562 in {"phone": 4154268562}. If all occurrences were bare,
+ * restorers remove the quotes around the placeholder. Unknown placeholders are ignored. */
+void vault_note_occurrence(struct vault *v, struct span placeholder, bool bare);
 /* Copies a URL of the caller with its placeholders (own_url.h), into which restorers may put the
  * values. Returns 0, ERR_DUPLICATE, ERR_LIMIT or ERR_NOMEM. */
 int vault_add_url(struct vault *v, struct span url);

