@@ -31,6 +31,27 @@ echo "# $(tr '\n' ' ' <"$D/load.txt")"
 like "the log has the time in which connections were not read" "$(grep -ah upgrade.passed "$D"/*.log)" 'took_us='
 grep -aho 'upgrade.\(passed\|taken\) .*' "$D"/*.log | sed 's/^/# /'
 
+# The new instance starts at a lower priority, and all its threads return to that of the older one.
+nices() { cat "/proc/$1"/task/*/stat 2>/dev/null | awk '$2 == "(tollgate)" { print $19 }' | sort -un | tr '\n' ' '; } # proc(5)
+one_left() { [ "$(deciding | wc -l)" = 1 ]; }
+wait_for one_left
+before=$(nices "$(deciding)")
+upgrade_seen() {
+	local pid
+	upgrade &
+	while kill -0 $! 2>/dev/null; do
+		for pid in $(pgrep -f "^$build/tollgate serve -c $D/tollgate.yaml --instance"); do nices "$pid"; done
+	done | sort -u >"$D/nices"
+	wait $!
+}
+wait_for served
+check "an upgrade succeeds while its priority is read" upgrade_seen
+like "the new instance starts at a low priority" "$(cat "$D/nices")" '17'
+note_instances
+wait_for one_left
+is "afterwards its threads have the priority of those before" "$(nices "$(deciding)")" "$before"
+check "an upgrade back succeeds" upgrade
+
 # a new instance that ends at a step of the hand-over
 load_begin
 wait_for loaded

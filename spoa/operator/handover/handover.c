@@ -539,6 +539,16 @@ handover_join(struct handover *h, bool take, struct buf *why)
 }
 
 bool
+handover_other_decides(const struct config *cfg)
+{
+	int fd = dial_deciding_instance(cfg);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+bool
 handover_joined(const struct handover *h)
 {
 	return h->older >= 0;

@@ -81,6 +81,8 @@ void handover_init(struct handover *h, struct ev_loop *loop, const _Atomic bool 
  * listen_open() returns from then on. `take`: no command has announced this instance. Returns
  * 0, or a negative error with *why; ERR_BAD_STATE if the other instance refused. */
 int handover_join(struct handover *h, bool take, struct buf *why);
+/* Returns true if another instance decides, whether or not it will hand over. */
+bool handover_other_decides(const struct config *cfg);
 /* Returns true if another instance decides and waits for handover_take(). */
 bool handover_joined(const struct handover *h);
 /* Takes over the connections of the other instance, if there is one, and lets the workers

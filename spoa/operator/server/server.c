@@ -22,6 +22,7 @@
 #include "base/keyfile.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/priority.h"
 #include "base/redis/redis_find.h"
 #include "base/scoped.h"
 #include "budget/quota/quota.h"
@@ -978,6 +979,7 @@ take_over(struct starting *x, struct buf *why)
 
 	if (handover_joined(&s->handover) && !may_take(s, why))
 		return ERR_IO;
+	priority_regain(); /* the other instance's connections wait from here on */
 	if (handover_take(&s->handover, x->so.agent, x->so.nagent, why) < 0) {
 		x->code = EXIT_ANOTHER_DECIDES;
 		return ERR_IO;
@@ -1036,6 +1038,17 @@ static const struct {
 	/* clang-format on */
 };
 
+/* Leaves the processor to the other instance, if one serves, until this one takes over. */
+static void
+yield_to_other(const char *config_file)
+{
+	SCOPED_ARENA(a, 0, false);
+	SCOPED_DIAG(unused); /* snapshot_load() reports the mistakes */
+	const struct config *cfg = config_load(&a, config_file, &unused);
+	if (cfg && handover_other_decides(cfg))
+		priority_yield();
+}
+
 /* Loads the configuration. Returns 0, or an error; *why and `code` are set if the configuration
  * is invalid. */
 static int
@@ -1045,6 +1058,7 @@ load_first(struct starting *x, struct buf *why)
 
 	handover_init(&s->handover, x->run.loop, &s->draining, &hand_over, &x->run);
 	s->handover.loaded_us = s->started_us;
+	yield_to_other(s->config_file);
 	file_set_record(&x->read);
 	s->snap = snapshot_load(s->config_file, NULL, WORKERS_MAX, s->keysets, x->d);
 	file_set_record(NULL);
