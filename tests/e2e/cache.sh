@@ -98,6 +98,8 @@ an unknown field|,"temperature":0,"novel":1
 T
 for i in 1 2; do ask own.test 'one' "$COLD" -H 'x-model-override: large'; done
 is "an unknown header field turns the cache off" "$(cache) $(completion .cache_why)" 'off "the header field x-model-override is not known"'
+for i in 1 2; do ask own.test 'one' "$COLD" -H 'x-not-sent: large'; done
+is "but not a header field that the provider does not receive" "$(cache)" hit
 for one in 'x-app-version: 1' 'x-app-version: 2'; do ask listed.test 'one' "$COLD" -H "$one"; done
 is "a header field that the route ignores changes nothing" "$(cache)" hit
 for one in 1 1 2; do ask listed.test 'one' "$COLD" -H "x-tenant: $one" && seen_tenants+="$(cache) "; done

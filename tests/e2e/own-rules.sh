@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 # Below the stanza: rules that answer a request which asks for it, on the pass that it names.
-rules='    http-request set-var(txn.want) req.hdr(x-want)
+rules='    http-request set-var(txn.want) req.hdr(x-stainless-want)
     http-request return status 200 content-type text/plain string first if !tollgate-inner { var(txn.want) -m str first }
     http-request redirect location /elsewhere code 301 if tollgate-inner { var(txn.want) -m str 301 }
     http-request auth realm theirs if tollgate-inner { var(txn.want) -m str 401 }
@@ -45,7 +45,7 @@ json='content-type: application/json'
 # ask PATH STATUS [CALLER]
 ask() {
 	req POST "$1" -H 'host: ai.example.com' -H "authorization: Bearer $(token --claims "{\"sub\":\"${3:-ann}\"}")" -H "$json" \
-		-H "x-want: $2" -d "{\"model\":\"echo\",\"max_tokens\":50,\"messages\":[{\"role\":\"user\",\"content\":\"${text:-write to jane.doe@example.com}\"}]}"
+		-H "x-stainless-want: $2" -d "{\"model\":\"echo\",\"max_tokens\":50,\"messages\":[{\"role\":\"user\",\"content\":\"${text:-write to jane.doe@example.com}\"}]}"
 	settled
 }
 # the last completion's outcome, charges and attempts
