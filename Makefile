@@ -32,6 +32,8 @@ DEPS_BUILD := gcc make pkg-config libev-dev libjansson-dev libpcre2-dev \
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wpointer-arith \
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wwrite-strings -Wformat=2 -Wundef -Wvla -Wnull-dereference
+# In C, enumerators are integers; clang 19 warns of what C++ would not permit.
+WARN += -Wno-enum-float-conversion -Wno-enum-enum-conversion -Wno-enum-compare-conditional
 # What gcc warns of is asked of the sources as they ship, not again of the sanitized ones.
 ALL_WARN = $(if $(SAN),-w,$(WARN) $(WERROR))
 
