@@ -1,6 +1,6 @@
-/* Invisible characters (condition prompt.invisible): what the spelling of 24 scripts needs is
- * not counted, what hides text is. SEED=N selects other texts; make check-long uses the day's
- * date. */
+/* Invisible characters (condition prompt.invisible): characters that the spelling of 24 scripts
+ * needs are not counted, hidden text is. SEED=N selects other texts; make check-long uses the date
+ * of the day. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -76,7 +76,7 @@ struct place {
 };
 
 static bool
-is_letter_of_word(uint32_t cp)
+is_hyphenated(uint32_t cp)
 {
 	return cp < 0x80 ? is_alnum((char)cp) : cp >= 0xC0;
 }
@@ -88,8 +88,8 @@ is_spelled(uint32_t cp, const struct place *p)
 	bool alone = p->run == 0;
 
 	if (cp == 0xAD)
-		return alone && is_letter_of_word(p->before) &&
-		       (p->after == '\n' || p->after == '\r' || is_letter_of_word(p->after));
+		return alone && is_hyphenated(p->before) &&
+		       (p->after == '\n' || p->after == '\r' || is_hyphenated(p->after));
 	if (cp == 0xFEFF)
 		return p->last == 0;
 	if (cp == 0x200B)

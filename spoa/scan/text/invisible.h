@@ -5,11 +5,11 @@
 
 #include "base/span.h"
 
-/* Returns the number of invisible characters in t from offset `from` on. Not counted are joiners,
- * spaces of zero width and marks of direction where the scripts of the text use them (Arabic,
- * Hebrew, Indic scripts, Tibetan, Thai, Lao, Burmese, Khmer, Mongolian), variation selectors after
- * Han and symbols, the joiners and tags of emoji, soft hyphens in words, and a byte order mark at
- * the beginning. */
+/* Returns the number of invisible characters in t from offset `from` on. Characters that spelling
+ * needs do not count: joiners, spaces of zero width and marks of direction in scripts that use them
+ * (Arabic, Hebrew, Indic scripts, Tibetan, Thai, Lao, Burmese, Khmer, Mongolian). Variation
+ * selectors after Han and symbols, the joiners and tags of emoji, soft hyphens in words, and a byte
+ * order mark at the beginning do not count either. */
 size_t invisible_count(struct span t, size_t from);
 
 #endif
