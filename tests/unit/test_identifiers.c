@@ -207,12 +207,46 @@ page_lists_the_identifiers_of_each_form(void **state)
 	buf_free(&page);
 }
 
+/* Keys in the arguments of a call, with the name of a property of a tool. */
+static const struct {
+	size_t form;
+	const char *body;
+} arguments[] = {
+	{ 2, "{\"tools\":[{\"name\":\"f\",\"input_schema\":{\"type\":\"object\",\"properties\":{\"Chad\":{\"type\":\"integer\"}}}}],\"messages\":[{\"role\":\"assistant\",\"content\":"
+	     "[{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"f\",\"input\":{\"Chad\":1,\"Grant\":\"Chad Read\"}}]}]}" },
+	{ 3, "{\"contents\":[{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{\"in\":{\"Chad\":1,\"Grant\":\"Chad Read\"}}}}]}],"
+	     "\"tools\":[{\"functionDeclarations\":[{\"name\":\"f\",\"parameters\":{\"type\":\"OBJECT\",\"properties\":{\"in\":{\"type\":\"OBJECT\",\"properties\":{\"Chad\":{\"type\":\"INTEGER\"}}}}}}]}]}" },
+	{ 5, "{\"messages\":[{\"role\":\"assistant\",\"content\":[{\"toolUse\":{\"toolUseId\":\"a\",\"name\":\"f\",\"input\":{\"Chad\":1,\"Grant\":\"Chad Read\"}}}]}],"
+	     "\"toolConfig\":{\"tools\":[{\"toolSpec\":{\"name\":\"f\",\"inputSchema\":{\"json\":{\"type\":\"object\",\"properties\":{\"Chad\":{\"type\":\"integer\"}}}}}}]}}" },
+};
+
+static void
+keys_of_arguments_are_identifiers_if_a_schema_names_them(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(arguments); i++) {
+		const char *form = forms[arguments[i].form].title;
+		struct body_refusal why = { 0 };
+		struct arena a;
+		struct body b;
+
+		arena_init(&a, 1 << 20, false);
+		if (body_read(table_of(arguments[i].form), SPAN_LIT("application/json"), span_str(arguments[i].body), &a, &b, &why))
+			fail_msg("%s: %s", form, why.why);
+		expect(form, "arguments", &b, SPAN_LIT("Chad"), true);
+		expect(form, "arguments", &b, SPAN_LIT("Grant"), false);
+		expect(form, "arguments", &b, SPAN_LIT("Chad Read"), false);
+		arena_reset(&a);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_listed_member_is_an_identifier),
 		cmocka_unit_test(page_lists_the_identifiers_of_each_form),
+		cmocka_unit_test(keys_of_arguments_are_identifiers_if_a_schema_names_them),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,6 +62,7 @@ struct segment {
 	/* a name, id or word of the protocol, which providers compare byte for byte: it is never
 	 * edited, its key is no context, and only patterns are searched for in it */
 	bool identifier : 1;
+	bool property : 1; /* a key: the name of a property in a schema */
 	bool candidate : 1;    /* used by body_read() only; afterwards, for token ids: the list
 				* was edited */
 	uint32_t key;	       /* For a value: index of the segment that names it (its key, field
