@@ -8,7 +8,7 @@
 
 /* Lowers the priority of the calling thread, and of the threads that it starts. Call it before
  * any other thread runs. If the process may not return to its priority later (RLIMIT_NICE,
- * setrlimit(2)), the scheduler alone is told that this is no interactive work (SCHED_BATCH,
+ * setrlimit(2)), the scheduler only takes the process for one without interactive work (SCHED_BATCH,
  * sched(7)). */
 void priority_yield(void);
 /* Gives all threads of the process the priority that they had, except for those that set one

@@ -350,7 +350,7 @@ node_start(struct node *n, const char *name)
 
 	buf_init(&why, 4096);
 	snprintf(at, sizeof(at), "%s/%s", dir, name);
-	n->live = live_open(at, name, secret, &metrics, &why);
+	n->live = live_open(at, NULL, name, secret, &metrics, &why);
 	assert_non_null(n->live);
 	live_on_erasure(n->live, carry_out, n);
 	assert_int_equal(redis_options_url(&o, redis.url), 0);
