@@ -302,7 +302,7 @@ decide_result(struct request *r)
 		json_object_set_new(
 			o, "translated_to", json_string(form_name(r->found.form->to)));
 	json_object_update_new(o,
-		json_pack("{so so so* so* so* so* so* so* so* ss* so* so* so*}", "classes",
+		json_pack("{so so so* so* so* so* so* so* so* so* ss* so* so*}", "classes",
 			classes_json(r), "findings", findings_json(r), "signed_reasoning",
 			reasoning, "hidden_tools",
 			r->found.offer.hidden ? json_integer((json_int_t)r->found.offer.hidden)
