@@ -58,7 +58,8 @@ static const struct cache_member chat[] = { KEYED("model"), KEYED("messages"), T
 	KEYED("prediction"), KEYED("safe_prompt"), KEYED("prompt_mode"), KEYED("service_tier"),
 	KEYED("chat_template_kwargs"), LEFT("stream"), LEFT("stream_options"), LEFT("user"),
 	LEFT("metadata"), LEFT("safety_identifier"), LEFT("prompt_cache_key"),
-	LEFT("prompt_cache_retention"), BUT("n", "1"), BUT("store", "false"),
+	LEFT("prompt_cache_retention"), LEFT("cache_control"), BUT("n", "1"),
+	BUT("store", "false"),
 	BUT("logprobs", "false"), BUT("modalities", "[\"text\"]"), NEVER("top_logprobs"),
 	NEVER("audio"), NEVER("web_search_options"), LAST };
 
