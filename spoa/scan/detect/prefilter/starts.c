@@ -138,6 +138,13 @@ is_letter_lead(char c)
 	return (unsigned char)c >= 0xC3 && (unsigned char)c <= 0xDF;
 }
 
+/* The first byte of a two-byte Latin letter, U+00C0 to U+027F (utf8_latin_at()). */
+static bool
+is_latin_lead(char c)
+{
+	return (unsigned char)c >= 0xC3 && (unsigned char)c <= 0xC9;
+}
+
 /* The first byte of a character from U+0580 on. */
 static bool
 is_late_lead(char c)
@@ -146,7 +153,7 @@ is_late_lead(char c)
 }
 
 enum { UPPER, ALPHA, DIGIT, HIGH };
-enum { LEAD, LETTER_LEAD, LATE_LEAD };
+enum { LEAD, LETTER_LEAD, LATE_LEAD, LATIN_LEAD };
 enum { BEGIN, INSIDE, BEYOND };
 static struct block_sets letters, leads, capitals_begin, letters_begin;
 
@@ -155,8 +162,8 @@ fill_sets(void)
 {
 	block_sets_fill(&letters,
 		(bool (*const[])(char)){ is_upper, is_alpha, is_digit, is_high, NULL });
-	block_sets_fill(
-		&leads, (bool (*const[])(char)){ is_lead, is_letter_lead, is_late_lead, NULL });
+	block_sets_fill(&leads, (bool (*const[])(char)){ is_lead, is_letter_lead, is_late_lead,
+					is_latin_lead, NULL });
 	block_sets_fill(
 		&capitals_begin, (bool (*const[])(char)){ is_upper, is_word, is_high, NULL });
 	block_sets_fill(
@@ -195,7 +202,9 @@ word_starts(struct span text, size_t at)
 	};
 	if (in[HIGH]) {
 		block_classify(&leads, text.p + at, text.n - at, lead);
-		out.begins &= ~(lead[LETTER_LEAD] << 2 & (in[HIGH] & ~lead[LEAD]) << 1);
+		/* for a word in ASCII, only Latin letters belong to a word */
+		out.begins &= ~(lead[LETTER_LEAD] << 2 & (in[HIGH] & ~lead[LEAD]) << 1 &
+				(in[HIGH] | lead[LATIN_LEAD] << 2));
 		out.begins |= lead[LATE_LEAD];
 		out.alnum |= lead[LEAD];
 	}

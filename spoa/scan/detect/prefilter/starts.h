@@ -28,8 +28,8 @@ size_t starts_next_word(struct span text, size_t at, bool small, uint64_t *bits)
 
 /* Bits beyond the end of the text have no meaning. */
 struct word_starts {
-	/* no letter is before (ASCII, or two bytes of UTF-8); or a lower-case letter is before
-	 * a capital; or the script has no spaces */
+	/* no letter is before (ASCII, or two bytes of UTF-8; before a letter in ASCII, a Latin
+	 * one); or a lower-case letter is before a capital; or the script has no spaces */
 	uint64_t begins;
 	uint64_t alnum; /* an ASCII letter or digit, or the first byte of a longer character */
 	uint64_t digit;
