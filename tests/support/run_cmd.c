@@ -21,7 +21,7 @@ hide_installed_config(void)
 	config_installed = "/nonexistent/tollgate.yaml";
 }
 
-char cmd_out[2 << 20], cmd_err[65536];
+char cmd_out[4 << 20], cmd_err[65536];
 
 void
 cmd_slurp(const char *name, char *to, size_t size)

@@ -9,7 +9,7 @@
 #include "support/calm_fork.h"
 #include "support/temp_dir.h"
 
-extern char cmd_out[2 << 20], cmd_err[65536];
+extern char cmd_out[4 << 20], cmd_err[65536];
 
 /* Reads a file of the folder into `to`, at most size - 1 bytes. */
 void cmd_slurp(const char *name, char *to, size_t size);
