@@ -111,14 +111,14 @@ chat(json_t *parts)
 static json_t *
 tool_result(json_t *parts)
 {
-	return json_pack("{sss[{sssssO}]}", "role", "user", "content", "type", "tool_result",
+	return json_pack("{sss[{ssssso}]}", "role", "user", "content", "type", "tool_result",
 		"tool_use_id", "t1", "content", parts);
 }
 
 static json_t *
 bedrock_result(json_t *parts)
 {
-	return json_pack("{sss[{s{sssO}}]}", "role", "user", "content", "toolResult",
+	return json_pack("{sss[{s{ssso}}]}", "role", "user", "content", "toolResult",
 		"toolUseId", "t1", "content", parts);
 }
 
@@ -131,7 +131,7 @@ gemini(json_t *parts)
 static json_t *
 call_output(json_t *parts)
 {
-	return json_pack("{sssssO}", "type", "function_call_output", "call_id", "c", "output",
+	return json_pack("{ssssso}", "type", "function_call_output", "call_id", "c", "output",
 		parts);
 }
 
