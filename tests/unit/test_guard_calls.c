@@ -910,7 +910,8 @@ cut_numbers(struct span all, struct buf *out)
 	bool continues = true;
 	const char *at;
 
-	for (uint64_t next = 0, is; (at = memmem(all.p, all.n, member.p, member.n)); next++) {
+	for (uint64_t next = 0, is;
+		all.n && (at = memmem(all.p, all.n, member.p, member.n)); next++) {
 		size_t from = (size_t)(at - all.p) + member.n, to = span_past(all, from, is_digit);
 		continues &= !span_u64(span_cut(all, from, to), &is) && is == next;
 		buf_span(out, span_cut(all, 0, from));
