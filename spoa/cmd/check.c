@@ -23,7 +23,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/codec/lines.h"
 #include "base/err.h"
 #include "base/keyfile.h"
 #include "base/redis/redis_life.h"
@@ -34,6 +33,7 @@
 #include "cmd/cmd.h"
 #include "cmd/given.h"
 #include "cmd/probe.h"
+#include "cmd/recent_records.h"
 #include "cmd/used_tools.h"
 #include "gate/auth/auth.h"
 #include "operator/admin/tls.h"
@@ -829,10 +829,7 @@ note_policy_watch(struct check *c, const struct config *cfg)
 
 /* ---- headers that external providers do not receive ---- */
 
-enum {
-	UNSENT_READ = 16 << 20, /* bytes of the newest records that are read */
-	UNSENT_NAMES = 64	/* pairs of a provider and a header; more are not listed */
-};
+enum { UNSENT_NAMES = 64 /* pairs of a provider and a header; more are not listed */ };
 
 struct unsent {
 	struct {
@@ -863,8 +860,9 @@ is_sent_now(const struct policy *p, const char *provider, const char *header)
 
 /* Adds the names in a record's `unsent_headers`. */
 static void
-unsent_add(struct unsent *u, struct span line)
+unsent_add(void *arg, struct span line)
 {
+	struct unsent *u = arg;
 	struct span mark = SPAN_LIT("\"unsent_headers\":[");
 	json_t *o = memmem(line.p, line.n, mark.p, mark.n) ? json_loadb(line.p, line.n, 0, NULL)
 							   : NULL,
@@ -892,42 +890,6 @@ unsent_add(struct unsent *u, struct span line)
 	json_decref(o);
 }
 
-/* Returns the length of a segment's text: an open segment ends with NUL bytes. */
-static uint64_t
-unsent_end(const struct lines *l, uint64_t bytes)
-{
-	uint64_t from = 0;
-
-	while (from < bytes) {
-		uint64_t middle = from + (bytes - from) / 2;
-		char c = 0;
-		if (pread(l->fd, &c, 1, (off_t)middle) == 1 && c)
-			from = middle + 1;
-		else
-			bytes = middle;
-	}
-	return from;
-}
-
-/* Reads the end of a segment, at most `most` bytes. Returns the number of bytes. */
-static uint64_t
-unsent_read(struct unsent *u, const char *path, uint64_t most)
-{
-	struct lines l;
-	struct stat st;
-	struct span line;
-
-	SCOPED_FD(fd, open(path, O_RDONLY | O_CLOEXEC));
-	if (fd < 0 || fstat(fd, &st) < 0 || lines_open(&l, fd, 0) < 0)
-		return 0;
-	uint64_t end = l.packed ? lines_text_bytes(&l) : unsent_end(&l, (uint64_t)st.st_size);
-	l.offset = end > most ? end - most : 0;
-	while (lines_next(&l, end, &line) == 1)
-		unsent_add(u, line);
-	lines_close(&l);
-	return end < most ? end : most;
-}
-
 /* Notes the headers that one provider did not receive, and marks their rows. */
 static void
 note_unsent_of(struct check *c, const struct policy *p, const struct config *cfg,
@@ -944,8 +906,7 @@ note_unsent_of(struct check *c, const struct policy *p, const struct config *cfg
 		if (!listed++)
 			buf_printf(&c->notes,
 				"note: %s: %s%s is external and did not receive these headers "
-				"of "
-				"recent requests: ",
+				"of recent requests: ",
 				cfg->policy,
 				*provider ? "provider " : "a backend without a name", provider);
 		buf_printf(&c->notes, "%s%s (%" PRIu64 ")", listed > 1 ? ", " : "",
@@ -962,31 +923,17 @@ static void
 note_unsent(struct check *c, const struct policy *p, const struct config *cfg)
 {
 	struct unsent u = { .n = 0 };
-	struct journal_list l;
-	uint64_t left = UNSENT_READ;
 
 	if (!cfg->journal)
 		return;
-	SCOPED_BUF(why, 4096);
-	if (journal_list_all(cfg->journal, NULL, false, &l, &why) < 0)
-		return;
-	for (size_t i = l.n; i-- && left;) {
-		char path[4096];
-		if (l.seg[i].form == JOURNAL_PLAIN &&
-			(size_t)snprintf(path, sizeof(path), "%s/%s", cfg->journal,
-				l.seg[i].name) < sizeof(path))
-			left -= unsent_read(&u, path, left);
-	}
-	if (l.n && !kept_policy_any(cfg->journal))
+	size_t segments = recent_records(cfg->journal, unsent_add, &u);
+	if (segments && !kept_policy_any(cfg->journal))
 		buf_printf(&c->notes,
 			"note: %s: from version 0.3 on, external providers receive only the "
-			"headers that their APIs and SDKs need (docs/haproxy.md). The records "
-			"of "
-			"earlier versions have no names of headers: if callers send others "
-			"that a "
+			"headers that their APIs and SDKs need (docs/haproxy.md). The records of "
+			"earlier versions have no names of headers: if callers send others that a "
 			"provider needs, list them in the provider's `headers`\n",
 			cfg->file);
-	journal_list_free(&l);
 	for (size_t i = 0; i < u.n; i++)
 		if (!u.row[i].listed)
 			note_unsent_of(c, p, cfg, &u, u.row[i].provider);

@@ -1,5 +1,5 @@
-/* Collects the tools of recent records. It is separate from check.c, because it reads records and
- * not files of the configuration.
+/* Collects the tools of recent records. It is separate from check.c, because it reads records
+ * and not files of the configuration.
  *
  * A tool counts for the route of its record: a route may have rows of its own (`restore`). A
  * record of a route that the policy no longer has is skipped. */
@@ -7,16 +7,13 @@
 
 #include <jansson.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/codec/json_text.h"
-#include "base/codec/lines.h"
-#include "base/scoped.h"
+#include "cmd/recent_records.h"
 #include "policy/policy.h"
 #include "policy/route.h"
 #include "policy/tools.h"
 #include "record/audit/record_fields.h"
-#include "record/journal/journal.h"
 
 enum { TOOLS_MAX = 512, TOOLS_SHOWN = 12 };
 
@@ -64,8 +61,9 @@ add_used_tool(struct used_tools *u, const struct route *r, struct span name, uin
 }
 
 static void
-add_record(struct used_tools *u, struct span line)
+add_record(void *arg, struct span line)
 {
+	struct used_tools *u = arg;
 	json_auto_t *record = NULL;
 	json_t *one, *count;
 	const char *why;
@@ -85,39 +83,10 @@ add_record(struct used_tools *u, struct span line)
 		uint64_t left = 0;
 		if (!span_is(json_span(record_in(one, RF_CALLS_BY)), "answer"))
 			continue;
-		json_object_foreach(record_in(one, RF_CALLS_LEFT), why, count)
-			left += (uint64_t)json_integer_value(count);
+		json_object_foreach(record_in(one, RF_CALLS_LEFT), why, count) left +=
+			(uint64_t)json_integer_value(count);
 		add_used_tool(u, r, json_span(record_in(one, RF_CALLS_TOOL)), 1, left);
 	}
-}
-
-/* Reads the last *most bytes of a segment, and lowers *most by what it has. */
-static void
-read_used_segment(struct used_tools *u, const char *journal, const struct journal_segment *s,
-	uint64_t *most)
-{
-	int fd = journal_segment_open(journal, s);
-	struct lines l;
-	struct span line;
-
-	if (fd < 0)
-		return;
-	if (lines_open(&l, fd, 0) == 0) {
-		uint64_t bytes = lines_text_bytes(&l);
-		lines_close(&l);
-		uint64_t from = bytes > *most ? bytes - *most : 0;
-		*most -= bytes - from;
-		if (lines_open(&l, fd, from) == 0) {
-			bool whole = !from; /* the first line may be cut */
-			while (lines_next(&l, UINT64_MAX, &line) > 0) {
-				if (whole)
-					add_record(u, line);
-				whole = true;
-			}
-			lines_close(&l);
-		}
-	}
-	close(fd);
 }
 
 static int
@@ -137,31 +106,27 @@ put_tools_note(struct used_tools *u, struct buf *out)
 {
 	qsort(u->v, u->n, sizeof(*u->v), by_weight);
 	buf_printf(out,
-		"note: tools: no row has %s of recent records (calls, placeholders that stayed): ",
+		"note: tools: no row has %s of recent records (calls, placeholders that "
+		"stayed): ",
 		u->n == 1 ? "this tool" : "these tools");
 	for (size_t i = 0; i < u->n && i < TOOLS_SHOWN; i++)
 		buf_printf(out, "%s%s (%llu, %llu)", i ? ", " : "", u->v[i].name,
 			(unsigned long long)u->v[i].calls, (unsigned long long)u->v[i].left);
 	if (u->n > TOOLS_SHOWN)
 		buf_printf(out, " and %zu more", u->n - TOOLS_SHOWN);
-	buf_str(out, ": a string of their arguments that has a URL or a host gets no values: add "
-		     "them to `tools` (docs/answers.md)\n");
+	buf_str(out,
+		": a string of their arguments that has a URL or a host gets no values: add "
+		"them to `tools` (docs/answers.md)\n");
 }
 
 void
 used_tools_note(const char *journal, const struct policy *p, struct buf *out)
 {
 	struct used_tools *u = calloc(1, sizeof(*u));
-	uint64_t most = USED_TOOLS_BYTES;
-	struct journal_list l;
-	SCOPED_BUF(why, 4096);
 
-	if (u && journal_list_all(journal, NULL, false, &l, &why) == 0) {
+	if (u) {
 		u->p = p;
-		for (size_t i = l.n; i-- > 0 && most;)
-			if (l.seg[i].ours)
-				read_used_segment(u, journal, &l.seg[i], &most);
-		journal_list_free(&l);
+		recent_records(journal, add_record, u);
 		if (u->n)
 			put_tools_note(u, out);
 	}
