@@ -1,7 +1,7 @@
-/* A value ends where its own alphabet ends: examples of all entities in ASCII are found between
- * words and signs of 24 scripts, with and without spaces, as they are found alone. SEED=N
- * selects other neighbors; make check-long uses the day's date. SHOW=1 prints each value that
- * is missed. */
+/* A value ends where its own alphabet ends. Each example of an entity in ASCII is placed between
+ * words or signs of 24 scripts, with and without spaces, and must be found there exactly as it
+ * is found alone. SEED=N selects other neighbors; make check-long uses the day's date. SHOW=1
+ * prints each value that is missed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

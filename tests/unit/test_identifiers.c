@@ -207,7 +207,8 @@ page_lists_the_identifiers_of_each_form(void **state)
 	buf_free(&page);
 }
 
-/* Keys in the arguments of a call, with the name of a property of a tool. */
+/* Requests with calls. A key of the arguments is an identifier if a tool's schema has a property
+ * of that name. */
 static const struct {
 	size_t form;
 	const char *body;

@@ -340,10 +340,10 @@ void put_cache(
 	struct question *q, const char *name, const char *type, const struct node *cache);
 /* Writes a part by the rows, or refuses it. */
 void put_part(struct question *q, const struct part_form *rows, const struct part *p);
-/* Returns the schema as Anthropic accepts it. `closed`: the schema is enforced, so words that
- * Anthropic does not enforce become text in the description, and each object in it excludes
- * further members. If the target enforces less than the schema states, the schema is noted.
- * NULL: no schema, or q->err is set. */
+/* Returns the schema as Anthropic accepts it. `closed`: Anthropic is to enforce the schema. Then
+ * no object may have members that the schema does not name, and words that Anthropic does not
+ * enforce are moved into the description, where the model reads them. If Anthropic enforces less
+ * than the schema states, the schema is noted. NULL: no schema, or q->err is set. */
 struct node *question_schema(struct question *q, struct node *schema, bool closed);
 /* Returns the schema's place in the body: the schema, unless it was converted. */
 const struct node *question_schema_at(const struct question *q, const struct node *schema);

@@ -51,10 +51,10 @@ bool credential_argument(struct span name);
  * that was decided on. Such a header is dropped. Any case. */
 bool header_overrides(struct span name);
 /* The headers that a provider outside (`external`) receives. The APIs of the dialects, their
- * SDKs and HTTP itself need them. Another header may name the caller:
- * proxies that log people in write such headers under many names. The shipped HAProxy files
- * delete the others on the direct path, the gate on the relay path, except for those that the
- * provider's `headers` adds. Names are in lower case; '*' at the end matches any continuation.
+ * SDKs and HTTP itself need them. Another header may name the caller, because proxies that log
+ * people in write such headers under many names. The shipped HAProxy files delete the others on
+ * the direct path, the gate on the relay path, except for those that the provider's `headers`
+ * adds. Names are in lower case; '*' at the end matches any continuation.
  * Ends with NULL. */
 extern const char *const sent_fields[];
 /* Returns true if the header is one of sent_fields. Any case. */

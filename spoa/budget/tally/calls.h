@@ -1,7 +1,7 @@
 /* Counts tool calls by server, tool and decision, and the placeholders that stay in them by tool
- * and reason, for /metrics. Names come from policies,
- * callers and models. After CALL_NAMES entries, a further tool is counted as "other". owner:
- * worker, the only thread that adds; any thread adds up. */
+ * and reason, for /metrics. Names come from policies, callers and models. After CALL_NAMES
+ * entries, a further tool is counted as "other". owner: worker, the only thread that adds; any
+ * thread adds up. */
 #ifndef BUDGET_TALLY_CALLS_H
 #define BUDGET_TALLY_CALLS_H
 

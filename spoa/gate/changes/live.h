@@ -30,9 +30,8 @@ struct live_view {
 
 /* Reads `file`, or creates it. `key` is copied, `node` is borrowed. `other` is the file of the
  * other instance (`tollgate upgrade`), or NULL: an entry there that beats ours comes into force
- * and is written to `file`. Returns NULL with *why if the file cannot be
- * written or if one of the files has entries that do not verify, because revocations would then
- * be forgotten. */
+ * and is written to `file`. Returns NULL with *why if `file` cannot be written, or if one of the
+ * files has an entry that does not verify, because revocations would then be forgotten. */
 struct live *live_open(const char *file, const char *other, const char *node,
 	const unsigned char key[SHA256_BYTES], struct metrics *m, struct buf *why);
 /* Call it when no worker reads any more. Sets *l to NULL. */

@@ -324,7 +324,6 @@ put_losses(const struct guard_report *a, struct buf *b)
 	put_names(b, RF_ANSWER_TRANSLATED_WITHOUT, names, n);
 }
 
-/* Writes the member `answer` of a completion. */
 /* Writes the numbers of placeholders that stayed, by reason, if there are any. */
 static void
 put_left(struct buf *b, enum record_field f, const uint64_t left[LEFT_REASONS])
@@ -344,6 +343,7 @@ put_left(struct buf *b, enum record_field f, const uint64_t left[LEFT_REASONS])
 		buf_putc(b, '}');
 }
 
+/* Writes the member `answer` of a completion. */
 static void
 record_answer(struct request *r, struct buf *b)
 {

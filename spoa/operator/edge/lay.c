@@ -650,15 +650,16 @@ sort_lines(struct renewal *r, const struct haproxy_section *today)
 			r->whose[i] = WHOSE_EARLIER;
 		older |= r->whose[i] == WHOSE_EARLIER;
 	}
-	/* first by purpose, then by the two kinds, in the order of the lines */
-	for (int kind = 0; kind < 3; kind++)
+	/* Three passes in the order of the lines: a line replaces an earlier one of the same
+	 * purpose, then one of the same shipped_later(), then one with the same first two words. */
+	for (int pass = 0; pass < 3; pass++)
 		for (size_t i = 0; i < today->n && i < LINES_MAX; i++) {
 			const struct haproxy_line *want = &today->line[i];
 			if (r->own[i])
 				continue;
-			r->own[i] = kind == 1 ? find_earlier_kind(r, want)
+			r->own[i] = pass == 1 ? find_earlier_kind(r, want)
 					      : find_alike(r, want, WHOSE_EARLIER,
-							kind ? 2 : words_of_purpose(want));
+							pass ? 2 : words_of_purpose(want));
 			if (r->own[i])
 				r->whose[r->own[i] - r->s->line] = WHOSE_OURS;
 		}
