@@ -11,6 +11,7 @@
 #include "policy/effect.h"
 #include "scan/text/inner.h"
 #include "scan/text/marked.h"
+#include "scan/text/named.h"
 #include "scan/text/needles.h"
 
 struct external_job;
@@ -127,6 +128,7 @@ struct request_scan {
 	struct border_job *borders;
 	struct inner inner; /* the current segment parsed as JSON, if it is JSON */
 	struct marked marked; /* the last block of a client's marks that was read */
+	struct named named;   /* the last segment whose identifiers were read */
 	/* the columns of a segment of several windows; NULL: one window */
 	struct column_table *table;
 	/* segments that could not be searched, for on_failure.classifier: redact */

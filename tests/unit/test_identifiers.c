@@ -10,6 +10,7 @@
 
 #include "base/scoped.h"
 #include "scan/dialect/family.h"
+#include "scan/text/named.h"
 
 static const struct {
 	const char *title, *dialect, *path;
@@ -241,6 +242,98 @@ keys_of_arguments_are_identifiers_if_a_schema_names_them(void **state)
 	}
 }
 
+/* Texts that are JSON: arguments in a string, with a key that a schema has, and schemas in a
+ * string. Chad and "St\303\274tz" are identifiers, Grant and Page are text. */
+#define CHAD "{\"type\":\"object\",\"properties\":{\"Chad\":{\"type\":\"integer\"},\"St\303\274tz\":{}}}"
+#define SAID "\"{\\\"Grant\\\":\\\"Page \\\\u0041\\\",\\\"in\\\":[{\\\"Chad\\\":1,\\\"St\\\\u00fctz\\\":2}]}\""
+#define TOOLS_OF_CHAT "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":" CHAD "}}]"
+#define CALLS_OF_CHAT "\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":" SAID "}}]}]"
+#define ITEMS "[{\"type\":\"function_call\",\"call_id\":\"a\",\"name\":\"f\",\"arguments\":" SAID "}]"
+#define TOOLS_OF_ITEMS "\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"parameters\":" CHAD "}]"
+#define WRITTEN "\"{\\\"properties\\\":{\\\"Chad\\\":{\\\"description\\\":\\\"Page\\\",\\\"enum\\\":[\\\"St\\\\u00fctz\\\"],\\\"default\\\":\\\"Brooke\\\"},\\\"x\\\":{\\\"default\\\":\\\"Grant\\\"}}}\""
+
+static const struct {
+	size_t form;
+	const char *body;
+} texts[] = {
+	{ 0, "{" TOOLS_OF_CHAT "," CALLS_OF_CHAT "}" },
+	{ 0, "{" CALLS_OF_CHAT "," TOOLS_OF_CHAT "}" },
+	{ 0, "{\"functions\":[{\"name\":\"f\",\"parameters\":" CHAD "}],\"messages\":[{\"role\":\"assistant\",\"function_call\":{\"name\":\"f\",\"arguments\":" SAID "}}]}" },
+	{ 1, "{" TOOLS_OF_ITEMS ",\"input\":" ITEMS "}" },
+	{ 1, "{\"input\":[{\"type\":\"mcp_list_tools\",\"server_label\":\"s\",\"tools\":[{\"name\":\"f\",\"input_schema\":" CHAD "}]},"
+	     "{\"type\":\"mcp_call\",\"id\":\"a\",\"server_label\":\"s\",\"name\":\"f\",\"arguments\":" SAID "}]}" },
+	{ 6, "{" TOOLS_OF_CHAT "," CALLS_OF_CHAT "}" },
+	{ 8, "{" TOOLS_OF_CHAT "," CALLS_OF_CHAT "}" },
+	{ 9, "{" TOOLS_OF_CHAT ",\"inputs\":[{\"type\":\"function.call\",\"tool_call_id\":\"a\",\"name\":\"f\",\"arguments\":" SAID "}]}" },
+	/* schemas */
+	{ 5, "{\"outputConfig\":{\"textFormat\":{\"type\":\"json_schema\",\"structure\":{\"jsonSchema\":{\"schema\":" WRITTEN "}}}}}" },
+	{ 0, "{\"guided_json\":" WRITTEN "}" },
+	{ 0, "{\"structured_outputs\":{\"json\":" WRITTEN "}}" },
+	{ 11, "{\"parameters\":{\"grammar\":{\"type\":\"json\",\"value\":" WRITTEN "}}}" },
+};
+
+/* Returns true if the text is in an identifier of a segment's text. Fails if no segment has it. */
+static bool
+is_named(const char *form, const struct body *b, const char *text, struct arena *a)
+{
+	struct named last = { 0 };
+	struct span name;
+	bool seen = false, is = false;
+
+	for (size_t i = 0; i < b->nsegments; i++) {
+		const struct segment *s = &b->segments[i];
+		const char *at = s->text.n ? memmem(s->text.p, s->text.n, text, strlen(text)) : NULL;
+		if (!at || !span_starts(s->text, SPAN_LIT("{")))
+			continue;
+		size_t from = (size_t)(at - s->text.p);
+		seen = true;
+		is |= named_at(b, s, from, from + strlen(text), a, &last, &name);
+	}
+	if (!seen)
+		fail_msg("%s: no segment has %s", form, text);
+	return is;
+}
+
+static void
+names_inside_texts_of_json_are_identifiers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		const char *form = forms[texts[i].form].title;
+		bool written = strstr(texts[i].body, "Brooke");
+		struct body_refusal why = { 0 };
+		struct arena a;
+		struct body b;
+
+		arena_init(&a, 1 << 20, false);
+		if (body_read(table_of(texts[i].form), SPAN_LIT("application/json"), span_str(texts[i].body), &a, &b, &why))
+			fail_msg("%s: %s", form, why.why);
+		if (!is_named(form, &b, "Chad", &a) || !is_named(form, &b, "u00fctz", &a) ||
+			(written && !is_named(form, &b, "Brooke", &a)))
+			fail_msg("%s: a name is text: %s", form, texts[i].body);
+		if (is_named(form, &b, "Grant", &a) || is_named(form, &b, "Page", &a) ||
+			is_named(form, &b, "Chad\":", &a))
+			fail_msg("%s: a text is a name: %s", form, texts[i].body);
+		arena_reset(&a);
+	}
+}
+
+static void
+names_of_a_text_that_ends_early_are_those_before_its_end(void **state)
+{
+	static const char body[] = "{" TOOLS_OF_ITEMS ",\"input\":[{\"type\":\"function_call\",\"name\":\"f\",\"arguments\":\"{\\\"Chad\\\":[\\\"Pa\"}]}";
+	struct body_refusal why = { 0 };
+	struct arena a;
+	struct body b;
+
+	(void)state;
+	arena_init(&a, 1 << 20, false);
+	assert_int_equal(body_read(table_of(1), SPAN_LIT("application/json"), span_str(body), &a, &b, &why), 0);
+	assert_true(is_named("responses", &b, "Chad", &a));
+	assert_false(is_named("responses", &b, "Pa", &a));
+	arena_reset(&a);
+}
+
 int
 main(void)
 {
@@ -248,6 +341,8 @@ main(void)
 		cmocka_unit_test(each_listed_member_is_an_identifier),
 		cmocka_unit_test(page_lists_the_identifiers_of_each_form),
 		cmocka_unit_test(keys_of_arguments_are_identifiers_if_a_schema_names_them),
+		cmocka_unit_test(names_inside_texts_of_json_are_identifiers),
+		cmocka_unit_test(names_of_a_text_that_ends_early_are_those_before_its_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -685,6 +685,24 @@ settle_run(struct request *r, struct border_job *j)
 	return 0;
 }
 
+/* Returns true if the finding is inside an identifier of the segment's text, and a search of the
+ * identifier alone, which uses no list of words, finds nothing. */
+static bool
+is_word_in_name(struct request *r, const struct segment *s, const struct finding *f)
+{
+	struct detect_options opt = policy_detect_options(r->snap->policy);
+	struct findings found = { 0 };
+	struct span name;
+
+	if (is_stretch(r, s) || !named_at(&r->in.body, s, f->start, f->end, &r->arena,
+					&r->scan.named, &name))
+		return false;
+	opt.identifier = true;
+	return !detect_scan(r->snap->rules, snapshot_mine(r->snap, r->worker)->scratch, name, &opt,
+		       &r->arena, &found) &&
+	       found.n == 0;
+}
+
 /* Turns the findings that count in this window into hits. Returns 0, ERR_LIMIT or ERR_NOMEM. */
 static int
 take_findings(struct request *r, const struct segment *s, bool in_target,
@@ -701,7 +719,8 @@ take_findings(struct request *r, const struct segment *s, bool in_target,
 	for (size_t i = 0; i < found->n; i++) {
 		struct finding f = places[i];
 		if (f.start >= w->until || f.end <= r->scan.end ||
-			(f.start < w->keep && f.end <= w->seen) || is_chance(r, s, &f))
+			(f.start < w->keep && f.end <= w->seen) || is_chance(r, s, &f) ||
+			is_word_in_name(r, s, &f))
 			continue;
 		begin_with(r, s->text, w, f.start, f.end);
 		if (f.start < r->scan.end)

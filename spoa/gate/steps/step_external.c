@@ -82,12 +82,13 @@ says_something(struct span s)
 	return false;
 }
 
-/* Returns true if the recognizer is asked about the segment. Reserved words are used by routing
- * and cannot be rewritten. */
+/* Returns true if the recognizer is asked about the segment. Identifiers cannot be rewritten; as
+ * the lists of words, recognizers would find names in them. */
 static bool
 is_asked_about(const struct external *x, const struct segment *s)
 {
-	return (x->roles & segment_roles(s)) && !s->reserved && says_something(s->text);
+	return (x->roles & segment_roles(s)) && !s->reserved && !s->identifier &&
+	       says_something(s->text);
 }
 
 static int
@@ -287,12 +288,30 @@ extra_room(struct request *r, size_t n)
 	return v + r->scan.nextra - n;
 }
 
+/* Removes findings in keys that name a tool's parameters, unless they are secrets or numbers. Returns
+ * the number of the others. */
+static size_t
+leave_names(struct request *r, const struct segment *s, struct finding *v, size_t n)
+{
+	struct span name;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (detect_entity_spreads(r->snap->rules, v[i].entity) ||
+			!named_at(&r->in.body, s, v[i].start, v[i].end, &r->arena, &r->scan.named,
+				&name))
+			v[kept++] = v[i];
+	return kept;
+}
+
 static int
 merge_part(struct request *r, struct part *p)
 {
 	for (size_t i = 0; i < p->nitems; i++) {
 		const struct segment *s = p->items[i].s;
-		size_t n = p->found[i].n;
+		size_t n = recognizer_whole(&p->x->rec)
+				   ? p->found[i].n
+				   : leave_names(r, s, p->found[i].v, p->found[i].n);
 		if (n == 0)
 			continue;
 		struct hit *to = extra_room(r, n);

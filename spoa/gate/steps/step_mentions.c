@@ -324,18 +324,21 @@ is_protocols(const struct segment *s)
 }
 
 /* Removes occurrences that are only likely to be the found value (SPREADS_DISTINCT) if the
- * protocol may use the same word: a user may have the name of a model or tool. */
+ * protocol may use the same word: a user may have the name of a model or tool, or of a tool's
+ * parameter. */
 static void
 leave_protocols_words(struct request *r, const struct segment *s)
 {
 	struct mention_job *j = r->scan.mentions;
+	bool protocols = is_protocols(s);
+	struct span name;
 	size_t n = 0;
 
-	if (!is_protocols(s))
-		return;
 	for (size_t i = 0; i < j->scan.n; i++) {
 		const struct mention *m = &j->scan.v[i];
 		if (m->tag == TAG_CREDENTIAL ||
+			!(protocols || named_at(&r->in.body, s, m->start, m->end, &r->arena,
+					       &r->scan.named, &name)) ||
 			detect_entity_spreads(r->snap->rules, hit_at(r, m->tag)->f.entity))
 			j->scan.v[n++] = *m;
 	}

@@ -243,10 +243,24 @@ note_url(void *arg, struct span url)
 	redactor_url(arg, url);
 }
 
+/* Returns true if the hit is in an identifier, which is never edited. */
+static bool
+is_in_identifier(struct request *r, const struct hit *h)
+{
+	struct span name;
+
+	return h->segment->identifier ||
+	       named_at(&r->in.body, h->segment, h->f.start, h->f.end, &r->arena,
+		       &r->scan.named, &name);
+}
+
 /* Makes the edits for the hits of one segment. If the segment holds JSON, it stays JSON. */
 static int
 hits_edits(struct request *r, const struct hit *h, size_t n, struct text_edit *out)
 {
+	for (size_t i = 0; i < n; i++)
+		if (is_in_identifier(r, &h[i]))
+			return ERR_BAD_STATE;
 	struct inner in;
 	int err = inner_open(
 		&in, h->segment->text, h->segment->role == ROLE_TOOL_CALL, &r->arena);
@@ -708,13 +722,13 @@ ruled_by(const struct request *r)
 /* Returns the first identifier of the body in which something would be replaced, other than a
  * key; NULL: there is none. */
 static const struct segment *
-found_identifier(const struct request *r)
+found_identifier(struct request *r)
 {
 	const struct overlay *o = &r->scan.overlay;
 
 	for (size_t i = 0; i < o->nhits + o->nwholes; i++) {
 		const struct hit *h = i < o->nhits ? &o->hits[i] : &o->wholes[i - o->nhits];
-		if (!h->in_target && h->segment->identifier && h->segment->role != ROLE_KEY)
+		if (!h->in_target && h->segment->role != ROLE_KEY && is_in_identifier(r, h))
 			return h->segment;
 	}
 	return NULL;

@@ -85,6 +85,7 @@
 	WORD(at "serviceTier"), \
 	WORD(at "outputConfig.textFormat.type"), \
 	WORD(at "outputConfig.textFormat.structure.jsonSchema.name"), \
+	SCHEMA(at "outputConfig.textFormat.structure.jsonSchema.schema"), \
 	WORD(at "outputConfig.effort"), \
 	WORD(at "additionalModelResponseFieldPaths"), \
 	WORD(at "additionalModelRequestFields.thinking"), \

@@ -18,6 +18,7 @@
 #include "scan/text/media.h"
 #include "scan/text/model_names.h"
 #include "scan/text/opaque.h"
+#include "scan/text/named.h"
 #include "scan/text/table.h"
 
 static const char *const role_names[ROLE_COUNT] = {
@@ -436,7 +437,8 @@ body_read(const struct table *t, struct span content_type, struct span raw, stru
 	int err = read_any_format(t, content_type, raw, a, out, why);
 
 	if (!err &&
-		(opaque_count(out->segments, out->nsegments, a, &out->unread,
+		(body_name_keys(out, a) ||
+			opaque_count(out->segments, out->nsegments, a, &out->unread,
 			 &out->inspected_bytes) ||
 			(out->nids && opaque_note(&out->unread, a, "unknown", out->ids_bytes))))
 		return refuse_room(why, "the gateway has no memory to read the body");

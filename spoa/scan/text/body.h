@@ -63,6 +63,7 @@ struct segment {
 	 * edited, its key is no context, and only patterns are searched for in it */
 	bool identifier : 1;
 	bool property : 1; /* a key: the name of a property in a schema */
+	bool schema : 1;   /* the text is a JSON Schema */
 	bool candidate : 1;    /* used by body_read() only; afterwards, for token ids: the list
 				* was edited */
 	uint32_t key;	       /* For a value: index of the segment that names it (its key, field
@@ -183,6 +184,10 @@ struct body {
 	size_t nparts;
 	struct span *tools; /* names of the tools that are called in the body */
 	size_t ntools;
+	/* Names of the properties in the body's schemas, by hash: room for `properties_room`, a
+	 * power of two; p NULL: free. NULL: there is no schema. */
+	struct span *properties;
+	size_t properties_room;
 	struct body_param *params; /* scalar members for `request.NAME` in conditions: the
 				    * members at top level, and those that the table lists */
 	size_t nparams;

@@ -105,7 +105,6 @@ struct walk {
 	struct run_rooms runs_room;
 	size_t refs;	 /* references found so far */
 	size_t contents; /* strings found where a part holds its own data */
-	size_t properties; /* keys that are names of properties in a schema */
 	struct reasoning reasoning;
 	uint32_t fraction[WALK_FRACTIONS]; /* indices of the segments of numbers with long
 					    * fractions */
@@ -891,6 +890,7 @@ note_identifier(struct walk *w, const struct node *node, const struct row *row)
 	struct segment *s = &w->segs.v[w->segs.n - 1];
 
 	s->identifier = is == NAME_WORD || is == NAME_SPEAKER;
+	s->schema = is == NAME_SCHEMA;
 	if (is == NAME_SPEAKER)
 		f->speaker = (uint32_t)w->segs.n;
 	if (f->idents == NAME_SCHEMA && f->object && span_is(f->name, "default"))
@@ -908,45 +908,6 @@ settle_identifiers(struct walk *w, const struct frame *f)
 	if (f->speaker)
 		w->segs.v[f->speaker - 1].identifier =
 			f->role == ROLE_ASSISTANT || f->role == ROLE_TOOL_RESULT;
-}
-
-enum { PROPERTY_TRIES = 64 };
-
-/* Marks keys as identifiers that have the name of a property in a schema of the same body: in
- * the arguments of a call, they are the names of the tool's parameters, which the provider
- * compares with the schema. The schema contains the name anyway. */
-static int
-name_properties(struct walk *w)
-{
-	size_t room = 1;
-	uint32_t *names; /* by hash: index of a key plus 1; 0: none */
-
-	if (!w->properties)
-		return 0;
-	while (room < 2 * w->properties)
-		room *= 2;
-	names = arena_array(w->a, room, sizeof(*names));
-	if (!names)
-		return walk_no_memory(w);
-	memset(names, 0, room * sizeof(*names));
-	for (int marks = 0; marks < 2; marks++)
-		for (size_t i = 0; i < w->segs.n; i++) {
-			struct segment *s = &w->segs.v[i];
-			if (s->role != ROLE_KEY || (marks ? s->identifier : !s->property))
-				continue;
-			/* names whose hashes were made to collide are not all kept */
-			size_t at = (size_t)span_hash(s->text) & (room - 1), tries = 0;
-			while (names[at] && tries < PROPERTY_TRIES &&
-				!span_eq(w->segs.v[names[at] - 1].text, s->text)) {
-				at = (at + 1) & (room - 1);
-				tries++;
-			}
-			if (marks)
-				s->identifier = names[at] && tries < PROPERTY_TRIES;
-			else if (!names[at])
-				names[at] = (uint32_t)i + 1;
-		}
-	return 0;
 }
 
 /* ---- the walk ---- */
@@ -1008,7 +969,6 @@ read_body_key(struct walk *w, const struct json_event *ev)
 		s->identifier = s->reserved || f->idents == NAME_WORD || f->idents == NAME_KEYS ||
 				f->idents == NAME_SCHEMAS;
 		s->property = f->idents == NAME_SCHEMAS;
-		w->properties += s->property;
 	}
 	if (f->idents == NAME_SCHEMA && span_is(text, "enum"))
 		f->enumerated = true;
@@ -1368,7 +1328,7 @@ body_json(const struct table *t, struct span raw, struct arena *a, struct body *
 			out->nsegments = w->segs.n;
 			out->reasoning = w->reasoning.v;
 			out->nreasoning = w->reasoning.n;
-			return name_properties(w);
+			return 0;
 		case JSON_ERROR: err = refuse_json(w, j); break;
 		case JSON_KEY: err = read_body_key(w, &ev); break;
 		case JSON_OBJECT_END:

@@ -1,0 +1,32 @@
+/* Identifiers that other parts of the body name: keys of a call's arguments that are properties of
+ * a schema, and identifiers in a text that is itself JSON. Any thread. */
+#ifndef SCAN_TEXT_NAMED_H
+#define SCAN_TEXT_NAMED_H
+
+#include "scan/text/body.h"
+
+/* Collects the names of the properties in the schemas of the body, and marks the keys with such a
+ * name as identifiers: in the arguments of a call, they are the names of the tool's parameters,
+ * which the provider compares with the schema. The schema contains the name anyway. Returns 0 or
+ * ERR_NOMEM. */
+int body_name_keys(struct body *b, struct arena *a);
+
+/* The segment that was asked about last, so that each text is read once. Zeroed at first; the
+ * list is in the request's arena. */
+struct named {
+	const struct segment *s; /* with its text, since another body may have the address */
+	struct span text;
+	struct named_place {
+		size_t start, end; /* offsets in the text, end exclusive */
+	} * v;			   /* identifiers in the text, in ascending order */
+	size_t n, room;
+};
+
+/* Returns true if the bytes from `start` to `end` of the segment's text are inside an identifier:
+ * in the arguments of a call, a key that names a property of a schema of the body; in a schema
+ * that is a string, a name or a permitted value. *name is the whole identifier, as it is written.
+ * If memory is exhausted, the result is false. */
+bool named_at(const struct body *b, const struct segment *s, size_t start, size_t end,
+	struct arena *a, struct named *last, struct span *name);
+
+#endif
