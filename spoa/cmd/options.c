@@ -6,14 +6,14 @@
 
 #define AUDIT_FOUR "audit list, audit verify, audit show, audit explain"
 #define AUDIT_READS AUDIT_FOUR ", audit search, audit report, audit subject, audit open, audit export"
-#define CHANGES "key, limit, target eject, target admit, cache purge, tools approve, log, notify test, audit erase"
+#define CHANGES "key, limit, target eject, target admit, cache purge, tools approve, log, notify test, audit erase, audit accept"
 
 /* clang-format off */
 const struct option_row option_rows[] = {
 	/* the places of records, policies and configuration */
 	{ "c", "FILE", "serve, decide, status, upgrade, reload, top, check, key, admin-token, quota get, policy test, policy replay, "
 	  "policy apply, policy back, policy history, policy show, prices check, usage, audit restore, limit, target, cache, "
-	  "tools, log, notify, audit erase, " AUDIT_READS,
+	  "tools, log, notify, audit erase, audit accept, " AUDIT_READS,
 		"the configuration file; default: tollgate.yaml, then /etc/tollgate/tollgate.yaml" },
 	{ "config", "FILE", AUDIT_READS ", audit restore, policy replay, policy apply, policy back, policy history, policy show, prices check, usage",
 		"the same as -c" },
@@ -40,7 +40,7 @@ const struct option_row option_rows[] = {
 
 	/* the form of the output */
 	{ "json", NULL, "check, classify, status, top, detectors list, detectors time, admin-token list, audit list, audit search, "
-	  "audit verify, audit report, audit explain, audit erase, key, limit, target, cache, log, tools list, tools show, "
+	  "audit verify, audit report, audit explain, audit erase, audit accept, key, limit, target, cache, log, tools list, tools show, "
 	  "tools approve, notify status, quota get, policy diff, policy replay, policy history, usage",
 		"print JSON" },
 	{ "jsonl", NULL, "classify, redact, tokens, eval",

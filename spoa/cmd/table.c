@@ -80,6 +80,7 @@ static const struct {
 	{ "audit export", "tollgate audit export --format csv --since 30d --out november.csv" },
 	{ "audit open", "tollgate audit open 0192f0c1 --key auditor.key --reason \"case 4711\"" },
 	{ "audit subject", "tollgate audit subject --person anna --key auditor.key --out anna" },
+	{ "audit accept", "tollgate audit accept gate-1/4711 --reason \"disk error on 28 November, restored from the archive\"" },
 	{ "audit erase", "tollgate audit erase --person anna --why \"GDPR article 17\" --ticket 4711" },
 	{ "audit key", "tollgate audit key certify audit.key.pub --root-key root.key --node edge1" },
 	{ "audit restore", "tollgate audit restore --archive /mnt/archive --since 2026-01-01" },

@@ -836,6 +836,21 @@ audit_open(int argc, char **argv)
 	return code;
 }
 
+/* ---- audit accept ---- */
+
+static int
+audit_accept(int argc, char **argv)
+{
+	struct admin_cmd c = { .what = "audit accept" };
+	const struct cmd_option options[] = { ADMIN_OPTIONS(&c), { .name = NULL } };
+	char **operands;
+
+	if (cmd_options(c.what, argc, argv, options, &operands) != 1)
+		return cmd_usage(c.what);
+	admin_give_text(&c, "record", operands[0]);
+	return admin_change(&c, "/records/accept", "is accepted with its fault");
+}
+
 /* ---- the verbs ---- */
 
 static const struct {
@@ -980,7 +995,7 @@ cmd_audit(int argc, char **argv)
 	} others[] = { { "search", audit_search }, { "report", audit_report },
 		{ "restore", audit_restore }, { "subject", audit_subject },
 		{ "export", audit_export }, { "key", audit_key }, { "open", audit_open },
-		{ "erase", audit_erase } };
+		{ "erase", audit_erase }, { "accept", audit_accept } };
 	struct audit_args a = { .nkeys = 0 };
 	char what[32];
 

@@ -56,6 +56,7 @@
 #include "policy/rule.h"
 #include "policy/section.h"
 #include "policy/verdict/explain.h"
+#include "record/audit/recheck.h"
 #include "record/audit/record_terms.h"
 
 /* ---- verification of the whole chain ---- */
@@ -73,15 +74,38 @@ static struct verifying {
 	bool running;
 	int64_t began_ns;
 	struct children *children;
+	struct recheck *recheck; /* receives the result */
 	struct reading *r; /* the child while it runs, owned by the children's thread */
 	char *last;	   /* result as JSON; NULL: none yet */
 } now = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* Adds the fault of a chain, if it has one. `line` is what the child printed. */
+static size_t
+chain_fault(struct span line, struct recheck_fault *f, size_t n)
+{
+	json_auto_t *chain = json_loadb(line.p, line.n, 0, NULL);
+
+	if (n == RECHECK_FAULTS || !json_is_false(json_object_get(chain, "ok")))
+		return n;
+	const char *source = json_str_in(chain, "source"), *node = json_str_in(chain, "node"),
+		   *why = json_str_in(chain, "why");
+	f[n] = (struct recheck_fault){ .seq = (uint64_t)json_int_in(chain, "seq"),
+		.found_ns = clock_wall_ns(),
+		.whole = true };
+	/* the file that keeps faults has one word for each */
+	snprintf(f[n].source, sizeof(f[n].source), "%s", source && source[0] ? source : "-");
+	snprintf(f[n].node, sizeof(f[n].node), "%s", node ? node : "");
+	snprintf(f[n].why, sizeof(f[n].why), "%s", why ? why : "not verified");
+	return n + 1;
+}
+
 /* Writes the result: one object for each chain that the output has. If the child did not
- * finish, the reason instead. */
+ * finish, the reason instead. A verification that finished is part of the daemon's state. */
 static void
 write_last(struct buf *b, const struct child *c, int64_t began_ns)
 {
+	struct recheck_fault fault[RECHECK_FAULTS];
+	size_t nfaults = 0;
 	char *said = malloc(SAID_BYTES);
 	ssize_t n = said ? pread(c->out, said, SAID_BYTES, 0) : 0;
 	struct span rest = span_of(said, n > 0 ? (size_t)n : 0);
@@ -97,10 +121,15 @@ write_last(struct buf *b, const struct child *c, int64_t began_ns)
 	json_put_open(b, "chains", '[');
 	while (over && rest.n) {
 		struct span line = span_next(&rest, '\n');
-		if (span_starts(line, SPAN_LIT("{")))
-			json_put_raw(b, NULL, line);
+		if (!span_starts(line, SPAN_LIT("{")))
+			continue;
+		json_put_raw(b, NULL, line);
+		nfaults = chain_fault(line, fault, nfaults);
 	}
 	json_put_close(b, ']');
+	/* a failure that names no record does not change the faults */
+	if (over && (nfaults || c->code == 0))
+		recheck_verified(now.recheck, began_ns, fault, nfaults);
 	if (!over || c->error[0])
 		json_put_str(b, "why",
 			c->end == CHILD_LATE	  ? "the verification was stopped after an "
@@ -152,6 +181,7 @@ verifying_begin(struct asking *q)
 		r->c.done = keep_verification;
 		SCOPED_LOCK(&now.lock);
 		now.children = admin_children(q->admin);
+		now.recheck = q->server->rechecking;
 		err = now.running ? ERR_LIMIT : child_ask(now.children, &r->c);
 		if (!err) {
 			now.running = true;
@@ -210,6 +240,46 @@ verifying_free(void)
 	free(now.last);
 	now.last = NULL;
 }
+
+static bool
+change_fault(struct change *c, json_t **before UNUSED, json_t **after)
+{
+	const char *id = change_text(c, "record"), *reason = json_str_in(c->in, "reason");
+	struct recheck_state v = { .nfaults = 0 };
+	const struct recheck_fault *f = NULL;
+
+	if (c->status != MHD_HTTP_OK)
+		return false;
+	if (c->s->rechecking)
+		recheck_state(c->s->rechecking, &v);
+	for (size_t i = 0; i < v.nfaults && !f && id; i++) {
+		char name[CHAIN_NODE_MAX + 24];
+		snprintf(name, sizeof(name), "%s/%" PRIu64, v.fault[i].node, v.fault[i].seq);
+		f = strcmp(name, id) ? NULL : &v.fault[i];
+	}
+	if (!f)
+		return change_refuse(c, MHD_HTTP_NOT_FOUND,
+			"%.90s: no fault of this record is known: `tollgate status` lists faults "
+			"as NODE/SEQ",
+			id ? id : "record");
+	if (!reason || !reason[0])
+		return change_refuse(c, MHD_HTTP_BAD_REQUEST,
+			"reason: this parameter is missing: say what happened to the record");
+	*after = json_pack("{s:s,s:s,s:I,s:s}", "id", id, "node", f->node, "seq",
+		(json_int_t)f->seq, "fault", f->why);
+	return change_sign(c, *after);
+}
+
+static void
+apply_acceptance(struct change *c, const json_t *after)
+{
+	recheck_accept(c->s->rechecking, json_str_in(after, "node"),
+		(uint64_t)json_int_in(after, "seq"));
+}
+
+/* Accepts the fault of a record, so that it is no news any more. The fault stays listed. */
+static const struct change_row admin_fault_accept = { "fault", 0, "accept", change_fault,
+	apply_acceptance };
 
 /* ---- targets and models ---- */
 
@@ -904,6 +974,10 @@ static const struct param key_rotate[] = {
 	KEY_ID, { "overlap", PARAM_TEXT, .text = "How long the old key stays valid; default: 24h." }, UNTIL("expires"), SIGNED, { .name = NULL },
 };
 static const struct param key_revoke[] = { KEY_ID, SIGNED, { .name = NULL } };
+static const struct param fault_accepted[] = {
+	{ "record", PARAM_TEXT, PARAM_NEEDED, .text = "NODE/SEQ of the fault, as GET /status lists it." },
+	SIGNED, { .name = NULL },
+};
 static const struct param signed_alone[] = { SIGNED, { .name = NULL } };
 static const struct param quota_asked[] = {
 	{ "identity", PARAM_OBJECT, .text = "Whose limits: attributes of a caller, such as person and team." },
@@ -1095,6 +1169,8 @@ const struct admin_endpoint admin_endpoints[] = {
   .show = admin_verifying, .shape = "running:boolean last:any state:object" },
 { "POST", "/records/verify", ROLE_AUDITOR, "Starts a verification of the whole chain; 409 if one is running.",
   .begin = verifying_begin, .shape = "running:boolean" },
+{ "POST", "/records/accept", ROLE_AUDITOR, "Accepts the fault of a record that does not verify, with a reason, so that it is reported no longer.",
+  .params = fault_accepted, .change = &admin_fault_accept, .shape = "id:string" },
 
 /* -- webhooks -- */
 { "GET", "/notify", ROLE_VIEWER, "The state of the webhooks of notify.url.",

@@ -22,6 +22,7 @@
 #include "record/anchors/anchors.h"
 #include "record/archive/keep.h"
 #include "record/audit/audit.h"
+#include "record/audit/recheck.h"
 #include "record/seal/store.h"
 
 /* a part that is available for this time has recovered */
@@ -153,6 +154,13 @@ tree_away(struct server *s, struct buf *why)
 	return why->n > 0;
 }
 
+/* Records that do not verify, until an operator accepts them. */
+static bool
+chain_away(struct server *s, struct buf *why)
+{
+	return s->rechecking && recheck_says(s->rechecking, why);
+}
+
 static bool
 providers_away(struct server *s, struct buf *why)
 {
@@ -244,6 +252,7 @@ static const struct part {
 	{ "anchors",     anchors_away, M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
 	{ "archive",     archive_away, M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
 	{ "tree",        tree_away,    M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
+	{ "chain",       chain_away,   M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
 	{ "providers",   providers_away, M_NONE,             M_NONE,        NULL, NULL, NO_MODE },
 	{ "prompt_cache", prompt_cache_away, M_NONE,         M_NONE,        NULL, NULL, NO_MODE },
 	{ "reload",      reload_away,  M_NONE,               M_NONE,        NULL, NULL, NO_MODE },

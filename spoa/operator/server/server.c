@@ -47,6 +47,7 @@
 #include "record/anchors/anchors.h"
 #include "record/archive/keep.h"
 #include "record/audit/audit.h"
+#include "record/audit/recheck.h"
 #include "record/audit/sums.h"
 #include "record/seal/store.h"
 
@@ -585,6 +586,10 @@ start_keepers(struct starting *x, struct buf *why)
 		buf_str(why, "the thread for indexes cannot be started");
 		return ERR_NOMEM;
 	}
+	if (s->audit && !(s->rechecking = recheck_start(cfg->journal, cfg->node, s->audit))) {
+		buf_str(why, "the thread that verifies closed segments cannot be started");
+		return ERR_NOMEM;
+	}
 	if (s->starts_from.fold && !(s->startpoints = startpoints_start(
 					     cfg, s->audit, &s->starts_from, &s->metrics, why)))
 		return ERR_NOMEM;
@@ -937,6 +942,7 @@ stop_keepers(struct starting *x)
 	anchors_stop(&s->anchors);
 	keep_stop(&s->keep);
 	index_stop(&s->indexing);
+	recheck_stop(&s->rechecking);
 }
 
 static int

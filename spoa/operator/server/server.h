@@ -48,6 +48,7 @@ struct server {
 	bool telling;		       /* the thread that sends telemetry runs */
 	struct anchors *anchors;       /* NULL: no anchors are configured */
 	struct index_thread *indexing; /* NULL: the daemon writes no records */
+	struct recheck *rechecking;    /* NULL: the daemon writes no records */
 	struct witnessing *witnessing; /* NULL: the daemon is no witness */
 	struct keep *keep;	       /* NULL: no retention is configured */
 	struct seal_store *sealing;    /* NULL: no auditors are configured */

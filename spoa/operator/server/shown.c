@@ -25,6 +25,7 @@
 #include "record/archive/keep.h"
 #include "record/audit/audit.h"
 #include "record/audit/keys.h"
+#include "record/audit/recheck.h"
 
 /* ---- targets ---- */
 
@@ -393,6 +394,32 @@ work_says(struct server *s, struct buf *out)
 	server_targets(s, out, NULL);
 }
 
+/* Writes how far the daemon has verified its closed segments again, and the faults. */
+static void
+verified_says(struct server *s, struct buf *out)
+{
+	struct recheck_state v;
+
+	json_put_name(out, "verified");
+	if (!s->rechecking) {
+		json_put_null(out, NULL);
+		return;
+	}
+	recheck_state(s->rechecking, &v);
+	buf_putc(out, '{');
+	json_put_time(out, "since", v.since_ns);
+	json_put_form(out, "'done':%u,'segments':%u,'faults':[", v.done, v.segments);
+	for (size_t i = 0; i < v.nfaults; i++) {
+		const struct recheck_fault *f = &v.fault[i];
+		json_put_form(out, "{'source':%t,'node':%t,'seq':%u,'why':%t",
+			span_str(f->source), span_str(f->node), f->seq, span_str(f->why));
+		json_put_bool(out, "accepted", f->accepted);
+		json_put_time(out, "found", f->found_ns);
+		json_put_close(out, '}');
+	}
+	buf_str(out, "]}");
+}
+
 /* Writes the state of anchors, tree and checkpoint, from which proofs are made. */
 static void
 tree_says(struct server *s, struct buf *out)
@@ -409,6 +436,7 @@ tree_says(struct server *s, struct buf *out)
 	audit_tree(s->audit, &t);
 	json_put_form(out, "'audit':{'records':%u,'tree':%s,'tree_records':%u,'tree_errors':%u",
 		t.records, states[t.state], t.files, t.errors);
+	verified_says(s, out);
 	if (t.size)
 		json_put_form(out, "'checkpoint':{'size':%u,'age_s':%u}}", t.size,
 			t.age_us / 1000000);
@@ -614,6 +642,20 @@ cached_share_metrics(struct server *s, const struct policy *p, struct buf *out)
 			cached_shares_of(s->cached_shares, p->routes[i].name, &c) && c.fallen);
 }
 
+static void
+verified_metric(struct server *s, struct buf *out)
+{
+	struct recheck_state v;
+
+	if (!s->rechecking)
+		return;
+	recheck_state(s->rechecking, &v);
+	gauge(out, "verified_timestamp_seconds",
+		"Time since when the daemon has verified every closed segment again, in seconds "
+		"since 1970; 0: not yet.",
+		(uint64_t)(v.since_ns / 1000000000));
+}
+
 /* All callers share the sums: each door of the admin server, and telemetry. */
 static pthread_mutex_t summing = PTHREAD_MUTEX_INITIALIZER;
 
@@ -681,6 +723,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 		buf_printf(out, "tollgate_clock_ahead_seconds %.3f\n", (double)c.skew_us / 1e6);
 	}
 	degraded_metrics(&s->degraded, out);
+	verified_metric(s, out);
 	gauge(out, "policy_differs",
 		"1 if the policy's files differ from the policy in force. Reload to put them "
 		"in force.",

@@ -26,7 +26,7 @@
 #define THREADS_MAX 16
 /* if fewer commits wait, a vouching signature is not worth its cost */
 #define WORTH_VOUCHING 256
-#define BATCH_SERIAL   64 /* below this number of signatures, one thread is used */
+#define BATCH_SERIAL   64 /* up to this number of signatures, one thread is used */
 
 /* A record that no commit covers yet. */
 struct pending {
@@ -172,7 +172,7 @@ flush_sigs(struct verifier *v)
 {
 	struct worker w[THREADS_MAX];
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	size_t n = v->njobs < BATCH_SERIAL || cores < 2 ? 1 : (size_t)cores, started = 1;
+	size_t n = v->njobs <= BATCH_SERIAL || cores < 2 ? 1 : (size_t)cores, started = 1;
 
 	INVARIANT(v->njobs <= BATCH);
 	if (n > THREADS_MAX)
@@ -494,7 +494,7 @@ accept_commit(struct verifier *v, const struct chain_line *l, const struct pubke
 	memcpy(v->r.type, last->type, sizeof(v->r.type));
 	memcpy(v->r.key, key->id, sizeof(v->r.key));
 	v->npend = 0;
-	if (v->njobs == BATCH)
+	if (v->njobs == (v->o.one_core ? BATCH_SERIAL : BATCH))
 		flush_sigs(v);
 }
 

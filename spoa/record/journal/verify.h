@@ -33,6 +33,8 @@ struct verify_options {
 	/* Verify the signature of every commit, even if another signature covers its
 	 * records. */
 	bool every_signature;
+	/* Use no threads, and verify signatures in small batches. */
+	bool one_core;
 	/* Called for every record as it is read, before anything is verified. NULL: not
 	 * called. */
 	void (*record)(void *arg, const struct chain_line *l, struct span line);

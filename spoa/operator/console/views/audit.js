@@ -1,4 +1,5 @@
 // Audit: integrity of the records, their anchors, gaps, keys and retention; verification on demand.
+import { change } from '../changes.js';
 import { data, h, who } from '../dom.js';
 import { ago, bytes, count, now_ms, when } from '../format.js';
 import { badge, decision_kind, facts, field, fill, filter_form, mark, nothing, panel } from '../parts.js';
@@ -8,22 +9,54 @@ import { shares, table } from '../table.js';
 
 const ANCHORED = ['taken', 'waiting'];
 
-function state([s, now]) {
+/* Records that do not verify. An auditor who knows the cause accepts a fault with a reason. */
+const fault_name = (f) => `${f.node || '?'}/${f.seq}`;
+function accept(page, f, reload) {
+	const name = fault_name(f);
+	return h('button', { type: 'button', class: 'small', onclick: async () => {
+		const done = await change(page, {
+			title: `Accept the fault of ${name}`,
+			what: [data(name), ' does not verify: ', data(f.why), '. The fault stays listed here, but is no longer reported.'],
+			action: 'Accept the fault',
+			path: '/records/accept',
+			body: () => ({ record: name }),
+		});
+		if (done) reload();
+	} }, 'Accept', h('span', { class: 'hidden' }, ` ${name}`));
+}
+
+const faults = (page, list, reload) =>
+	table({ caption: 'Records that do not verify', rows: list, columns: [
+		{ title: 'record', cell: (f) => data(fault_name(f)) },
+		{ title: 'in', cell: (f) => data(f.source) },
+		{ title: 'reason', cell: (f) => data(f.why), wide: true },
+		{ title: 'found', cell: (f) => when(f.found, { relative: true }) },
+		{ title: '', cell: (f) => (f.accepted ? badge('accepted', 'edit') : page.has('auditor') && accept(page, f, reload)) },
+	] });
+
+function state(page, [s, now], reload) {
 	const unwritten = (now.parts ?? []).filter((p) => /^audit/.test(p.part) && p.says !== 'up').map((p) => p.says.replace(/^down: /, ''));
 	const a = s.audit ?? {}, k = s.audit_key ?? {}, c = a.checkpoint;
-	const bad = [...unwritten, a.tree !== undefined && a.tree !== 'ready' && `the hash tree is ${a.tree}`,
+	const broken = a.verified?.faults ?? [], open = broken.filter((f) => !f.accepted);
+	const bad = [...unwritten, open.length > 0 && `${open.length === 1 ? 'a record does' : `${count(open.length)} records do`} not verify`,
+		a.tree !== undefined && a.tree !== 'ready' && `the hash tree is ${a.tree}`,
 		a.tree_errors > 0 && `${a.tree_errors} errors of the hash tree`, k.revoked && 'the signing key is revoked',
 		...(s.anchors ?? []).filter((x) => !ANCHORED.includes(x.state)).map((x) => `anchor ${x.place}: ${x.state}`)].filter(Boolean);
 	return [
 		h('p', { class: 'lead', role: 'status' }, bad.length
 			? bad.map((label) => [mark({ label, kind: 'bad' }), ' '])
 			: mark({ label: 'records are written and signed', kind: 'good' })),
+		broken.length > 0 && faults(page, broken, reload),
 		h('div', { class: 'grid' }, panel('Chain', facts([
 			['records', count(a.records)],
 			['records in the hash tree', count(a.tree_records)],
 			['hash tree', a.tree && badge(a.tree, a.tree === 'ready' ? 'good' : 'edit')],
 			['last checkpoint',
 				c && [`${count(c.size)} records, `, c.age_s !== undefined && when(now_ms() - c.age_s * 1000, { relative: true })]],
+			['closed segments verified since', a.verified &&
+				(a.verified.since
+					? when(a.verified.since, { relative: true })
+					: `not yet: ${count(a.verified.done)} of ${count(a.verified.segments)}`)],
 			['signing key', k.signs && h('code', {}, k.signs)],
 			['next signing key', k.next && h('code', {}, k.next)],
 			['key for hashes of texts', k.hash_key && [h('code', {}, k.hash_key.id), ` (${k.hash_key.from})`]],
@@ -189,7 +222,8 @@ export default {
 	show(page) {
 		const now = h('div', {});
 		page.root.append(now);
-		fill(now, page, () => Promise.all([page.get('/status'), page.get('/now')]), state);
+		const load = () => fill(now, page, () => Promise.all([page.get('/status'), page.get('/now')]), (got) => state(page, got, load));
+		load();
 		if (!page.has('auditor')) {
 			page.root.append(nothing('To read or verify records, you need the role auditor.'));
 			return;

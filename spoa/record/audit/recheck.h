@@ -1,0 +1,62 @@
+/* Verifies closed segments of this node again, one after another, while the daemon runs: a
+ * record that is changed on the disk is found without a person who asks for it. The thread
+ * tg-recheck uses at most one hundredth of a core and the disk only if no other thread does. It
+ * begins a new pass RECHECK_PAUSE_S after the last one began, at the earliest.
+ *
+ * A fault stays until a later pass or verification finds the record sound, whichever has found
+ * the fault, or until an operator accepts it with a reason. JOURNAL.verified (mode 0600) keeps faults and progress over a
+ * restart. Nobody has to trust this file: whoever removes it causes another pass, no more. */
+#ifndef RECORD_AUDIT_RECHECK_H
+#define RECORD_AUDIT_RECHECK_H
+
+#include "record/audit/audit.h"
+#include "record/journal/verify.h"
+
+#define RECHECK_SUFFIX	".verified"
+#define RECHECK_PAUSE_S 3600
+
+enum { RECHECK_FAULTS = 16, RECHECK_SOURCE = 16 };
+
+/* A record that does not verify. */
+struct recheck_fault {
+	char source[RECHECK_SOURCE]; /* "journal", or what `audit verify` calls the chain */
+	char node[CHAIN_NODE_MAX + 1];
+	uint64_t seq;
+	char why[VERIFY_WHY_MAX];
+	int64_t found_ns; /* wall time */
+	bool accepted;	  /* an operator has explained it */
+	bool seen;	  /* the pass in progress found it again */
+	bool whole; /* found by a verification of all records, which alone can find it corrected */
+};
+
+struct recheck_state {
+	/* wall times. Every segment that was closed at `since_ns` was verified after it; 0: not
+	 * yet. `began_ns`: begin of the pass in progress; 0: none */
+	int64_t since_ns, began_ns;
+	uint64_t done, segments; /* closed segments of this pass: verified, and all */
+	struct recheck_fault fault[RECHECK_FAULTS];
+	size_t nfaults;
+};
+
+struct recheck;
+
+/* Starts the thread. `journal` and `a` must live until recheck_stop(). Returns NULL if memory or
+ * threads are exhausted. */
+struct recheck *recheck_start(const char *journal, const char *node, struct audit *a);
+void recheck_stop(struct recheck **r);
+
+/* Begins the next pass at once, at full speed until it is over. Any thread. */
+void recheck_soon(struct recheck *r);
+/* Any thread. */
+void recheck_state(struct recheck *r, struct recheck_state *out);
+/* Takes the result of a verification of all records that began at that wall time. `found` has
+ * its faults, none if all records were verified. */
+void recheck_verified(
+	struct recheck *r, int64_t began_ns, const struct recheck_fault *found, size_t n);
+/* Marks the fault of that record as accepted. Returns false if there is no such fault. */
+bool recheck_accept(struct recheck *r, const char *node, uint64_t seq);
+/* Appends the first fault that is not accepted, and the number of the others, as a sentence.
+ * Returns false if there is none. */
+bool recheck_says(struct recheck *r, struct buf *why);
+
+#endif
