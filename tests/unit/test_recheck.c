@@ -212,7 +212,8 @@ unreadable_progress_costs_a_pass(void **state)
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s" RECHECK_SUFFIX, r.cfg.journal);
-	rig_spill(path, SPAN_LIT("tollgate-verified-v1\nsince x\nfault a b\nlast\n\nfault \377\n"));
+	rig_spill(path,
+		SPAN_LIT("tollgate-verified-v1\nsince x\nfault a b\nlast\n\nfault \377\n"));
 	pass();
 	assert_int_equal(state_now().nfaults, 0);
 }

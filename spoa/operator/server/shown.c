@@ -651,7 +651,8 @@ verified_metric(struct server *s, struct buf *out)
 		return;
 	recheck_state(s->rechecking, &v);
 	gauge(out, "verified_timestamp_seconds",
-		"Time since when the daemon has verified every closed segment again, in seconds "
+		"Time since when the daemon has verified every closed segment again, in "
+		"seconds "
 		"since 1970; 0: not yet.",
 		(uint64_t)(v.since_ns / 1000000000));
 }

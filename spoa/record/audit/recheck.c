@@ -40,8 +40,8 @@ struct recheck {
 
 	/* owner: the thread */
 	struct keyring *ring;
-	char last[256]; /* the segment that was verified last; "": none */
-	struct chain at;	     /* the end of that segment; seq 0: not known */
+	char last[256];	 /* the segment that was verified last; "": none */
+	struct chain at; /* the end of that segment; seq 0: not known */
 	/* the segment that is being verified; `v` NULL: none */
 	char name[256];
 	struct verifier *v;
@@ -95,7 +95,7 @@ drop_faults(struct recheck_state *s, bool (*keep)(const struct recheck_fault *f)
 	s->nfaults = n;
 }
 
-/* What the pass that ends keeps, and what a verification of all records keeps. */
+/* The faults that stay at the end of a pass, and after a verification of all records. */
 static bool
 seen_or_whole(const struct recheck_fault *f)
 {
@@ -118,7 +118,7 @@ none(const struct recheck_fault *f UNUSED)
 
 /* One line for each fact: its name, then its values, separated by spaces. The lock is held. */
 static void
-keep_state_file(struct recheck *r)
+progress_write(struct recheck *r)
 {
 	const struct recheck_state *s = &r->state;
 
@@ -158,7 +158,7 @@ fault_read(const char *line, struct recheck_fault *f)
 
 /* Reads the file. A line that is not understood is skipped: it only costs another pass. */
 static void
-kept_read(struct recheck *r)
+progress_read(struct recheck *r)
 {
 	struct recheck_state *s = &r->state;
 	char line[1024];
@@ -216,24 +216,23 @@ segment_over(struct recheck *r, const char *broken)
 		r->at.seq = v.last;
 		memcpy(r->at.head, v.head, sizeof(r->at.head));
 	} else {
-		struct recheck_fault f = { .source = "journal",
-			.seq = v.bad_seq,
-			.found_ns = clock_wall_ns() };
+		struct recheck_fault f = {
+			.source = "journal", .seq = v.bad_seq, .found_ns = clock_wall_ns()
+		};
 		snprintf(f.node, sizeof(f.node), "%s", r->node);
 		snprintf(f.why, sizeof(f.why), "%s", v.why);
 		add_fault(&r->state, &f);
 	}
-	keep_state_file(r);
+	progress_write(r);
 }
 
 /* Opens the segment. Returns false if it does not exist any more, or memory is exhausted. */
 static bool
 segment_begin(struct recheck *r, const struct journal_segment *s, bool follows)
 {
-	const struct verify_options o = { .ring = r->ring,
-		.node = r->node,
-		.trimmed = true,
-		.one_core = true };
+	const struct verify_options o = {
+		.ring = r->ring, .node = r->node, .trimmed = true, .one_core = true
+	};
 
 	snprintf(r->name, sizeof(r->name), "%s", s->name);
 	r->fd = journal_segment_open(r->journal, s);
@@ -249,7 +248,7 @@ segment_begin(struct recheck *r, const struct journal_segment *s, bool follows)
 	memset(&r->lines, 0, sizeof(r->lines));
 	if (r->fd < 0 || lines_open(&r->lines, r->fd, 0) < 0) {
 		char why[128];
-		snprintf(why, sizeof(why), "unread: the segment cannot be read: %s",
+		snprintf(why, sizeof(why), "junk: the segment cannot be read: %s",
 			strerror(errno));
 		segment_over(r, why);
 	}
@@ -299,7 +298,7 @@ pass_begin(struct recheck *r)
 	r->state.done = 0;
 	for (size_t i = 0; i < r->state.nfaults; i++)
 		r->state.fault[i].seen = false;
-	keep_state_file(r);
+	progress_write(r);
 }
 
 /* Every segment was read: faults of earlier passes that this one did not find are corrected. */
@@ -311,7 +310,7 @@ pass_end(struct recheck *r)
 	r->state.began_ns = 0;
 	r->state.done = r->state.segments;
 	drop_faults(&r->state, seen_or_whole);
-	keep_state_file(r);
+	progress_write(r);
 }
 
 static uint64_t
@@ -339,7 +338,7 @@ read_slice(struct recheck *r, uint64_t began_us)
 		struct span rest = got == 0 ? lines_rest(&r->lines) : SPAN_LIT("");
 		if (rest.n)
 			verifier_torn(r->v, rest.n);
-		segment_over(r, got < 0 ? "unread: the segment cannot be read" : NULL);
+		segment_over(r, got < 0 ? "junk: the segment cannot be read" : NULL);
 	}
 }
 
@@ -378,7 +377,8 @@ recheck_turn(void *arg)
 		}
 	}
 	read_slice(r, began_us);
-	return atomic_load(&r->soon) ? 0 : clock_mono_us() + (cpu_us() - began_us) * (SHARE - 1);
+	return atomic_load(&r->soon) ? 0
+				     : clock_mono_us() + (cpu_us() - began_us) * (SHARE - 1);
 }
 
 /* ---- start, stop and state ---- */
@@ -410,7 +410,7 @@ recheck_start(const char *journal, const char *node, struct audit *a)
 	r->fd = -1;
 	snprintf(r->path, sizeof(r->path), "%.*s" RECHECK_SUFFIX,
 		SPAN_ARG(journal_folder(journal)));
-	kept_read(r);
+	progress_read(r);
 	r->ring = calloc(1, sizeof(*r->ring));
 	if (r->ring && service_start(&r->service, &o) == 0)
 		return r;
@@ -461,7 +461,7 @@ recheck_verified(
 	drop_faults(s, n ? seen_or_by_pass : none);
 	if (!n && began_ns > s->since_ns)
 		s->since_ns = began_ns;
-	keep_state_file(r);
+	progress_write(r);
 }
 
 bool
@@ -472,7 +472,7 @@ recheck_accept(struct recheck *r, const char *node, uint64_t seq)
 	if (!f)
 		return false;
 	f->accepted = true;
-	keep_state_file(r);
+	progress_write(r);
 	return true;
 }
 
@@ -492,8 +492,8 @@ recheck_says(struct recheck *r, struct buf *why)
 	}
 	if (!first)
 		return false;
-	buf_printf(why, "record %s/%" PRIu64 " (%s): %s", first->node, first->seq, first->source,
-		first->why);
+	buf_printf(why, "record %s/%" PRIu64 " (%s): %s", first->node, first->seq,
+		first->source, first->why);
 	if (others)
 		buf_printf(why, "; and %zu more", others);
 	return true;

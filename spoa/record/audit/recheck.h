@@ -3,9 +3,11 @@
  * tg-recheck uses at most one hundredth of a core and the disk only if no other thread does. It
  * begins a new pass RECHECK_PAUSE_S after the last one began, at the earliest.
  *
- * A fault stays until a later pass or verification finds the record sound, whichever has found
- * the fault, or until an operator accepts it with a reason. JOURNAL.verified (mode 0600) keeps faults and progress over a
- * restart. Nobody has to trust this file: whoever removes it causes another pass, no more. */
+ * A fault that a pass found stays until a pass or a verification finds the record sound. A fault
+ * that a verification of all records found stays until another one finds it sound. An operator
+ * who knows the cause accepts a fault with a reason. JOURNAL.verified (mode 0600) keeps
+ * faults and progress over a restart. Nobody has to trust this file: whoever removes it causes
+ * another pass, no more. */
 #ifndef RECORD_AUDIT_RECHECK_H
 #define RECORD_AUDIT_RECHECK_H
 
@@ -26,7 +28,8 @@ struct recheck_fault {
 	int64_t found_ns; /* wall time */
 	bool accepted;	  /* an operator has explained it */
 	bool seen;	  /* the pass in progress found it again */
-	bool whole; /* found by a verification of all records, which alone can find it corrected */
+	bool whole; /* found by a verification of all records, which alone can find it corrected
+		     */
 };
 
 struct recheck_state {
@@ -40,8 +43,8 @@ struct recheck_state {
 
 struct recheck;
 
-/* Starts the thread. `journal` and `a` must live until recheck_stop(). Returns NULL if memory or
- * threads are exhausted. */
+/* Starts the thread. `journal` and `a` must live until recheck_stop(). Returns NULL if memory
+ * or threads are exhausted. */
 struct recheck *recheck_start(const char *journal, const char *node, struct audit *a);
 void recheck_stop(struct recheck **r);
 
