@@ -6,8 +6,8 @@
  * A fault that a pass found stays until a pass or a verification finds the record sound. A fault
  * that a verification of all records found stays until another one finds it sound. An operator
  * who knows the cause accepts a fault with a reason. JOURNAL.verified (mode 0600) keeps
- * faults and progress over a restart. Nobody has to trust this file: whoever removes it causes
- * another pass, no more. */
+ * faults and progress over a restart. Nobody has to trust this file: if it is
+ * removed, there is another pass, and no more. */
 #ifndef RECORD_AUDIT_RECHECK_H
 #define RECORD_AUDIT_RECHECK_H
 
