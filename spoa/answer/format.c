@@ -106,6 +106,17 @@ static const struct answer_call_kind answer_kept_lists[] = {
  * https://platform.openai.com/docs/api-reference */
 
 /* clang-format off */
+/* Signatures of reasoning that servers and gateways add to a message or call (see SEALS_OWN and
+ * SEALS_KEPT in scan/dialect/family.h). */
+#define CHAT_SEALS(at) \
+	ROW(at ".signature",                   READ_SEALED), \
+	ROW(at ".encrypted_content",           READ_SEALED), \
+	ROW(at ".reasoning_opaque",            READ_SEALED), \
+	ROW(at ".thought_signature",           READ_SEALED), \
+	ROW(at ".extra_content.google.thought_signature", READ_SEALED), \
+	ROW(at ".provider_specific_fields.thought_signature", READ_SEALED), \
+	ROW(at ".provider_specific_fields.thought_signatures[*]", READ_SEALED), \
+	ROW(at ".provider_specific_fields.thinking_blocks[*].signature", READ_SEALED)
 /* Rows that a message and its pieces in a stream share. */
 #define CHAT_MESSAGE(at, text, part) \
 	ROW(at ".role",                        READ_MARK), \
@@ -123,6 +134,10 @@ static const struct answer_call_kind answer_kept_lists[] = {
 	OF(at ".reasoning_details[*].summary", READ_TEXT, KIND_REASONING), \
 	ROW(at ".reasoning_details[*].data",   READ_SEALED), \
 	ROW(at ".reasoning_details[*].signature", READ_SEALED), \
+	ROW(at ".thinking_blocks[*].signature", READ_SEALED), \
+	CHAT_SEALS(at), \
+	CHAT_SEALS(at ".tool_calls[*]"), \
+	ROW(at ".tool_calls[*].function.provider_specific_fields.thought_signature", READ_SEALED), \
 	CALL(at ".tool_calls[*]",             part, NULL), \
 	SLOT(at ".tool_calls[*].index",         READ_INDEX, 1), \
 	FUNCTION(at ".tool_calls[*]",          READ_MARK), \

@@ -687,6 +687,14 @@ request_unread_files(struct request *r)
 	for (size_t i = 0; i < r->in.nfiles && !f; i++)
 		if (r->in.files[i].why)
 			f = &r->in.files[i];
+	const struct segment *s = f && f->media.segment < r->in.body.nsegments
+					  ? &r->in.body.segments[f->media.segment]
+					  : NULL;
+	if (s && s->sealed)
+		return arena_printf(&r->arena,
+			"%s holds bytes that the gateway cannot inspect, and that do not look "
+			"as if the provider had encrypted them: remove it",
+			segment_path(r->in.body.segments, s, (char[SEGMENT_PATH]){ 0 }));
 	if (r->in.body.format == BODY_FORM && (!f || f->why == file_no_reader))
 		return SPAN_LIT("the gateway cannot inspect a file in a form of this type: "
 				"send it as a part of "

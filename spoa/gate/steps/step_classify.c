@@ -21,7 +21,7 @@
 #include "scan/text/marked.h"
 #include "scan/text/mention.h"
 #include "scan/text/needles.h"
-#include "scan/text/opaque.h"
+#include "scan/text/sealed.h"
 
 /* Adds a finding. `value`: the text that it spells, if that differs from its bytes; else p is
  * NULL. Returns false if there are too many, or memory ran out. */
@@ -146,16 +146,12 @@ is_in_uuid(struct span text, size_t start, size_t end)
 	return false;
 }
 
-/* Returns true for a finding by chance: in data that a provider sealed, one block in three
- * hundred looks like a name or a postcode, and among 2,000 random ids one looks like an account
+/* Returns true for a finding by chance: among 2,000 random ids, a part of one looks like an account
  * number. */
 static bool
-is_chance(const struct request *r, const struct segment *s, const struct finding *f)
+is_chance(const struct segment *s, const struct finding *f)
 {
-	if (s->identifier && is_in_uuid(s->text, f->start, f->end))
-		return true;
-	return s->sealed && !detect_entity_spreads(r->snap->rules, f->entity) &&
-	       opaque_is_sealed(s->text);
+	return s->identifier && is_in_uuid(s->text, f->start, f->end);
 }
 
 /* Returns true if the text may share a value with the path, which must then be searched for
@@ -719,7 +715,7 @@ take_findings(struct request *r, const struct segment *s, bool in_target,
 	for (size_t i = 0; i < found->n; i++) {
 		struct finding f = places[i];
 		if (f.start >= w->until || f.end <= r->scan.end ||
-			(f.start < w->keep && f.end <= w->seen) || is_chance(r, s, &f) ||
+			(f.start < w->keep && f.end <= w->seen) || is_chance(s, &f) ||
 			is_word_in_name(r, s, &f))
 			continue;
 		begin_with(r, s->text, w, f.start, f.end);
@@ -752,6 +748,18 @@ pass_table(struct request *r, const struct segment *s, const struct window *w)
 		r->scan.inner.n ? buf_view(&b) : span_cut(s->text, w->base, to),
 		s->text.n - to > WINDOW);
 	return buf_failed(&b) ? ERR_NOMEM : 0;
+}
+
+/* Notes that the detectors stopped in a segment. Returns 0 or ERR_NOMEM. */
+static int
+unsearched(struct request *r, struct snapshot_local *mine, const struct segment *s)
+{
+	r->scan.from = 0;
+	if (detect_overworked(mine->scratch))
+		r->found.search = SEARCH_TOO_DEAR;
+	else if (r->found.search == SEARCH_WHOLE)
+		r->found.search = SEARCH_FAILED;
+	return note_unsearched(r, s);
 }
 
 /* Searches one window. Returns 0, ERR_NOMEM, or 1 if the result is no longer wanted. A segment
@@ -795,15 +803,58 @@ scan_window(
 		return ERR_NOMEM;
 	if (err == ERR_CLOSED)
 		return 1;
-	if (err < 0) {
-		r->scan.from = 0;
-		if (detect_overworked(mine->scratch))
-			r->found.search = SEARCH_TOO_DEAR;
-		else if (r->found.search == SEARCH_WHOLE)
-			r->found.search = SEARCH_FAILED;
-		return note_unsearched(r, s);
+	return err < 0 ? unsearched(r, mine, s) : 0;
+}
+
+/* Adds the findings in the readable parts of a sealed text, each value once. Their places in the
+ * sealed text are made up, because it is never edited. Returns 0, ERR_LIMIT or ERR_NOMEM. */
+static int
+take_sealed(struct request *r, const struct segment *s, struct span readable,
+	const struct findings *found)
+{
+	size_t first = r->scan.nhits, n = 0;
+
+	for (size_t i = 0; i < found->n; i++) {
+		struct finding f = found->v[i];
+		struct span value = span_cut(readable, f.start, f.end);
+		bool again = false;
+		for (size_t k = first; k < r->scan.nhits && !again; k++)
+			again = r->scan.hits[k].f.entity == f.entity &&
+				span_eq(r->scan.hits[k].value, value);
+		if (again)
+			continue;
+		value = arena_dup(&r->arena, value);
+		f.start = n++;
+		f.end = n;
+		if (!value.p || n > s->text.n || !add_hit(r, s, false, &f, value))
+			return ERR_LIMIT;
 	}
 	return 0;
+}
+
+/* Searches what is readable in a text that a provider sealed; usually nothing is. Returns as
+ * scan_window(); *sealed: the text is sealed. */
+static int
+scan_sealed(struct request *r, struct segment *s, bool *sealed, size_t *work)
+{
+	struct detect_options opt = policy_detect_options(r->snap->policy);
+	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
+	struct findings found = { 0 };
+
+	SCOPED_BUF(b, 0);
+	*sealed = sealed_reads(s->text, &b);
+	if (!*sealed)
+		return 0;
+	*work = b.n;
+	opt.used = detectors_for(r, s, false, buf_view(&b));
+	int err = buf_failed(&b) ? ERR_NOMEM : 0;
+	if (!err && b.n)
+		err = find_in_segment(r, mine, s, buf_view(&b), &opt, &r->arena, &found);
+	if (!err)
+		err = take_sealed(r, s, buf_view(&b), &found);
+	if (b.n)
+		explicit_bzero(b.p, b.n);
+	return err == ERR_NOMEM ? err : err == ERR_CLOSED ? 1 : err ? unsearched(r, mine, s) : 0;
 }
 
 /* Continues at segment *at. The names of a value are its context, unless the value is an
@@ -818,8 +869,11 @@ scan_all(struct request *r, struct segment *v, size_t n, size_t *at)
 		char names[SEGMENT_NAMES];
 		struct span before =
 			s->identifier ? SPAN_LIT("") : segment_names(v, s, names);
-		size_t work;
-		int err = scan_window(r, s, v == r->in.target, before, &work);
+		size_t work = 0;
+		bool sealed = false;
+		int err = s->sealed && r->scan.from == 0 ? scan_sealed(r, s, &sealed, &work) : 0;
+		if (!err && !sealed)
+			err = scan_window(r, s, v == r->in.target, before, &work);
 		if (err)
 			return err;
 		if (r->scan.from == 0)

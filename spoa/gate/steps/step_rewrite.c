@@ -17,6 +17,7 @@
 #include "gate/steps/steps.h"
 #include "policy/policy.h"
 #include "policy/rule.h"
+#include "scan/text/sealed.h"
 
 /* ---- signed reasoning ---- */
 
@@ -198,7 +199,7 @@ edit_segment(struct request *r, struct edits *e, const struct segment *s,
 
 	if (!sp)
 		return ERR_NOMEM;
-	if (s->reserved || s->identifier)
+	if (s->reserved || s->identifier || (s->sealed && sealed_is_coded(s->text)))
 		return ERR_BAD_STATE;
 	int err = segment_splices(s, e->raw, edits, n, &r->arena, sp, &made);
 	e->n += err ? 0 : made;
@@ -719,16 +720,17 @@ ruled_by(const struct request *r)
 	return rule ? rule->name : "";
 }
 
-/* Returns the first identifier of the body in which something would be replaced, other than a
- * key; NULL: there is none. */
+/* Returns the first identifier or sealed text of the body in which something would be replaced,
+ * other than a key; NULL: there is none. */
 static const struct segment *
-found_identifier(struct request *r)
+found_unchangeable(struct request *r)
 {
 	const struct overlay *o = &r->scan.overlay;
 
 	for (size_t i = 0; i < o->nhits + o->nwholes; i++) {
 		const struct hit *h = i < o->nhits ? &o->hits[i] : &o->wholes[i - o->nhits];
-		if (!h->in_target && h->segment->role != ROLE_KEY && is_in_identifier(r, h))
+		if (!h->in_target && h->segment->role != ROLE_KEY &&
+			(h->segment->sealed || is_in_identifier(r, h)))
 			return h->segment;
 	}
 	return NULL;
@@ -737,8 +739,14 @@ found_identifier(struct request *r)
 static enum step_result
 deny_rewrite(struct request *r, int err)
 {
-	const struct segment *s = err == ERR_BAD_STATE ? found_identifier(r) : NULL;
+	const struct segment *s = err == ERR_BAD_STATE ? found_unchangeable(r) : NULL;
 
+	if (s && s->sealed)
+		return request_deny(r, 403, "content_policy_violation", ruled_by(r),
+			arena_printf(&r->arena,
+				"data that must be redacted is readable in %s, which cannot be "
+				"changed because the provider made it; remove it",
+				segment_path(r->in.body.segments, s, (char[SEGMENT_PATH]){ 0 })));
 	if (s)
 		return request_deny(r, 403, "content_policy_violation", ruled_by(r),
 			arena_printf(&r->arena,

@@ -58,7 +58,9 @@
 
 #define SEALS(at) \
 	{ BLOCK(at) ".reasoningContent.reasoningText.signature", NULL, 3, ALONE_TEXT }, \
-	{ BLOCK(at) ".reasoningContent.redactedContent", NULL, 2, ALONE_TEXT }
+	{ BLOCK(at) ".reasoningContent.redactedContent", NULL, 2, ALONE_TEXT }, \
+	SEALS_KEPT(BLOCK(at)), \
+	SEALS_KEPT(BLOCK(at) ".toolUse")
 
 #define NAMES(at) \
 	WORD(BLOCK(at) ".toolUse.toolUseId"), \

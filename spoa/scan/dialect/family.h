@@ -121,19 +121,70 @@ extern const char error_openai[]; /* the form of OpenAI's error document */
 		"POST", path, name, &table_kept, E_UNSEEN                                      \
 	}
 
-/* Places where clients return content that an OpenAI-like provider sealed. */
+/* Places where clients return content that a provider sealed. */
 /* clang-format off */
+#define SEAL(path) { path, NULL, 0, NULL }
+/* Members that a message, part, item or call has itself: xAI, OpenRouter, GitHub, LiteLLM. */
+#define SEALS_OWN(at) \
+	SEAL(at ".signature"), \
+	SEALS_NAMED(at)
+#define SEALS_NAMED(at) \
+	SEAL(at ".encrypted_content"), \
+	SEAL(at ".reasoning_encrypted_content"), \
+	SEAL(at ".reasoning_signature"), \
+	SEAL(at ".reasoning_opaque"), \
+	SEAL(at ".thought_signature"), \
+	SEAL(at ".thoughtSignature")
+/* Members in which clients and other gateways keep what another form of request has no place for:
+ * LiteLLM, Google's compatible API, and the AI SDK of Vercel, which has an object for each
+ * provider. */
+#define SEALS_KEPT(at) \
+	SEALS_OF(at ".provider_specific_fields"), \
+	SEAL(at ".provider_specific_fields.thought_signatures[*]"), \
+	SEALS_OF(at ".extra_content.*"), \
+	SEALS_OF(at ".providerOptions.*"), \
+	SEALS_OF(at ".provider_options.*"), \
+	SEALS_OF(at ".providerMetadata.*"), \
+	SEALS_OF(at ".provider_metadata.*"), \
+	SEALS_OF(at ".callProviderMetadata.*")
+#define SEALS_OF(at) \
+	SEALS_OWN(at), \
+	SEAL(at ".redactedData"), \
+	SEAL(at ".redacted_data"), \
+	SEAL(at ".encryptedContent"), \
+	SEAL(at ".reasoningEncryptedContent"), \
+	SEAL(at ".thinking_blocks[*].signature"), \
+	SEAL(at ".thinking_blocks[*].data"), \
+	SEAL(at ".reasoning_details[*].signature"), \
+	SEAL(at ".reasoning_details[*].data"), \
+	SEAL(at ".reasoningContentBlocks[*].reasoningText.signature"), \
+	SEAL(at ".reasoningContentBlocks[*].redactedContent")
+/* Items of POST /responses. */
+#define SEALS_ITEMS(at) \
+	SEALS_OWN(at "[*]"), \
+	SEALS_KEPT(at "[*]"), \
+	SEALS_OWN(at "[*].content[*]"), \
+	SEALS_KEPT(at "[*].content[*]"), \
+	SEALS_KEPT(at "[*].summary[*]")
 /* Items of POST /responses, and members that gateways to reasoning models add to chat
  * messages. */
 #define SEALS_OPENAI \
-	{ "input[*].encrypted_content",                    NULL, 0, NULL }, \
-	{ "input[*].content[*].encrypted_content",                    NULL, 0, NULL }, \
+	SEALS_ITEMS("input"), \
+	SEALS_KEPT("messages[*]"), \
+	SEALS_OWN("messages[*]"), \
+	SEALS_KEPT("messages[*].content[*]"), \
+	SEALS_OWN("messages[*].content[*]"), \
+	SEALS_KEPT("messages[*].tool_calls[*]"), \
+	SEALS_OWN("messages[*].tool_calls[*]"), \
+	SEALS_KEPT("messages[*].tool_calls[*].function"), \
+	SEALS_OWN("messages[*].tool_calls[*].function"), \
+	SEALS_OWN("messages[*].reasoning"), \
 	{ "messages[*].reasoning_details[*].data",         "reasoning.encrypted", 1, NULL }, \
 	{ "messages[*].reasoning_details[*].signature",    NULL, 1, NULL }, \
 	{ "messages[*].thinking_blocks[*].signature",      "thinking", 1, NULL }, \
 	{ "messages[*].thinking_blocks[*].data",           "redacted_thinking", 1, NULL }, \
-	{ "messages[*].extra_content.google.thought_signature", NULL, 0, NULL }, \
-	{ "messages[*].tool_calls[*].extra_content.google.thought_signature", NULL, 0, NULL }
+	{ "messages[*].content[*].signature",              NULL, 1, ALONE_BLOCK }, \
+	{ "messages[*].content[*].data",                   "redacted_thinking", 1, ALONE_BLOCK }
 /* clang-format on */
 
 /* The memory in which a constant table keeps its lazily built tree. */

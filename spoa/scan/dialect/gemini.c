@@ -62,7 +62,10 @@
 	ROW_DEEP(at ".generationConfig.responseJsonSchema", ROLE_TOOL_DEFINITION)
 
 #define SEALS(at) \
-	{ at ".contents[*].parts[*].thoughtSignature", NULL, 0, NULL }
+	SEAL(at ".contents[*].parts[*].thoughtSignature"), \
+	SEAL(at ".contents[*].parts[*].functionCall.thoughtSignature"), \
+	SEALS_KEPT(at ".contents[*].parts[*]"), \
+	SEALS_KEPT(at ".contents[*].parts[*].functionCall")
 
 #define REFS(at) \
 	{ at ".contents[*].parts[*].fileData.fileUri", "file" }, \
@@ -174,7 +177,7 @@ static const struct part_row keyed[] = {
 	{ 0 },
 };
 
-static const struct seal_row live_seals[] = { { "setup.sessionResumption.handle", NULL, 0, NULL }, { "clientContent.turns[*].parts[*].thoughtSignature", NULL, 0, NULL }, { 0 } };
+static const struct seal_row live_seals[] = { SEAL("setup.sessionResumption.handle"), SEAL("clientContent.turns[*].parts[*].thoughtSignature"), SEALS_KEPT("clientContent.turns[*].parts[*]"), { 0 } };
 static const struct ref_row live_refs[] = { { "clientContent.turns[*].parts[*].fileData.fileUri", "file" }, { "setup.systemInstruction.parts[*].fileData.fileUri", "file" }, { 0 } };
 static const struct seal_row generate_seals[] = { SEALS(""), { 0 } };
 static const struct seal_row count_seals[] = { SEALS(""), SEALS("generateContentRequest"), { 0 } };
@@ -271,7 +274,7 @@ static const struct part_row interactions_parts[] = {
 	{ PART_TYPES("document"), "file", false },
 	{ 0 },
 };
-static const struct seal_row interactions_seals[] = { { STEP ".signature", NULL, 0, NULL }, { 0 } };
+static const struct seal_row interactions_seals[] = { SEALS_OWN(STEP), SEALS_KEPT(STEP), { 0 } };
 static const struct param_row interactions_params[] = {
 	{ "generation_config.temperature", "temperature" },
 	{ "generation_config.top_p", "top_p" },

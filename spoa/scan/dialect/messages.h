@@ -70,7 +70,10 @@
 	{ AT_B(at) ".data",                        "redacted_thinking", 1, ALONE_BLOCK }, \
 	{ AT_R(at) ".encrypted_content",           "web_search_result", 0, NULL }, \
 	{ AT_B(at) ".citations[*].encrypted_index", "web_search_result_location", 0, NULL }, \
-	{ AT_B(at) ".content.encrypted_stdout",    "encrypted_code_execution_result", 0, NULL }
+	{ AT_B(at) ".content.encrypted_stdout",    "encrypted_code_execution_result", 0, NULL }, \
+	SEALS_NAMED(AT_B(at)), \
+	SEALS_KEPT(AT_B(at)), \
+	SEALS_KEPT(at "messages[*]")
 
 /* https://docs.anthropic.com/en/api/messages, with the members of beta versions */
 #define MESSAGES_NAMES(at) \

@@ -237,10 +237,6 @@ static const struct table table_chat_other = { .lenient = true, CHAT, .tree = TR
 	{ at ".output[*].file_url", "url" }, \
 	{ at ".output[*].file_id", "file" }
 
-#define ITEM_SEALS(at) \
-	{ at "[*].encrypted_content",            NULL, 0, NULL }, \
-	{ at "[*].content[*].encrypted_content", NULL, 0, NULL }
-
 /* Tools, and what a choice among them names. */
 #define TOOLS_NAMES(at) \
 	WORD(at "[*].name"), \
@@ -391,7 +387,7 @@ static const struct part_row responses_keyed[] = {
 	{ PART_TYPES("stdout", "stderr", "outcome"), NULL, false },
 	{ 0 },
 };
-static const struct seal_row responses_seals[] = { ITEM_SEALS("input"), { 0 } };
+static const struct seal_row responses_seals[] = { SEALS_ITEMS("input"), { 0 } };
 static const struct param_row responses_params[] = {
 	{ "reasoning.effort", "reasoning_effort" },
 	{ "text.verbosity", "verbosity" },
@@ -415,7 +411,7 @@ static const struct row items_rows[] = {
 	ROW_DATA("metadata", ROLE_OTHER),
 	{ 0 },
 };
-static const struct seal_row items_seals[] = { ITEM_SEALS("items"), { 0 } };
+static const struct seal_row items_seals[] = { SEALS_ITEMS("items"), { 0 } };
 static const struct ref_row items_refs[] = { ITEM_REFS("items[*]"), { 0 } };
 #define RESPONSES \
 	.json = true, .text_type = "input_text", .rows = responses_rows, .parts = responses_parts, .keyed = responses_keyed, .seals = responses_seals, .names = responses_names, \

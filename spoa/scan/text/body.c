@@ -467,6 +467,25 @@ segment_names(const struct segment *v, const struct segment *s, char room[SEGMEN
 	return at == SEGMENT_NAMES ? own->text : span_of(room + at, SEGMENT_NAMES - at);
 }
 
+const char *
+segment_path(const struct segment *v, const struct segment *s, char room[SEGMENT_PATH])
+{
+	size_t at = SEGMENT_PATH - 1;
+
+	room[at] = '\0';
+	for (uint32_t k = s->key; k != SEGMENT_NO_KEY; k = v[k].key) {
+		struct span name = v[k].reserved ? v[k].text : SPAN_LIT("*");
+		size_t dot = at < SEGMENT_PATH - 1;
+		if (name.n + dot > at)
+			break;
+		if (dot)
+			room[--at] = '.';
+		at -= name.n;
+		memcpy(room + at, name.p, name.n);
+	}
+	return room + at;
+}
+
 /* ---- lists of token ids ----
  *
  * Such lists stand for a text. With the vocabulary of the request's model, the list becomes that

@@ -300,6 +300,12 @@ enum { SEGMENT_NAMES = 64 }; /* room for the names of a value, in bytes */
  * view of the key's text or of `room`; it is empty for a key and for a value without one. */
 struct span segment_names(
 	const struct segment *v, const struct segment *s, char room[SEGMENT_NAMES]);
+enum { SEGMENT_PATH = 160 }; /* room for the path of a value, in bytes */
+/* Writes the keys around the value s for a message to the caller, the outermost first:
+ * "messages.extra_content.*.thought_signature". A key that the dialect does not know is *. If the
+ * path does not fit into `room`, its beginning is left out. Returns a view of `room`. */
+const char *segment_path(
+	const struct segment *v, const struct segment *s, char room[SEGMENT_PATH]);
 
 /* Reads the segments of a request target: path segments, query names and query values, decoded.
  * Their offsets count from the first byte of the path; the query begins at path.n + 1.

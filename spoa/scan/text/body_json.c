@@ -766,16 +766,21 @@ static void
 note_seal(struct walk *w, const struct json_event *ev, struct span text)
 {
 	struct frame *f = &w->frames[w->depth];
+	const struct node *node = f->object ? f->member : f->node ? f->node->element : NULL;
+	const struct seal_row *seal = node ? node->seal : NULL;
 
-	if (!f->object || ev->tok != JSON_STRING)
+	if (ev->tok != JSON_STRING)
 		return;
 	INVARIANT(w->segs.n > 0); /* the string is the segment that was added last */
+	if (seal && !seal->of && !seal->signs)
+		w->segs.v[w->segs.n - 1].sealed = true;
+	if (!f->object)
+		return;
 	if (span_is(f->name, "type"))
 		f->type = text;
 	reasoning_string(&f->said, f->name, text);
-	if (f->member && f->member->seal && f->nseals < WALK_SEALS)
-		f->seal[f->nseals++] =
-			(struct seal){ (uint32_t)(w->segs.n - 1), f->member->seal };
+	if (seal && (seal->of || seal->signs) && f->nseals < WALK_SEALS)
+		f->seal[f->nseals++] = (struct seal){ (uint32_t)(w->segs.n - 1), seal };
 }
 
 /* Marks the sealed strings of an object. This happens when the object ends, because only then is

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/push.h"
 #include "scan/media/media_file.h"
+#include "scan/text/sealed.h"
 
 enum {
 	BLOB_WINDOW = 512, /* decoded bytes that are judged together */
@@ -732,7 +733,7 @@ opaque_next(struct opaque_reader *r, struct opaque *out)
 }
 
 bool
-opaque_is_sealed(struct span t)
+opaque_is_random(struct span t)
 {
 	if (!t.n)
 		return false;
@@ -800,9 +801,16 @@ opaque_count(
 		const struct segment *s = &v[i];
 		if (s->counted || s->form == SEG_NUMBER || s->text.n < OPAQUE_LEAST)
 			continue;
-		if (s->sealed && opaque_is_sealed(s->text)) {
+		if (s->sealed && sealed_reads(s->text, NULL)) {
 			u->sealed++;
 			u->sealed_bytes += s->text.n;
+			*inspected -= s->text.n;
+			continue;
+		}
+		if (s->sealed && opaque_is_random(s->text)) {
+			/* compressed, or text beside other bytes */
+			struct opaque all = { 0, s->text.n, false, "unknown" };
+			err = count_run(v, i, &all, u, a);
 			*inspected -= s->text.n;
 			continue;
 		}

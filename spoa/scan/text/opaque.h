@@ -14,7 +14,6 @@ enum {
 	OPAQUE_LEAST =
 		6, /* bytes of a data URI; fewer bytes than the shortest file signature prove
 		    * nothing */
-	SEALED_LEAST = 64, /* digits of a text that a provider sealed */
 };
 
 /* A run of base64, base32 or hexadecimal digits. It may be written as MIME, PEM, URLs, JSON and
@@ -59,9 +58,9 @@ struct opaque_reader {
 void opaque_open(struct opaque_reader *r, struct span text, bool form, unsigned depth);
 bool opaque_next(struct opaque_reader *r, struct opaque *out);
 
-/* Returns true if the whole text is one run that does not decode to text and has no known file
- * signature. Providers' sealed texts look like that. */
-bool opaque_is_sealed(struct span text);
+/* Returns true if the whole text is one run of SEALED_LEAST digits of base64 or more, does not
+ * decode to text and has no known file signature (scan/text/sealed.h). */
+bool opaque_is_random(struct span text);
 /* Returns true if the text is base64 that does not decode to text, or no base64 at all. */
 bool opaque_is_noise(struct span base64);
 
