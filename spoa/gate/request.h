@@ -222,6 +222,10 @@ struct request {
 		} offload;
 		struct record *record; /* the record while the audit thread has it; else NULL */
 		struct audit_entry completion;
+		/* the settlements that the completion states as counted, until it is durable;
+		 * owned; NULL: none */
+		struct quota_counted *counted;
+		size_t ncounted;
 		/* the error for which the response's text could not be kept; 0: none */
 		int unkept;
 		enum record_life on_record;

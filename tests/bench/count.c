@@ -82,7 +82,7 @@ count_redis_answer(struct count_redis *r, const redisReply *c, int64_t wall_ns)
 #define ARG(i) (c->element[i]->str)
 	const char *what = ARG(0);
 	bool nx = false;
-	char *v, text[32];
+	char *v = NULL, text[32];
 
 	if (!strcasecmp(what, "INFO")) {
 		count_redis_bulk(r, "redis_version:7.0.15\r\nrun_id:count\r\n"
@@ -127,7 +127,16 @@ count_redis_answer(struct count_redis *r, const redisReply *c, int64_t wall_ns)
 		long long by = strtoll(ARG(2), NULL, 10);
 		snprintf(v, 64, "%lld", strtoll(v, NULL, 10) + (*what == 'D' ? -by : by));
 		buf_printf(&r->out, ":%s\r\n", v);
-	} else if (!strcasecmp(what, "EXPIRE") || !strcasecmp(what, "ZADD") ||
+	} else if (!strcasecmp(what, "EVAL")) { /* a correction: quota_redis.c */
+		size_t keys = (size_t)strtoul(ARG(2), NULL, 10);
+		for (size_t i = 1; i < keys; i++) {
+			v = count_redis_value(r, ARG(3 + i), true);
+			snprintf(v, 64, "%lld",
+				strtoll(v, NULL, 10) +
+					strtoll(ARG(3 + keys + 2 * i - 1), NULL, 10));
+		}
+		buf_printf(&r->out, ":%s\r\n", v ? v : "0");
+	} else if (!strcasecmp(what, "DEL") || !strcasecmp(what, "EXPIRE") || !strcasecmp(what, "ZADD") ||
 		   !strcasecmp(what, "ZREMRANGEBYSCORE") || !strcasecmp(what, "ZCARD")) {
 		buf_str(&r->out, ":1\r\n");
 	} else if (!strcasecmp(what, "ZCOUNT")) {

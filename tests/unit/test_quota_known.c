@@ -152,7 +152,7 @@ what_is_asked_is_bounded(struct line *l)
 		{ "as many as a turn brings share clock and epoch", EACH, false, 0, EACH, 0, 1,
 			1 },
 		{ "more than one pipeline holds", MANY, false, 0, MANY, 0, 2, 2 },
-		{ "less is given back by one command", 1, true, 0, 2, 0, 1, 1 },
+		{ "less is given back by one command, and its id", 1, true, 1, 2, 1, 1, 1 },
 	};
 	unsigned calls[5], again = 0;
 

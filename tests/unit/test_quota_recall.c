@@ -262,7 +262,7 @@ static void
 charge_is_written_and_read_back(void **state)
 {
 	static const char *const bad[] = { "", "key", "key,0,1,0,0,0,0,0,0,0,0",
-		"key,0,1,0,0,0,0,0,0,0,0,0,0", "key,9,1,0,0,0,0,0,0,0,0,0",
+		"key,0,1,0,0,0,0,0,0,0,0,0,0", "key,0,1,0,0,0,0,0,0,0,0,0,1,1", "key,9,1,0,0,0,0,0,0,0,0,0",
 		"key,0,0,0,0,0,0,0,0,0,0,0", "key,0,1,0,0,0,0,0,0,0,0,-1",
 		"key,0,1,7,0,0,0,0,0,0,0,1", ",0,1,0,0,0,0,0,0,0,0,0",
 		"key,0,0,0,0,0,17,1,60,0,0,0" };
@@ -345,6 +345,138 @@ orphaned_request_is_settled_at_its_reservation(void **state)
 	counts_are("flight", &b.q.dim[2], 0, 2);
 	quota_recall_free(&r);
 	line_down(&l);
+}
+
+/* Returns the sum of a counter that is displayed or decides, at the charge's place. */
+static long long
+sum_of(const struct quota_dim *d, struct cell c)
+{
+	char key[CELL_KEY_TEXT + 1];
+
+	key[cell_key(key, d, d->at.epoch, c)] = 0;
+	return redis_rig_do(&server, "INCRBY %s 0", key);
+}
+
+/* Responses end while Redis does not answer, or its reply is lost, and then the daemon ends.
+ * Starts that read the same journal correct each counter to what was used, once. */
+static void
+settlement_that_redis_lacks_is_repeated(void **state)
+{
+	static const struct {
+		const char *name;
+		bool sent; /* Redis has made it, but the daemon did not get the reply */
+		bool counted; /* a record states that Redis has it */
+		unsigned starts;
+	} rows[] = {
+		{ "Redis did not answer", false, false, 1 },
+		{ "three starts, killed while they repeat", false, false, 3 },
+		{ "the reply was lost", true, false, 3 },
+		{ "the record of it exists", true, true, 2 },
+	};
+	enum { KINDS = 4, USED = 5 };
+	struct quota_dim d[KINDS] = { EACH_DIM, dim("rolling", QUOTA_ROLLING, QUOTA_ORPHAN_DROP, 20) };
+
+	NEEDS_REDIS;
+	d[3].span.window_s = 3600;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct quota_counted has[16];
+		struct quota_recall r;
+		struct line l;
+		struct ask a, other;
+		redis_rig_do(&server, "FLUSHALL");
+		line_up(&l, RIG_PATIENT_US);
+		assert_true(run_until_up(l.redis, 2000000));
+		journal_begins();
+		reserve(l.quota, &other, d, KINDS);
+		decided("OTHER", "relay", &other.q);
+		reserve(l.quota, &a, d, KINDS);
+		decided("ONE", "relay", &a.q);
+		const struct quota_request was = a.q;
+		if (!rows[i].sent)
+			kill(server.pid, SIGSTOP);
+		for (size_t k = 0; k < KINDS; k++)
+			a.q.dim[k].actual = d[k].span.kind == QUOTA_IN_FLIGHT ? 0 : USED;
+		struct change c[QUOTA_DIMS_MAX];
+		size_t nc = quota_settled(&a.q, c);
+		completed("ONE", &a.q);
+		for (size_t k = 0; k < nc; k++)
+			quota_change(l.quota, &c[k], clock_mono_us());
+		if (!rows[i].sent) { /* nothing arrives before the connection is closed */
+			line_down(&l);
+			kill(server.pid, SIGCONT);
+		} else {
+			line_done(&l);
+			size_t n = quota_take_counted(l.quota, has, COUNT_OF(has));
+			assert_int_equal(n, KINDS);
+			if (rows[i].counted) {
+				stamp("completion", "LATER");
+				fprintf(segment, ",\"settled\":[],\"counted\":[");
+				for (size_t k = 0; k < n; k++)
+					fprintf(segment, "%s\"%llu\"", k ? "," : "",
+						(unsigned long long)has[k].id);
+				fprintf(segment, "]}\n");
+				quota_counted_noted(l.quota, has, n, true);
+				line_done(&l);
+			}
+			line_down(&l);
+		}
+		journal_ends();
+		for (unsigned start = 0; start < rows[i].starts; start++) {
+			line_up(&l, RIG_PATIENT_US);
+			recall_into(&r, NULL, quota_ledger_of(l.quota));
+			assert_int_equal(r.nlate, rows[i].counted ? 0 : KINDS);
+			for (size_t k = 0; k < r.nlate; k++)
+				quota_repeat(l.quota, &r.late[k]);
+			assert_true(run_until_up(l.redis, 2000000));
+			line_done(&l);
+			quota_recall_free(&r);
+			line_down(&l);
+		}
+		for (size_t k = 0; k < KINDS; k++) {
+			const struct quota_dim *w = &was.dim[k];
+			bool flight = d[k].span.kind == QUOTA_IN_FLIGHT, ends = cell_expires(w);
+			long long own = sum_of(w, cell_own(w, &w->at)),
+				  want = (long long)d[k].n + (ends ? 0 : USED);
+			if (own != want)
+				fail_msg("%s, %s: %lld in place of %lld", rows[i].name, d[k].key,
+					own, want);
+			if (d[k].span.kind == QUOTA_CALENDAR && !flight)
+				assert_int_equal(sum_of(w, cell_spent(w, &w->at)), USED);
+		}
+	}
+}
+
+/* A record states the settlement of an attempt before the record of the next attempt does. */
+static void
+attempt_that_was_counted_before_its_record_is_not_repeated(void **state)
+{
+	struct quota_fold *f = quota_fold_new(NULL);
+	char charge[QUOTA_TEXT_MAX], line[1024];
+	struct quota_dim d = dim("charge", QUOTA_CALENDAR, QUOTA_ORPHAN_CHARGE, 100);
+
+	(void)state;
+	quota_fold_clock(f, clock_wall_ns() / 1000000);
+	d.at = cell_place(&d, f->now_ms, 7);
+	d.charged = true;
+	for (uint64_t id = 41; id < 43; id++) {
+		d.id = id;
+		int n = snprintf(line, sizeof(line),
+			"{\"type\":\"%s\",\"id\":\"A\",\"decision\":\"permit\",\"via\":"
+			"\"relay\",\"settled\":[],\"reserved\":[\"%.*s\"]}",
+			id == 41 ? "decision" : "attempt", (int)quota_write(&d, charge), charge);
+		quota_fold_line(f, "s", 0, span_of(line, (size_t)n));
+		if (id == 41)
+			quota_fold_line(f, "s", 0,
+				SPAN_LIT("{\"type\":\"completion\",\"id\":\"B\",\"counted\":"
+					 "[\"41\"]}"));
+	}
+	assert_int_equal(f->nlate, 0);
+	quota_fold_line(f, "s", 0, SPAN_LIT("{\"type\":\"completion\",\"id\":\"A\"}"));
+	assert_int_equal(f->nlate, 1);
+	quota_fold_line(f, "s", 0,
+		SPAN_LIT("{\"type\":\"completion\",\"id\":\"C\",\"counted\":[\"42\"]}"));
+	assert_int_equal(f->nlate, 0);
+	quota_fold_free(&f);
 }
 
 /* Redis is empty when the daemon is back: the admitted amounts count there. */
@@ -873,6 +1005,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(charge_is_written_and_read_back),
 		cmocka_unit_test(orphaned_request_is_settled_at_its_reservation),
+		cmocka_unit_test(settlement_that_redis_lacks_is_repeated),
+		cmocka_unit_test(attempt_that_was_counted_before_its_record_is_not_repeated),
 		cmocka_unit_test(orphan_of_an_earlier_epoch_counts_in_this_one),
 		cmocka_unit_test(lost_counts_are_counted_again),
 		cmocka_unit_test(totals_in_the_process_survive_a_restart),

@@ -622,7 +622,8 @@ fake_read(struct ev_loop *l, ev_io *w, int revents)
 		notes += strstr(at, "tollgate:p:") == at + 10 + strcspn(at + 10, "t");
 	for (int i = notes; i > 0; i--)
 		say(f, ":1\r\n");
-	for (int i = times(in, "\r\nINCRBY\r\n") - asks; (f->counts || f->began_us) && i > 0; i--)
+	int corrections = times(in, "\r\nINCRBY\r\n") - asks + times(in, "\r\nEVAL\r\n");
+	for (int i = corrections; (f->counts || f->began_us) && i > 0; i--)
 		say(f, ":1\r\n");
 	if (f->began_us && asks)
 		say_counts(f, times(in, "MGET") - beats > 1);

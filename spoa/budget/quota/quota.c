@@ -25,7 +25,7 @@ quota_new(
 	TAG(quota, qt);
 	qt->last = &qt->first;
 	qt->last_late = &qt->late;
-	qt->last_id = redis_life_draw();
+	qt->last_id = redis_life_draw() & INT64_MAX;
 	if (redis && !counts_new(qt))
 		quota_free(&qt);
 	return qt;
@@ -278,6 +278,7 @@ quota_reserve(struct quota *qt, struct quota_request *q)
 	for (size_t k = 0; k < q->ndims; k++) {
 		q->dim[k].hash = span_hash(span_str(q->dim[k].key));
 		q->dim[k].reduced_s = 0;
+		q->dim[k].id = 0;
 	}
 	q->alone = false;
 	if (qt->redis)
@@ -509,6 +510,8 @@ give_back(struct quota *qt, const struct quota_dim *d, const struct quota_place 
 {
 	struct change c = { .dim = *d, .at = *at, .own = -(int64_t)d->n, .unseen = unseen };
 
+	if (at != &d->at)
+		c.dim.id = 0; /* the id belongs to the charge at d->at */
 	if (cell_spends(d, at))
 		c.spent = c.own;
 	quota_change(qt, &c, now_us);
@@ -552,6 +555,18 @@ quota_settle(struct quota *qt, struct quota_request *q, uint64_t now_us)
 		quota_change(qt, &c[i], now_us);
 }
 
+/* The ledger has the settlement already: it was made from the journal. */
+void
+quota_repeat(struct quota *qt, const struct change *change)
+{
+	struct change c = *change;
+
+	INVARIANT(qt->redis && c.dim.id && c.at.epoch);
+	c.dim.hash = span_hash(span_str(c.dim.key));
+	c.at.noted = c.repeats = true;
+	counts_keep(qt, &c);
+}
+
 void
 quota_release(struct quota *qt, struct quota_request *q, uint64_t now_us)
 {
@@ -559,5 +574,6 @@ quota_release(struct quota *qt, struct quota_request *q, uint64_t now_us)
 		if (d->charged)
 			give_back(qt, d, &d->at, false, now_us);
 		d->charged = false;
+		d->id = 0;
 	}
 }

@@ -97,6 +97,10 @@ struct quota_dim {
 	struct quota_place from;
 	/* hash of the key; this and the members below belong to the quota */
 	uint64_t hash;
+	/* The id under which Redis counts the settlement of an admitted charge once, however
+	 * often it is sent; it is in the record, so that a later daemon can send the settlement
+	 * again. 0: the charge is not on Redis, or is settled. */
+	uint64_t id;
 	/* an epoch whose counters count too, because the slot of the key has moved since; 0:
 	 * none */
 	uint64_t former;
@@ -279,12 +283,28 @@ size_t quota_settled(struct quota_request *q, struct change *out);
 /* Corrects a charge at its place. If the place no longer exists, usage above the charge is
  * counted at the present place. */
 void quota_change(struct quota *qt, const struct change *c, uint64_t now_us);
+/* Sends the settlement of a charge again that an earlier daemon recorded, and of which no record
+ * states that Redis has it. `c` is as cell_settle() returned it, with the id of the record.
+ * Redis ignores a settlement that it has. */
+void quota_repeat(struct quota *qt, const struct change *c);
 /* Gives back every charged dim. Returns at once; no result is reported. A second call does
  * nothing. */
 void quota_release(struct quota *qt, struct quota_request *q, uint64_t now_us);
 
+/* Settlements that Redis has, by their ids. A record states them, so that a start does not send
+ * them again. quota_take_counted() moves up to `most` ids into *out and returns their number.
+ * When the record is durable, pass them to quota_counted_noted(), which removes the ids from
+ * Redis; if it is not written, pass `noted` false. */
+struct quota_counted {
+	uint64_t id, epoch;
+	char key[QUOTA_KEY_MAX];
+};
+size_t quota_take_counted(struct quota *qt, struct quota_counted *out, size_t most);
+void quota_counted_noted(
+	struct quota *qt, const struct quota_counted *v, size_t n, bool noted);
+
 /* Writes a charge as one text of a record. Returns its length, or 0 if it does not fit. */
-enum { QUOTA_TEXT_MAX = QUOTA_KEY_MAX + 160 };
+enum { QUOTA_TEXT_MAX = QUOTA_KEY_MAX + 184 };
 size_t quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX]);
 /* Reads such a text. Returns false if it is not valid. */
 bool quota_read(struct span s, struct quota_dim *d);

@@ -91,6 +91,7 @@ cell_settle(struct quota_dim *d)
 		d->charged = calendar;
 	}
 	d->n = d->actual;
+	d->id = 0; /* a second settlement is another correction */
 	return c;
 }
 

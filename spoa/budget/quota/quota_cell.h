@@ -31,12 +31,14 @@ struct change {
 	int64_t spent, own;
 	/* it was counted after the last time that this worker read the counter */
 	bool unseen;
-	/* the id by which Redis recognizes an addition that is sent again; 0: it has not been
-	 * sent, or needs none */
+	/* the id by which Redis recognizes a correction that is sent again: that of the dim, or
+	 * one that this worker drew when it was sent first; 0: neither */
 	uint64_t id;
 	/* the next attempt is sent without the id, because the keys of the counter and of the
 	 * id are on two nodes */
 	bool without_id;
+	/* an earlier daemon may have sent it: it is never sent without the id */
+	bool repeats;
 };
 
 enum {

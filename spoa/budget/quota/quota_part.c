@@ -459,6 +459,7 @@ note_replies(struct quota *qt, struct quota_request *q)
 			notes_add(qt, d, &d->at, n);
 		}
 		d->at.noted = quota_note(qt, d, &d->at, cell_own(d, &d->at), n, d->at.epoch);
+		d->id = quota_draw_id(qt);
 		if (d->at.noted && cell_spends(d, &d->at))
 			quota_note(qt, d, &d->at, cell_spent(d, &d->at), n, d->at.epoch);
 	}

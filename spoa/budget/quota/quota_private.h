@@ -26,7 +26,11 @@ struct quota {
 	} * late, **last_late; /* corrections that wait for Redis, oldest first */
 	size_t nlate;
 	uint64_t late_us; /* they are not sent before this time */
-	uint64_t last_id; /* id of the last correction; the first one is random */
+	uint64_t last_id; /* the last id that was drawn; the first one is random */
+	struct counted {  /* settlements that Redis has and no record states; a ring */
+		struct quota_counted *v;
+		size_t first, n;
+	} counted;
 	uint64_t eval_us; /* Redis forbade EVAL: it is not sent before this time */
 	bool said_eval;	  /* the log has that Redis forbids EVAL */
 	bool said_full;	  /* the log has that the ledger is full */
@@ -85,11 +89,9 @@ void counts_longs(
 enum add { ADD_ONLY = 1, ADD_WITH_TTL = 3 };
 void cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta, int64_t now_ms, enum add how);
-/* Adds to any key, which is created with this TTL. `id` is a key in the same slot. Redis adds
- * only if this key does not exist, and creates it for five minutes. If `id` is empty, Redis
- * always adds. */
-void key_add(struct redis_pipe *p, const char *key, size_t kn, struct span id, int64_t delta,
-	int64_t ttl_s, enum add how);
+/* Adds to any key, which is created with this TTL. */
+void key_add(struct redis_pipe *p, const char *key, size_t kn, int64_t delta, int64_t ttl_s,
+	enum add how);
 /* Writes SET key v EX ttl_s. */
 void key_set(struct redis_pipe *p, const char *key, size_t kn, int64_t v, int64_t ttl_s);
 /* Writes "tollgate:NAME:EPOCH", a key about an epoch. Returns its length. */
@@ -99,6 +101,8 @@ size_t life_key(char out[CELL_KEY_TEXT], const char *name, const struct redis_li
 void counts_revise(struct redis_pipe *p, const struct redis_life *life, uint64_t epoch);
 /* Sends a correction. */
 void counts_change(struct quota *qt, const struct change *c);
+/* Returns the next id of this worker, above 0 and at most INT64_MAX. */
+uint64_t quota_draw_id(struct quota *qt);
 /* Keeps the correction until Redis answers again. */
 void counts_keep(struct quota *qt, const struct change *c);
 /* Gives the key of the dim's own cell a TTL. */

@@ -17,11 +17,14 @@
  * pipeline for each node, and a request is decided when its last node has replied.
  *
  * Corrections are settlements, refunds, and the commands that add to a counter. A correction
- * without a reply is kept and sent again. An addition has an id, so that Redis counts it only once
- * even if the first command was executed. Two kinds of additions have no id and are counted at
- * least once: additions that need none (needs_id()), and additions whose slot is moving between two
- * nodes of a cluster. A subtraction is sent at most once. A count that is wrong afterwards is too
- * high, so that no limit is exceeded.
+ * without a reply is kept and sent again. It has an id, so that Redis makes it only once even if
+ * the first command was executed. The id of a settlement is drawn at the reservation and stands in
+ * its record. Redis keeps it as long as the counters that are settled. When Redis has replied, a
+ * later record of this daemon states the id, and the id is removed from Redis. A start sends the
+ * settlements again whose id no record states (budget/recall/). Without an id are corrections if
+ * Redis forbids EVAL, or while a slot of a cluster moves: additions are then sent at least
+ * once, subtractions at most once. A count that is wrong afterwards is too high, so that no limit
+ * is exceeded.
  *
  * For each sub-bucket there is a hash of notes (quota_window.h), "tollgate:p:…", whose fields are
  * the slices. A note frees an amount before its sub-bucket leaves, so the notes must never exceed
@@ -287,6 +290,7 @@ struct sent {
 	struct quota *quota;
 	struct change change;
 	size_t own, spent; /* index of the reply to each addition */
+	bool once;	   /* one EVAL with the id made both */
 	bool spent_alone;  /* sent without renewing the key's TTL */
 	bool reduces;	   /* the reply before `own` belongs to the note */
 };
@@ -294,17 +298,25 @@ struct sent {
 enum {
 	REVISION_S = 60,     /* outlives every count that was read under it */
 	/* corrections that wait for Redis; further ones are dropped and counted as lost */
-	LATE_MAX = 4096,
+	LATE_MAX = 16384,
+	LATE_TURN = 1024,    /* corrections of those that are sent in one turn */
 	LATE_US = 50000,     /* the earliest time to send them again */
+	/* settlements that Redis has and that no record states yet; of further ones the ids stay
+	 * in Redis until their counters expire */
+	COUNTED_MAX = 4096,
 	REFUSED_US = 250000, /* the earliest time after Redis refused one */
-	ID_S = 300,	     /* lifetime of an id in Redis */
+	ID_S = 300,	     /* lifetime in Redis of an id that is in no record */
 	EVAL_US = 60000000,  /* time until EVAL is tried again after Redis forbade it */
 };
 
-/* INCRBY KEYS[1] ARGV[1], if KEYS[2], the id, does not exist. The id is stored for ARGV[2]
- * seconds. */
-static const char add_once[] = "if redis.call('SET',KEYS[2],'','NX','EX',ARGV[2])then "
-			       "return redis.call('INCRBY',KEYS[1],ARGV[1])end";
+/* If KEYS[1], the id, does not exist: creates it for ARGV[1] seconds, and adds to each further
+ * key the next argument, which the key of an amount below zero raises to 0. The argument after
+ * it is the key's TTL. Returns the last sum. */
+static const char add_once[] = "if redis.call('SET',KEYS[1],'','NX','EX',ARGV[1])then local v "
+			       "for i=2,#KEYS do local k=KEYS[i]"
+			       "v=redis.call('INCRBY',k,ARGV[2*i-2])"
+			       "if v<0 then v=redis.call('INCRBY',k,-v)end "
+			       "redis.call('EXPIRE',k,ARGV[2*i-1])end return v end";
 
 size_t
 life_key(char out[CELL_KEY_TEXT], const char *name, const struct redis_life *life,
@@ -320,24 +332,19 @@ life_key(char out[CELL_KEY_TEXT], const char *name, const struct redis_life *lif
 /* A key never exists without a TTL. A worker that has not counted in the key yet creates it
  * with a TTL, and renews the TTL (another worker may have created the key early). */
 void
-key_add(struct redis_pipe *p, const char *key, size_t kn, struct span id, int64_t delta,
-	int64_t ttl_s, enum add how)
+key_add(struct redis_pipe *p, const char *key, size_t kn, int64_t delta, int64_t ttl_s,
+	enum add how)
 {
-	char by[SPAN_DECIMAL], ttl[SPAN_DECIMAL], id_ttl[SPAN_DECIMAL];
+	char by[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
 	const char *make[] = { "SET", key, "0", "EX", ttl, "NX" },
-		   *incr[] = { "INCRBY", key, by }, *expire[] = { "EXPIRE", key, ttl },
-		   *once[] = { "EVAL", add_once, "2", key, id.p, by, id_ttl };
-	size_t tn = how == ADD_ONLY ? 0 : span_decimal(ttl, ttl_s), bn = span_decimal(by, delta);
-	const size_t ml[] = { 3, kn, 1, 2, tn, 2 }, il[] = { 6, kn, bn }, el[] = { 6, kn, tn };
+		   *incr[] = { "INCRBY", key, by }, *expire[] = { "EXPIRE", key, ttl };
+	size_t tn = how == ADD_ONLY ? 0 : span_decimal(ttl, ttl_s);
+	const size_t ml[] = { 3, kn, 1, 2, tn, 2 }, il[] = { 6, kn, span_decimal(by, delta) },
+		     el[] = { 6, kn, tn };
 
 	if (how == ADD_WITH_TTL)
 		redis_command(p, 6, make, ml);
-	if (id.n)
-		redis_command(p, 7, once,
-			(const size_t[]){ 4, sizeof(add_once) - 1, 1, kn, id.n, bn,
-				span_decimal(id_ttl, ID_S) });
-	else
-		redis_command(p, 3, incr, il);
+	redis_command(p, 3, incr, il);
 	if (how == ADD_WITH_TTL)
 		redis_command(p, 3, expire, el);
 }
@@ -356,23 +363,14 @@ id_key(char out[CELL_KEY_TEXT], const struct quota_dim *d, uint64_t epoch, uint6
 	return n + span_decimal(out + n, (int64_t)((id ^ epoch) & INT64_MAX));
 }
 
-/* As cell_add(), with an id; 0: none. */
-static void
-cell_add_once(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
-	struct cell c, uint64_t id, int64_t delta, int64_t now_ms, enum add how)
-{
-	char key[CELL_KEY_TEXT], once[CELL_KEY_TEXT];
-	size_t kn = cell_key(key, d, at->epoch, c), on = id ? id_key(once, d, at->epoch, id) : 0;
-
-	key_add(p, key, kn, span_of(once, on), delta,
-		how == ADD_ONLY ? 0 : cell_ttl_s(d, at, c, now_ms), how);
-}
-
 void
 cell_add(struct redis_pipe *p, const struct quota_dim *d, const struct quota_place *at,
 	struct cell c, int64_t delta, int64_t now_ms, enum add how)
 {
-	cell_add_once(p, d, at, c, 0, delta, now_ms, how);
+	char key[CELL_KEY_TEXT];
+	size_t kn = cell_key(key, d, at->epoch, c);
+
+	key_add(p, key, kn, delta, how == ADD_ONLY ? 0 : cell_ttl_s(d, at, c, now_ms), how);
 }
 
 void
@@ -384,10 +382,122 @@ key_set(struct redis_pipe *p, const char *key, size_t kn, int64_t v, int64_t ttl
 		(const size_t[]){ 3, kn, span_decimal(value, v), 2, span_decimal(ttl, ttl_s) });
 }
 
+/* Returns how long the id of a correction must exist: as long as its counters, if a start may
+ * send it again. */
+static int64_t
+id_ttl_s(const struct change *c, int64_t now_ms)
+{
+	const struct quota_dim *d = &c->dim;
+	int64_t spent_s = cell_ttl_s(d, &c->at, cell_spent(d, &c->at), now_ms),
+		own_s = cell_ttl_s(d, &c->at, cell_own(d, &c->at), now_ms);
+
+	if (!d->id)
+		return ID_S;
+	return c->spent && spent_s > own_s ? spent_s : own_s;
+}
+
+/* Appends SET of the id. */
+static void
+mark_sent(struct redis_pipe *p, const struct change *c, int64_t now_ms)
+{
+	char key[CELL_KEY_TEXT];
+
+	key_set(p, key, id_key(key, &c->dim, c->at.epoch, c->dim.id), 0, id_ttl_s(c, now_ms));
+}
+
+/* Appends one EVAL of add_once, which makes the whole correction. */
+static void
+change_once(struct redis_pipe *p, const struct change *c, uint64_t id, int64_t now_ms)
+{
+	const struct quota_dim *d = &c->dim;
+	const struct cell cells[] = { cell_spent(d, &c->at), cell_own(d, &c->at) };
+	const int64_t delta[] = { c->spent, c->own };
+	char key[1 + COUNT_OF(cells)][CELL_KEY_TEXT],
+		number[1 + 2 * COUNT_OF(cells)][SPAN_DECIMAL], nkeys[SPAN_DECIMAL];
+	const char *argv[4 + 3 * COUNT_OF(cells) + 1] = { "EVAL", add_once, nkeys };
+	size_t len[COUNT_OF(argv)] = { 4, sizeof(add_once) - 1 }, n = 3, keys = 0, numbers = 1;
+
+	argv[n] = key[keys];
+	len[n++] = id_key(key[keys++], d, c->at.epoch, id);
+	for (size_t i = 0; i < COUNT_OF(cells); i++) {
+		if (!delta[i])
+			continue;
+		argv[n] = key[keys];
+		len[n++] = cell_key(key[keys++], d, c->at.epoch, cells[i]);
+	}
+	len[2] = span_decimal(nkeys, (int64_t)keys);
+	size_t of_id = n++;
+	for (size_t i = 0; i < COUNT_OF(cells); i++) {
+		if (!delta[i])
+			continue;
+		argv[n] = number[numbers];
+		len[n++] = span_decimal(number[numbers++], delta[i]);
+		argv[n] = number[numbers];
+		len[n++] = span_decimal(number[numbers++],
+			cell_ttl_s(d, &c->at, cells[i], now_ms));
+	}
+	argv[of_id] = number[0];
+	len[of_id] = span_decimal(number[0], id_ttl_s(c, now_ms));
+	redis_command(p, (int)n, argv, len);
+}
+
 static int64_t
 redis_ms(const struct quota *qt, const struct quota_dim *d)
 {
 	return redis_life_ms(counts_life(qt, d), clock_mono_us());
+}
+
+/* ---- settlements that Redis has ---- */
+
+static void
+note_counted(struct quota *qt, const struct change *c)
+{
+	struct counted *is = &qt->counted;
+
+	if (!c->dim.id || is->n == COUNTED_MAX)
+		return;
+	if (!is->v && !(is->v = calloc(COUNTED_MAX, sizeof(is->v[0]))))
+		return;
+	struct quota_counted *to = &is->v[(is->first + is->n++) % COUNTED_MAX];
+	to->id = c->dim.id;
+	to->epoch = c->at.epoch;
+	memcpy(to->key, c->dim.key, sizeof(to->key));
+}
+
+size_t
+quota_take_counted(struct quota *qt, struct quota_counted *out, size_t most)
+{
+	struct counted *is = &qt->counted;
+	size_t n = 0;
+
+	for (; n < most && is->n; n++, is->n--)
+		out[n] = is->v[is->first++ % COUNTED_MAX];
+	return n;
+}
+
+void
+quota_counted_noted(struct quota *qt, const struct quota_counted *v, size_t n, bool noted)
+{
+	struct quota_dim d = { .n = 0 };
+	char key[CELL_KEY_TEXT];
+
+	if (!n)
+		return;
+	if (!noted) {
+		for (size_t i = 0; i < n; i++) {
+			struct change c = { .dim.id = v[i].id, .at.epoch = v[i].epoch };
+			memcpy(c.dim.key, v[i].key, sizeof(c.dim.key));
+			note_counted(qt, &c);
+		}
+		return;
+	}
+	struct redis_pipe *p = redis_begin(qt->redis, n, NULL, NULL, 0);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(d.key, v[i].key, sizeof(d.key));
+		size_t kn = id_key(key, &d, v[i].epoch, v[i].id);
+		redis_command(p, 2, (const char *[]){ "DEL", key }, (const size_t[]){ 3, kn });
+	}
+	redis_send(p);
 }
 
 /* ---- corrections that wait ---- */
@@ -395,7 +505,7 @@ redis_ms(const struct quota *qt, const struct quota_dim *d)
 void
 counts_keep(struct quota *qt, const struct change *c)
 {
-	if (qt->nlate == LATE_MAX) {
+	if (qt->nlate >= LATE_MAX) {
 		metric_inc(qt->metrics, M_QUOTA_LOST);
 		return;
 	}
@@ -423,13 +533,11 @@ make_quota_place(struct quota *qt, const struct quota_dim *d, const struct quota
 	redis_send(p);
 }
 
-/* Returns true if the addition changes a counter that decisions read. The amount spent in a
- * window with a total is only displayed. Most requests add to it, and an id would need more
- * memory than the counter. */
-static bool
-needs_id(const struct change *c)
+uint64_t
+quota_draw_id(struct quota *qt)
 {
-	return c->own > 0 || (c->spent > 0 && cell_expires(&c->dim));
+	qt->last_id = qt->last_id % INT64_MAX + 1;
+	return qt->last_id;
 }
 
 /* Returns true if Redis did not execute the command. A null reply means that the id was
@@ -452,12 +560,11 @@ eval_forbidden(struct quota *qt)
 	qt->said_eval = true;
 }
 
-/* Redis returned an error, for example because its memory is full: nothing was counted or
- * given back. The known counts are corrected, since otherwise each attempt to send the refund
- * would lower them again. For an addition, the known count stays too high meanwhile, which
- * never over-admits. */
+/* Keeps a correction that is sent again. The known counts are corrected, since otherwise each
+ * attempt to send the refund would lower them again. For an addition, the known count stays too
+ * high meanwhile, which never over-admits. */
 static void
-change_refused(struct quota *qt, const struct change *c)
+keep_unknown(struct quota *qt, const struct change *c)
 {
 	const struct quota_dim *d = &c->dim;
 
@@ -466,6 +573,14 @@ change_refused(struct quota *qt, const struct change *c)
 	if (c->own < 0 && !c->unseen)
 		known_corrected(qt->known, d, &c->at, cell_own(d, &c->at), -c->own);
 	counts_keep(qt, c);
+}
+
+/* Redis returned an error, for example because its memory is full: nothing was counted or
+ * given back. */
+static void
+change_refused(struct quota *qt, const struct change *c)
+{
+	keep_unknown(qt, c);
 	qt->late_us = clock_mono_us() + REFUSED_US;
 }
 
@@ -481,14 +596,18 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 
 	INVARIANT(err || ((!c.own || s->own < n) && (!c.spent || s->spent < n)));
 	if (s->reduces)
-		notes_reduced(s->quota, &c, err ? NULL : &replies[s->own - 1]);
+		notes_reduced(s->quota, &c, err ? NULL : &replies[s->once ? 0 : s->own - 1]);
 	else if (c.own > 0 && c.at.slice && !err && replies[s->own].err == 0)
 		notes_add(s->quota, &c.dim, &c.at, c.own);
 	if (err) {
-		c.spent = c.spent > 0 ? c.spent : 0;
-		c.own = c.own > 0 ? c.own : 0;
+		if (!s->once) {
+			c.spent = c.spent > 0 ? c.spent : 0;
+			c.own = c.own > 0 ? c.own : 0;
+		}
+		if (s->reduces) /* the notes of the sub-bucket were removed */
+			c.at.slice = 0;
 		if (c.spent || c.own)
-			counts_keep(s->quota, &c);
+			keep_unknown(s->quota, &c);
 		return;
 	}
 	struct change not_done = c;
@@ -508,12 +627,17 @@ on_changed(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 				redis_give_way(s->quota->redis, 1);
 				break;
 			}
+	} else {
+		note_counted(s->quota, &c);
 	}
-	if (s->spent_alone && n && replies[0].err == 0 && replies[0].i == c.spent)
+	if (s->once)
+		return; /* the script gave the keys a TTL and raised what was below 0 */
+	if (s->spent_alone && n && replies[s->spent].err == 0 &&
+		replies[s->spent].i == c.spent)
 		make_quota_place(s->quota, &c.dim, &c.at, cell_spent(&c.dim, &c.at));
 	if (c.own < 0 && s->own < n && replies[s->own].err == 0 && replies[s->own].i < 0) {
 		c.spent = 0;
-		c.id = 0;
+		c.id = c.dim.id = 0;
 		c.own = -replies[s->own].i;
 		counts_change(s->quota, &c);
 	}
@@ -538,34 +662,36 @@ counts_change(struct quota *qt, const struct change *c)
 	struct cell own = cell_own(d, &c->at), spent = cell_spent(d, &c->at);
 	struct sent s = { .quota = qt, .change = *c };
 	int64_t now_ms = redis_ms(qt, d);
-	uint64_t id = 0;
 
 	INVARIANT(c->own || c->spent); /* an empty pipeline would get no reply */
 	INVARIANT(c->at.epoch != 0);
 	enum add how = known_made(qt->known, d, &c->at, spent) ? ADD_ONLY : ADD_WITH_TTL;
 	enum add own_how = c->own < 0 && !c->unseen ? ADD_ONLY : ADD_WITH_TTL;
 	TAG(sent, &s);
-	if (needs_id(c)) {
-		if (!s.change.id)
-			s.change.id = qt->last_id += 2;
-		if (!c->without_id && clock_mono_us() >= qt->eval_us)
-			id = s.change.id;
-	}
+	if (!s.change.id)
+		s.change.id = d->id ? d->id : quota_draw_id(qt);
+	s.once = c->repeats || (!c->without_id && clock_mono_us() >= qt->eval_us);
+	/* so that a later start does not repeat what has no id here */
+	bool marks = !s.once && d->id;
 	s.change.without_id = false;
-	s.spent = how == ADD_WITH_TTL;
-	s.spent_alone = c->spent && how == ADD_ONLY;
 	s.reduces = c->own < 0 && c->at.slice && !notes_take(qt, d, &c->at, -c->own);
-	s.own = (c->spent ? how : 0) + s.reduces + (own_how == ADD_WITH_TTL);
+	s.spent_alone = !s.once && c->spent && how == ADD_ONLY;
+	s.spent = s.once ? (size_t)s.reduces : (size_t)marks + (how == ADD_WITH_TTL);
+	s.own = s.once ? (size_t)s.reduces
+		       : (size_t)marks + (c->spent ? how : 0) + s.reduces +
+				  (own_how == ADD_WITH_TTL);
 	struct redis_pipe *p =
-		redis_begin(qt->redis, 2 * ADD_WITH_TTL + 2, on_changed, &s, sizeof(s));
-	if (c->spent)
-		cell_add_once(
-			p, d, &c->at, spent, c->spent > 0 ? id : 0, c->spent, now_ms, how);
+		redis_begin(qt->redis, 2 * ADD_WITH_TTL + 3, on_changed, &s, sizeof(s));
+	if (marks)
+		mark_sent(p, c, now_ms);
+	if (c->spent && !s.once)
+		cell_add(p, d, &c->at, spent, c->spent, now_ms, how);
 	if (s.reduces)
 		notes_reduce(p, c);
-	if (c->own)
-		cell_add_once(p, d, &c->at, own, c->own > 0 && id ? id + 1 : 0, c->own, now_ms,
-			own_how);
+	if (s.once)
+		change_once(p, c, s.change.id, now_ms);
+	else if (c->own)
+		cell_add(p, d, &c->at, own, c->own, now_ms, own_how);
 	/* After the addition: a worker that still sees the old revision has read before the
 	 * addition was counted, or has read the addition, too. */
 	if (c->own > 0 && own.kind == CELL_SUB)
@@ -606,6 +732,20 @@ send_noted(struct quota *qt, const struct change *c)
 		counts_change(qt, &now);
 }
 
+/* Puts the list before those that wait. */
+static void
+keep_rest(struct quota *qt, struct late *rest)
+{
+	struct late *last = rest;
+
+	for (qt->nlate++; last->next; qt->nlate++)
+		last = last->next;
+	last->next = qt->late;
+	if (!qt->late)
+		qt->last_late = &last->next;
+	qt->late = rest;
+}
+
 /* Sends the corrections that were kept; frees them. Corrections from an earlier epoch
  * are adapted by quota_change(). */
 static void
@@ -618,13 +758,17 @@ counts_send_late(struct quota *qt)
 	uint64_t now_us = clock_mono_us();
 	if (now_us < qt->late_us)
 		return;
-	INVARIANT(qt->nlate > 0 && qt->nlate <= LATE_MAX);
+	INVARIANT(qt->nlate > 0);
 	qt->late_us = now_us + LATE_US;
 	qt->late = NULL;
 	qt->last_late = &qt->late;
 	qt->nlate = 0;
-	while (l) {
+	for (size_t n = 0; l; n++) {
 		struct late *next = l->next;
+		if (n == LATE_TURN) { /* before those that were kept meanwhile */
+			keep_rest(qt, l);
+			return;
+		}
 		if (l->change.at.noted)
 			send_noted(qt, &l->change);
 		else
@@ -887,6 +1031,7 @@ counts_free(struct quota *qt)
 	lives_leave(qt);
 	redis_before_write(qt->redis, NULL, NULL);
 	counts_free_late(qt);
+	free(qt->counted.v);
 	free(qt->known);
 	ledger_free(&qt->ledger);
 	lives_free(&qt->lives);

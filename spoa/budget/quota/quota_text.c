@@ -3,9 +3,10 @@
 
 #include "budget/quota/quota.h"
 
-/* "KEY,UNIT,KIND,CALENDAR,ORPHAN,HOLD,UNTIL,BEGIN,END,EPOCH,LIFE,N". For a rolling window,
- * UNTIL is the slice, BEGIN the sub-bucket, and END the width of the window in seconds. */
-enum { NUMBERS = 11, WINDOW_MAX_S = 31 * 86400 };
+/* "KEY,UNIT,KIND,CALENDAR,ORPHAN,HOLD,UNTIL,BEGIN,END,EPOCH,LIFE,N[,ID]". For a rolling window,
+ * UNTIL is the slice, BEGIN the sub-bucket, and END the width of the window in seconds. ID is
+ * quota_dim.id; without Redis, and in records of earlier versions, there is none. */
+enum { NUMBERS = 12, WINDOW_MAX_S = 31 * 86400 };
 /* later times are not valid, and might overflow in ms */
 #define TIME_MAX_S (INT64_C(1) << 40)
 
@@ -17,14 +18,14 @@ quota_write(const struct quota_dim *d, char out[QUOTA_TEXT_MAX])
 		d->at.hold, (uint64_t)(rolling ? d->at.slice : d->at.until),
 		(uint64_t)d->at.bucket,
 		rolling ? d->span.window_s : (uint64_t)d->at.end_s, d->at.epoch, d->hold_s,
-		d->n };
+		d->n, d->id };
 	size_t n = strlen(d->key);
 
 	_Static_assert(
 		QUOTA_KEY_MAX + 5 * 2 + (NUMBERS - 5) * (1 + SPAN_DECIMAL) <= QUOTA_TEXT_MAX,
 		"five of one digit");
 	memcpy(out, d->key, n);
-	for (size_t i = 0; i < NUMBERS; i++) {
+	for (size_t i = 0; i < NUMBERS - (d->id == 0); i++) {
 		out[n++] = ',';
 		if (v[i] > INT64_MAX) /* an epoch */
 			n += span_decimal(out + n, (int64_t)(v[i] / 10));
@@ -42,16 +43,17 @@ quota_read(struct span s, struct quota_dim *d)
 	/* the largest valid numbers */
 	static const uint64_t most[NUMBERS] = { QUOTA_CONCURRENT, QUOTA_IN_FLIGHT, QUOTA_MONTH,
 		QUOTA_ORPHAN_DROP, QUOTA_HOLD_LONG, TIME_MAX_S, TIME_MAX_S, TIME_MAX_S,
-		UINT64_MAX, INT64_MAX, INT64_MAX };
+		UINT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX };
 	struct span key = span_next(&s, ',');
-	uint64_t v[NUMBERS];
+	uint64_t v[NUMBERS] = { 0 };
 
 	if (key.n == 0 || key.n >= QUOTA_KEY_MAX)
 		return false;
-	for (size_t i = 0; i < NUMBERS; i++)
+	bool has_id = false;
+	for (size_t i = 0; i < NUMBERS && (s.n || i + 1 < NUMBERS); has_id = ++i == NUMBERS)
 		if (span_u64(span_next(&s, ','), &v[i]) || v[i] > most[i])
 			return false;
-	if (s.n)
+	if (s.n || (has_id && !v[NUMBERS - 1]))
 		return false;
 	*d = (struct quota_dim){ .unit = (enum quota_unit)v[0],
 		.span.kind = (enum quota_window_kind)v[1],
@@ -64,6 +66,7 @@ quota_read(struct span s, struct quota_dim *d)
 		.at.epoch = v[8],
 		.hold_s = v[9],
 		.n = v[10],
+		.id = v[11],
 		.charged = true,
 		.name = "" };
 	memcpy(d->key, key.p, key.n);

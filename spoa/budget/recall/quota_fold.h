@@ -7,7 +7,8 @@
  *
  * The text consists of sorted lines, so that one state has exactly one text:
  *
- * 	count OWN SPENT ID CHARGE	sums at one place of one counter; CHARGE is quota_write()'s
+ * 	count OWN SPENT ID CHARGE	sums at one place of one counter. CHARGE is quota_write()'s.
+ * 	late USED ID CHARGE		a settlement. No record states that Redis has it.
  * 	open ID SEGMENT AT BYTES N	a decision without an end, the place of its line, and
  * 	CHARGE				N charges, one in each line
  *
@@ -27,6 +28,8 @@ enum {
 	QUOTA_ORPHANS_MAX = 65536,
 	/* places of counters; further ones are not counted again */
 	FOLD_COUNTS_MAX = 524288,
+	/* settlements; further ones are not sent again */
+	FOLD_LATE_MAX = 65536,
 };
 
 /* A decision that was sent to a relay and has no completion. */
@@ -58,6 +61,15 @@ struct fold_count {
 	char charge[];	 /* text of quota_write() with the counter's real name and n 0 */
 };
 
+/* A settlement on Redis that was recorded, and that no later record names as counted. */
+struct fold_late {
+	struct fold_late *next;
+	char id[40];	 /* of the request */
+	uint64_t used;	 /* the amount */
+	int64_t over_ms; /* wall clock in ms, from which it has no effect */
+	struct quota_dim dim; /* the charge as recorded; its id identifies the settlement */
+};
+
 /* owner: one thread. */
 struct quota_fold {
 	struct shares *shares; /* borrowed; NULL: hidden counters are not counted */
@@ -71,6 +83,8 @@ struct quota_fold {
 	struct fold_count **count; /* hash table by `hash` */
 	size_t ncounts, kept;	   /* ncounts after the last sweep */
 	size_t most;		   /* limit of counts: FOLD_COUNTS_MAX */
+	struct fold_late **late;   /* hash table by the id of the charge */
+	size_t nlate;
 };
 
 /* Returns NULL if memory is exhausted. */
@@ -85,6 +99,9 @@ void quota_fold_line(
 /* Iterate over the chains: return the next chain that is not empty, from *i on, and move *i
  * behind it; NULL after the last. */
 struct fold_count *quota_fold_counts(const struct quota_fold *f, size_t *i);
+
+/* As quota_fold_counts(), for the settlements. */
+struct fold_late *quota_fold_late(const struct quota_fold *f, size_t *i);
 
 /* Writes the state as text, without windows that have ended. */
 void quota_fold_write(struct quota_fold *f, struct buf *out);

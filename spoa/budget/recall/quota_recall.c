@@ -35,7 +35,8 @@ quota_fold_new(struct shares *shares)
 	f->most = FOLD_COUNTS_MAX;
 	f->open = calloc(PLACES, sizeof(struct quota_orphan_of *));
 	f->count = calloc(CHAINS, sizeof(struct fold_count *));
-	if (!f->open || !f->count)
+	f->late = calloc(CHAINS, sizeof(struct fold_late *));
+	if (!f->open || !f->count || !f->late)
 		quota_fold_free(&f);
 	return f;
 }
@@ -59,8 +60,15 @@ quota_fold_free(struct quota_fold **fp)
 			f->count[i] = c->next;
 			free(c);
 		}
+	for (size_t i = 0; f->late && i < CHAINS; i++)
+		while (f->late[i]) {
+			struct fold_late *l = f->late[i];
+			f->late[i] = l->next;
+			free(l);
+		}
 	free(f->open);
 	free(f->count);
+	free(f->late);
 	free(f);
 	*fp = NULL;
 }
@@ -180,7 +188,7 @@ add_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recor
 		f->unnamed++;
 		return;
 	}
-	d.n = 0;
+	d.n = d.id = 0;
 	/* Sums are kept for sub-buckets; otherwise one caller would need a place for each
 	 * slice. An amount then leaves with its sub-bucket, later than with its slice. */
 	if (d.span.kind == QUOTA_ROLLING)
@@ -195,6 +203,104 @@ add_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recor
 		return;
 	c->own += own;
 	c->spent += spent;
+}
+
+/* ---- settlements ---- */
+
+static struct fold_late **
+late_place(const struct quota_fold *f, uint64_t id)
+{
+	struct fold_late **l = &f->late[id % CHAINS];
+
+	while (*l && (*l)->dim.id != id)
+		l = &(*l)->next;
+	return l;
+}
+
+static void
+late_over(struct quota_fold *f, struct fold_late **at)
+{
+	struct fold_late *over = *at;
+
+	INVARIANT(over && f->nlate > 0);
+	*at = over->next;
+	free(over);
+	f->nlate--;
+}
+
+static void
+sweep_late(struct quota_fold *f)
+{
+	for (size_t i = 0; i < CHAINS; i++)
+		for (struct fold_late **l = &f->late[i]; *l;)
+			if (f->now_ms < (*l)->over_ms)
+				l = &(*l)->next;
+			else
+				late_over(f, l);
+}
+
+/* Remembers a settlement until a record states that Redis has it. If there are too many, the
+ * amounts of the others stay as reserved, so that no limit is exceeded. */
+static void
+add_late(struct quota_fold *f, struct span id, const struct quota_dim *was, uint64_t used)
+{
+	int64_t over_ms = quota_fold_over_ms(was);
+
+	if (!was->id || !was->at.epoch || f->now_ms >= over_ms || *late_place(f, was->id))
+		return;
+	if (f->nlate >= FOLD_LATE_MAX)
+		sweep_late(f);
+	struct fold_late *l =
+		f->nlate < FOLD_LATE_MAX && id.n < sizeof(l->id) ? calloc(1, sizeof(*l)) : NULL;
+	if (!l)
+		return;
+	memcpy(l->id, id.p, id.n);
+	l->used = used;
+	l->over_ms = over_ms;
+	l->dim = *was;
+	l->next = f->late[was->id % CHAINS];
+	f->late[was->id % CHAINS] = l;
+	f->nlate++;
+}
+
+struct fold_late *
+quota_fold_late(const struct quota_fold *f, size_t *i)
+{
+	while (*i < CHAINS && !f->late[*i])
+		++*i;
+	return *i < CHAINS ? f->late[(*i)++] : NULL;
+}
+
+/* An attempt is settled a moment before it is recorded, so another record may state its
+ * settlement first. The charge loses its id then, and its settlement is not remembered. */
+static void
+counted_before(struct quota_fold *f, uint64_t id)
+{
+	for (size_t i = 0; i < PLACES && f->nopen; i++)
+		for (struct quota_orphan_of *o = f->open[i]; o; o = o->next)
+			for (size_t k = 0; k < o->ndims; k++)
+				if (o->dim[k].id == id)
+					o->dim[k].id = 0;
+}
+
+/* Forgets the settlements that a record states as counted. */
+static void
+on_counted(struct quota_fold *f, struct span list)
+{
+	uint64_t id;
+
+	span_next(&list, '"');
+	while (list.n) {
+		struct span text = span_next(&list, '"');
+		if (span_u64(text, &id) == 0) {
+			struct fold_late **at = late_place(f, id);
+			if (*at)
+				late_over(f, at);
+			else
+				counted_before(f, id);
+		}
+		span_next(&list, '"');
+	}
 }
 
 static void
@@ -217,6 +323,8 @@ on_settled(struct quota_fold *f, struct span id, const struct quota_dim *was, ui
 		add_count(f, id, was, c.own, c.spent);
 	else
 		add_count(f, id, was, (int64_t)used - (int64_t)was->n, 0);
+	if (c.own || c.spent)
+		add_late(f, id, was, used);
 }
 
 struct fold_count *
@@ -267,6 +375,7 @@ struct fold_line {
 	struct span text;
 	struct span type, id, decision, via; /* without their quotes */
 	struct span reserved, settled;	     /* lists of charges */
+	struct span counted;		     /* list of ids of settlements */
 };
 
 static struct fold_line
@@ -274,12 +383,12 @@ fold_line_of(const char *segment, uint64_t at, struct span text)
 {
 	static const struct span names[] = { SPAN_LIT("type"), SPAN_LIT("id"),
 		SPAN_LIT("decision"), SPAN_LIT("via"), SPAN_LIT("reserved"),
-		SPAN_LIT("settled") };
+		SPAN_LIT("settled"), SPAN_LIT("counted") };
 	struct span v[COUNT_OF(names)];
 
 	line_members(text, names, COUNT_OF(names), v);
 	return (struct fold_line){ segment, at, text, within_quotes(v[0]), within_quotes(v[1]),
-		within_quotes(v[2]), within_quotes(v[3]), v[4], v[5] };
+		within_quotes(v[2]), within_quotes(v[3]), v[4], v[5], v[6] };
 }
 
 static void
@@ -432,6 +541,8 @@ quota_fold_line(struct quota_fold *f, const char *segment, uint64_t at, struct s
 		on_attempt(f, &l);
 	else if (decision)
 		on_decision(f, &l);
+	if (l.counted.n)
+		on_counted(f, l.counted);
 }
 
 /* ---- the state as text ---- */
@@ -466,6 +577,25 @@ write_fold_count(struct buf *out, const struct fold_count *c)
 		buf_printf(out, "- %s\n", c->charge);
 }
 
+static int
+by_late(const void *a, const void *b)
+{
+	const struct fold_late *x = *(struct fold_late *const *)a,
+			       *y = *(struct fold_late *const *)b;
+
+	return (x->dim.id > y->dim.id) - (x->dim.id < y->dim.id);
+}
+
+static void
+write_late(struct buf *out, const struct fold_late *l)
+{
+	char text[QUOTA_TEXT_MAX];
+
+	buf_printf(out, "late %" PRIu64 " %s ", l->used, l->id);
+	buf_span(out, span_of(text, quota_write(&l->dim, text)));
+	buf_putc(out, '\n');
+}
+
 static void
 write_open(struct buf *out, const struct quota_orphan_of *o)
 {
@@ -485,7 +615,8 @@ quota_fold_write(struct quota_fold *f, struct buf *out)
 	size_t n = 0;
 
 	sweep_counts(f);
-	void **all = malloc((f->ncounts + f->nopen + 1) * sizeof(*all));
+	sweep_late(f);
+	void **all = malloc((f->ncounts + f->nopen + f->nlate + 1) * sizeof(*all));
 	if (!all) {
 		f->full = true;
 		return;
@@ -498,6 +629,14 @@ quota_fold_write(struct quota_fold *f, struct buf *out)
 	qsort(all, n, sizeof(*all), by_charge);
 	for (size_t i = 0; i < n; i++)
 		write_fold_count(out, all[i]);
+	n = 0;
+	for (size_t i = 0; i < CHAINS; i++)
+		for (struct fold_late *l = f->late[i]; l; l = l->next)
+			all[n++] = l;
+	INVARIANT(n == f->nlate);
+	qsort(all, n, sizeof(*all), by_late);
+	for (size_t i = 0; i < n; i++)
+		write_late(out, all[i]);
 	n = 0;
 	for (size_t i = 0; i < PLACES; i++)
 		for (struct quota_orphan_of *o = f->open[i]; o; o = o->next)
@@ -538,6 +677,22 @@ read_fold_count(struct quota_fold *f, struct span line)
 }
 
 static bool
+read_late(struct quota_fold *f, struct span line)
+{
+	uint64_t used;
+	struct quota_dim d;
+
+	if (span_u64(span_next(&line, ' '), &used) || used > INT64_MAX)
+		return false;
+	struct span id = span_next(&line, ' ');
+	if (!is_fold_word(id, sizeof(((struct fold_late *)0)->id)) || !quota_read(line, &d) ||
+		!d.id)
+		return false;
+	add_late(f, id, &d, used);
+	return true;
+}
+
+static bool
 read_open(struct quota_fold *f, struct span line, struct span *rest)
 {
 	struct span id = span_next(&line, ' '), segment = span_next(&line, ' ');
@@ -568,6 +723,7 @@ quota_fold_read(struct quota_fold *f, struct span text)
 	while (text.n) {
 		struct span line = span_next(&text, '\n'), what = span_next(&line, ' ');
 		bool good = span_is(what, "count")  ? read_fold_count(f, line)
+			    : span_is(what, "late") ? read_late(f, line)
 			    : span_is(what, "open") ? read_open(f, line, &text)
 						    : false;
 		if (!good)
@@ -699,6 +855,28 @@ gather_orphans(struct quota_recall *out, const struct quota_recall_into *into, c
 		}
 }
 
+/* Makes the corrections of the settlements that no record states as counted. A counter whose
+ * share no longer exists stays as reserved. */
+static void
+gather_late(struct quota_recall *out, const struct quota_recall_into *into)
+{
+	struct fold_late *l;
+
+	sweep_late(out->fold);
+	if (!into->ledger || !out->fold->nlate)
+		return;
+	out->late = calloc(out->fold->nlate, sizeof(*out->late));
+	if (!out->late)
+		return;
+	for (size_t i = 0; (l = quota_fold_late(out->fold, &i));)
+		for (; l; l = l->next) {
+			struct quota_dim d = l->dim;
+			d.actual = l->used;
+			if (quota_fold_name(into->shares, span_str(l->id), &d))
+				out->late[out->nlate++] = cell_settle(&d);
+		}
+}
+
 /* ---- reading ---- */
 
 static int
@@ -818,6 +996,7 @@ quota_recall_read(struct quota_recall *out, const char *dir, const char *node, i
 	out->unnamed = out->fold->unnamed;
 	begin_counts(into, out->fold);
 	gather_orphans(out, into, dir);
+	gather_late(out, into);
 	if (into->ledger)
 		ledger_recalled(into->ledger, span_hash(span_str(node)));
 	return 0;
@@ -832,6 +1011,8 @@ quota_recall_free(struct quota_recall *r)
 		buf_free(&o->said);
 		free(o);
 	}
+	free(r->late);
+	r->late = NULL;
 	quota_fold_free(&r->fold);
 	startpoint_free(&r->at);
 }

@@ -16,6 +16,9 @@
 struct quota_recall {
 	struct quota_orphan_of *orphans;
 	size_t norphans;
+	/* settlements that are sent to Redis again; owned by this struct */
+	struct change *late;
+	size_t nlate;
 	uint64_t records; /* records that were read */
 	/* charges of counters with a hidden name whose share no longer exists */
 	uint64_t unnamed;

@@ -19,6 +19,7 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/utf8.h"
 #include "gate/exchange.h"
 #include "gate/limits/limits.h"
@@ -902,6 +903,30 @@ put_charges(const struct request *r, struct buf *b, enum record_field f)
 	put_end(b, n);
 }
 
+enum { COUNTED_MOST = 64 /* ids in one record */ };
+
+/* Writes the ids of earlier settlements that Redis has (quota_take_counted()). */
+static void
+put_counted(struct request *r, struct buf *b)
+{
+	struct quota_counted v[COUNTED_MOST];
+	size_t n = r->gate->quota ? quota_take_counted(r->gate->quota, v, COUNTED_MOST) : 0;
+	char text[SPAN_DECIMAL];
+
+	INVARIANT(!r->run.counted);
+	if (n && !(r->run.counted = malloc(n * sizeof(v[0])))) {
+		quota_counted_noted(r->gate->quota, v, n, false);
+		return;
+	}
+	r->run.ncounted = n;
+	for (size_t i = 0; i < n; i++) {
+		r->run.counted[i] = v[i];
+		put_text_item(b, RF_COUNTED, i,
+			span_of(text, span_decimal(text, (int64_t)v[i].id)));
+	}
+	put_end(b, n);
+}
+
 static void
 put_quota(const struct request *r, struct buf *b)
 {
@@ -1355,6 +1380,7 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	if (r->found.seal)
 		record_kept(b, RF_TOOLS_KEPT, &r->found.seal->tools);
 	put_charges(r, b, RF_SETTLED);
+	put_counted(r, b);
 	record_attempts(r, b);
 	put_int(b, RF_DURATION_US, (int64_t)(clock_mono_us() - r->begun_us));
 }

@@ -325,6 +325,10 @@ completion_recorded(struct audit_entry *e, int err)
 	r->run.pending--;
 	free(e->note);
 	e->note = NULL;
+	if (r->run.counted)
+		quota_counted_noted(r->gate->quota, r->run.counted, r->run.ncounted, !err);
+	free(r->run.counted);
+	r->run.counted = NULL;
 	if (!err)
 		err = r->run.unkept;
 	if (err)

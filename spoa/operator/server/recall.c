@@ -139,7 +139,8 @@ keep_state(struct quota_recall *found, bool durable, const struct startpoint *us
 
 /* Reads what limits had counted before the last stop, from the start checkpoint and the journal
  * after it. If the checkpoint is refused, the whole journal is read. Decisions whose completion
- * is missing stay in *out until recall_settle() settles them; without any, *out is NULL. */
+ * is missing, and settlements that Redis may lack, stay in *out until recall_settle(); without
+ * any, *out is NULL. */
 int
 recall_read(struct recall **out, struct startpoints_from *from, const struct config *cfg,
 	struct audit *audit, struct quota_table *table, struct quota_ledger *ledger,
@@ -190,13 +191,16 @@ recall_read(struct recall **out, struct startpoints_from *from, const struct con
 		log_event(LOG_WARN, "quota.unnamed", LI("charges", r->found.unnamed),
 			LS("why", "the shares of these persons no longer exist: their charges "
 				  "are not counted again, and their reservations expire"));
-	if (err < 0 || r->found.norphans == 0) {
+	if (err < 0 || (!r->found.norphans && !r->found.nlate)) {
 		quota_recall_free(&r->found);
 		TAG_CLEAR(recall, r);
 		free(r);
 		return err;
 	}
-	log_event(LOG_INFO, "quota.orphans", LI("decisions", r->found.norphans));
+	if (r->found.norphans)
+		log_event(LOG_INFO, "quota.orphans", LI("decisions", r->found.norphans));
+	if (r->found.nlate)
+		log_event(LOG_INFO, "quota.repeated", LI("settlements", r->found.nlate));
 	*out = r;
 	return 0;
 }
@@ -237,6 +241,8 @@ on_worker(struct mail *m, void *worker UNUSED)
 		record_orphan(r->audit, o);
 		quota_recall_settle(gate_quota(r->worker->gate), o, r->shares, now);
 	}
+	for (size_t i = 0; i < r->found.nlate; i++)
+		quota_repeat(gate_quota(r->worker->gate), &r->found.late[i]);
 	quota_recall_free(&r->found);
 	TAG_CLEAR(recall, r);
 	free(r);

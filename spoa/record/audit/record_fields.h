@@ -337,6 +337,7 @@
   X(UNPRICED,                      "",                   "unpriced",               TEXTS,   COMPLETION, "relay",    V_COUNT,                NULL) \
   X(PRICE_UNKNOWN,                 "",                   "price_unknown",          FLAG,    COMPLETION, "relay",    V_COUNT,                NULL) \
   X(SETTLED,                       "",                   "settled",                TEXTS,   COMPLETION, "quota",    V_COUNT,                NULL) \
+  X(COUNTED,                       "",                   "counted",                TEXTS,   COMPLETION, "quota",    V_COUNT,                NULL) \
   X(DURATION_US,                   "",                   "duration_us",            INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(ANSWER,                        "",                   "answer",                 OBJECT,  COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_STREAMED,               "answer.",            "streamed",               FLAG,    COMPLETION, "guard",    V_RESPONSE_STREAMED,    NULL) \

@@ -169,7 +169,7 @@ on_taken(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 				was->unsure = true;
 		} else if (replies[at].i < 0) {
 			struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
-			key_add(p, t->of[i].key, t->of[i].kn, SPAN_LIT(""), -replies[at].i, 0,
+			key_add(p, t->of[i].key, t->of[i].kn, -replies[at].i, 0,
 				ADD_ONLY);
 			redis_send(p);
 			if (l)
@@ -187,7 +187,7 @@ take_from_former(struct quota *qt, struct life *l, const struct taken *t)
 		qt->redis, PUBLISH_COMMANDS * t->n, on_taken, t, sizeof(*t));
 
 	for (size_t i = 0; i < t->n; i++)
-		key_add(p, t->of[i].key, t->of[i].kn, SPAN_LIT(""), -t->of[i].sum,
+		key_add(p, t->of[i].key, t->of[i].kn, -t->of[i].sum,
 			t->of[i].ttl_s, ADD_WITH_TTL);
 	l->unanswered++;
 	redis_send(p);
@@ -327,7 +327,7 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 			int64_t left_s = (e->ends_ms - now_ms) / 1000 + SLACK_S;
 			int64_t ttl_s = e->cell.kind == CELL_SUB ? e->ttl_s : left_s;
 			size_t kn = cell_key(key, &d, l->epoch, e->cell);
-			key_add(p, key, kn, SPAN_LIT(""), e->sum, ttl_s, ADD_WITH_TTL);
+			key_add(p, key, kn, e->sum, ttl_s, ADD_WITH_TTL);
 			if (node != qt->redis && !e->recalled)
 				note_taken_part(&taken, e, &d, ttl_s);
 			else
