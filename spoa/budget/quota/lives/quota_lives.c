@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -195,6 +196,50 @@ take_from_former(struct quota *qt, struct life *l, const struct taken *t)
 
 /* ---- amounts of an earlier daemon ---- */
 
+/* Moves at most ARGV[1] of KEYS[1] to KEYS[2], which gets the TTL ARGV[2]. */
+static const char move_most[] =
+	"local m=math.min(tonumber(ARGV[1]),tonumber(redis.call('GET',KEYS[1])or 0))"
+	"if m>0 then redis.call('DECRBY',KEYS[1],m)redis.call('INCRBY',KEYS[2],m)"
+	"redis.call('EXPIRE',KEYS[2],ARGV[2])end return m";
+
+/* If Redis forbids EVAL, the amount is taken as moved. */
+static void
+on_moved(void *arg, int err UNUSED, const struct redis_reply_ints *replies UNUSED, size_t n UNUSED)
+{
+	const struct asked *a = TAGGED(asked, arg);
+	struct life *l = lives_find(a->quota->lives, a->epoch);
+
+	if (l)
+		l->unanswered--;
+}
+
+/* The slot of a counter has moved to a node in whose epoch the earlier daemon took part. If that
+ * daemon still ran then, it has moved its amount itself. Otherwise the amount is still in the
+ * counter of the former epoch, which has moved with the slot. */
+static void
+move_what_is_left(struct quota *qt, struct life *l, const struct ledger_entry *e, int64_t now_ms)
+{
+	struct quota_dim d = { .span.calendar = e->calendar };
+	char from[CELL_KEY_TEXT], to[CELL_KEY_TEXT], most[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
+	int64_t ttl_s = e->cell.kind == CELL_SUB ? e->ttl_s
+						 : (e->ends_ms - now_ms) / 1000 + SLACK_S;
+
+	if (e->sum < 0)
+		return;
+	snprintf(d.key, sizeof(d.key), "%s", e->key);
+	/* notes must never exceed the count */
+	if (e->cell.kind == CELL_SUB)
+		notes_drop(qt, e->key, e->epoch, e->cell.id);
+	size_t fn = cell_key(from, &d, e->epoch, e->cell), tn = cell_key(to, &d, l->epoch, e->cell);
+	struct redis_pipe *p = lives_begin(qt, l, 1, on_moved);
+	redis_command(p, 7,
+		(const char *[]){ "EVAL", move_most, "2", from, to, most, ttl },
+		(const size_t[]){ 4, sizeof(move_most) - 1, 1, fn, tn, span_decimal(most, e->sum),
+			span_decimal(ttl, ttl_s) });
+	l->unanswered++;
+	redis_send(p);
+}
+
 static size_t
 recalled_key(const struct quota *qt, char key[CELL_KEY_TEXT], const struct redis_life *life,
 	uint64_t epoch)
@@ -292,21 +337,30 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 	struct redis_pipe *p = NULL;
 	struct taken taken = { .asked = { .quota = qt, .epoch = l->epoch } };
 	bool longs = false;
-	size_t n = 0;
+	size_t n = 0, added = 0; /* counters: handled in this turn, and added */
 
 	TAG(asked, &taken.asked);
 
 	for (; l->chain < LEDGER_CHAINS; l->chain++) {
 		for (struct ledger_entry *e = qt->ledger->chain[l->chain]; e; e = e->next) {
-			if (e->recalled && ledger_lived(qt->ledger, l->epoch)) {
-				e->epoch = l->epoch;
+			if (e->epoch == l->epoch)
 				e->recalled = false;
-			}
+			/* Each node of a cluster has an epoch of its own, and the journal's amounts
+			 * of a counter are in the epoch of the node that has the counter. */
 			if (e->epoch == l->epoch || e->sum == 0 || now_ms >= e->ends_ms ||
 				redis_at(qt->redis, span_str(e->key)) != node)
 				continue;
 			if (n == PUBLISH_MAX)
 				goto full; /* continue with this chain in the next turn */
+			if (e->recalled && ledger_lived(qt->ledger, l->epoch)) {
+				if (node != qt->redis) {
+					move_what_is_left(qt, l, e, now_ms);
+					n++;
+				}
+				e->epoch = l->epoch;
+				e->recalled = false;
+				continue;
+			}
 			/* A limit has returned to this epoch, and it is not known whether the
 			 * sum is still counted in it. In a new epoch, each worker adds its
 			 * whole sum once. */
@@ -335,17 +389,18 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 			e->epoch = l->epoch;
 			e->recalled = false;
 			n++;
+			added++;
 		}
 	}
 full:
 	if (!p)
 		return;
 	/* Workers read their known sub-buckets again. */
-	INVARIANT(n > 0 && n <= PUBLISH_MAX && taken.n <= n);
+	INVARIANT(n > 0 && n <= PUBLISH_MAX && taken.n <= added && added <= n);
 	counts_revise(p, redis_life(node), l->epoch);
 	l->unanswered++;
-	l->published += n;
-	metric_add(qt->metrics, M_QUOTA_REPUBLISHED, n);
+	l->published += added;
+	metric_add(qt->metrics, M_QUOTA_REPUBLISHED, added);
 	redis_send(p);
 	if (taken.n)
 		take_from_former(qt, l, &taken);
