@@ -157,6 +157,9 @@ is "a revocation is final" "$? $(cat "$D/key.err")" "1 tollgate: key: the key is
 is "a key in the file passes" "$(code "$in_file")" 200
 key revoke "$file_id"
 check "a key in the file can be revoked at run time" both "$in_file" 401
+other=$(key new --person other --team other)
+wrong=${other%????}aaaa
+is "the id of a key with another secret is refused" "$(code "$wrong")" 401
 
 # ---- an older copy of Redis, and an empty Redis ----
 older=$(($(metric live_refused_total 'reason="older"') + $(metric live_refused_total 'reason="older"' "$ADMIN_B")))
@@ -179,6 +182,11 @@ like "the record of a change has user, entry and reason" "$(grep '"type":"change
 	'"what":"key","change":"new","id":"'"$id"'","by":"root","claimed":"ops","reason":"ticket 7","peer":\{"uid":[0-9]+,"pid":[0-9]+,"user":"[a-z]+"\},"before":null,"after":\{.*"person":"alice"'
 like "the record has the earlier and the new values" "$(grep '"change":"change"' "$D/records")" '"before":\{.*"team":"red".*"after":\{.*"team":"blue"'
 like "the record of the revocation has its reason" "$(grep '"change":"revoke"' "$D/records")" '"reason":"leaked"'
+refused() { grep '"type":"decision"' "$D/records" | jq -r --arg id "$1" 'select(.status == 401 and .identity.key == $id) | .identity.method' | sort -u; }
+is "a refusal of a revoked key has its id, and nobody is verified" "$(refused "$(id_of "$next")")" none
+is "so has a refusal of a key in the file" "$(refused "$file_id")" none
+is "a key with another secret has no id in records" "$(refused "$(id_of "$other")")" ""
+like "the log names the key" "$(cat "$D"/*.log)" "event=credential.refused .*key=$file_id"
 unlike "the records contain no secret" "$(grep '"type":"change"' "$D/records")" 'sha256|tg_[0-9a-z]{8}_'
 check "the chain verifies" verifies "$D/journal" "$D/audit.key.pub"
 

@@ -203,8 +203,11 @@ step_identity(struct request *r)
 	if (live)
 		live_leave(live, r->worker);
 	if (err == IDENTITY_MISSED || err == IDENTITY_KEYLESS || err == ERR_AUTH) {
-		log_event(LOG_INFO, "credential.refused", LS("id", r->id), LS("why", why));
-		r->found.identity = (struct identity){ .method = "none" };
+		log_event(LOG_INFO, "credential.refused", LS("id", r->id), LS("why", why),
+			LSP("key", given.refused_key));
+		/* a key that leaked and was revoked: who still uses it? */
+		r->found.identity =
+			(struct identity){ .method = "none", .key_id = given.refused_key };
 		if (err != ERR_AUTH && waits_for_keys(r, &given))
 			return STEP_WAIT;
 		if (err == IDENTITY_KEYLESS)

@@ -949,11 +949,12 @@ verify_apikey(const struct attempt *t, const struct identity_entry *e, const str
 {
 	int err = apikey_refused(k, t->now_ns, t->why);
 
-	if (err)
-		return err;
-	if (e->subject_owner && !k->owner[0])
-		return auth_refused(t->why, "the API key has no owner");
-	return from_key(e, k, t->a, t->out);
+	if (!err && e->subject_owner && !k->owner[0])
+		err = auth_refused(t->why, "the API key has no owner");
+	if (!err)
+		return from_key(e, k, t->a, t->out);
+	t->c->refused_key = arena_dup(t->a, span_str(k->id));
+	return err;
 }
 
 int
@@ -1025,6 +1026,16 @@ has_kind(const struct policy *p, const struct identity_entry *place, enum identi
 	return false;
 }
 
+/* Notes the id of a key in a file that was revoked at run time. Only the file has the hash that
+ * tells whether the text is that key, or only names it. */
+static void
+note_revoked(const struct attempt *t, struct span text, struct span id)
+{
+	for (size_t i = 0; i < t->p->nidentities; i++)
+		if (t->k->entry[i].apikeys && apikeys_find(t->k->entry[i].apikeys, text))
+			t->c->refused_key = arena_dup(t->a, id);
+}
+
 /* Verifies a key that was made at run time, or refuses a file's key that was revoked at run
  * time. Returns NOT_HERE for any other text. */
 static int
@@ -1037,8 +1048,10 @@ verify_live(const struct attempt *t, const struct identity_entry *e, struct span
 
 	if (!k)
 		return NOT_HERE;
-	if (k->revoked_ns && !sodium_memcmp(k->sha256, of_file, sizeof(of_file)))
+	if (k->revoked_ns && !sodium_memcmp(k->sha256, of_file, sizeof(of_file))) {
+		note_revoked(t, text, id);
 		return auth_refused(t->why, "the API key is revoked");
+	}
 	if (!apikey_is(k, text))
 		return NOT_HERE;
 	/* copied, because the keys may change while the request lives */

@@ -61,6 +61,9 @@ struct credentials {
 	struct keyset *missed;	     /* out: see IDENTITY_MISSED */
 	/* out: the verified token, key or signature, a view of the head */
 	struct span verified;
+	/* out: the id of the API key that exists but is refused, because it is revoked, has
+	 * expired or has no owner; empty otherwise. In the arena. */
+	struct span refused_key;
 };
 
 struct identity_keys; /* key sets and API keys of all entries; immutable, shared */
