@@ -8,6 +8,7 @@
 #include "base/sha256.h"
 #include "base/tag.h"
 #include "budget/quota/quota_cell.h"
+#include "budget/tally/awaited.h"
 #include "gate/cache/cache.h"
 #include "gate/gate_private.h"
 #include "gate/targets/next.h"
@@ -78,6 +79,7 @@ struct exchange {
 	/* the entry in the table of open requests; NULL: not sent, or over */
 	struct provider_entry *provider;
 	uint64_t sent_us; /* monotonic; 0: not sent */
+	struct awaited_request awaited; /* listed while no byte of a response has arrived */
 	/* waiting for an identical request: engine/together.c has the picture */
 	struct together {
 		enum together_life {

@@ -68,7 +68,7 @@ struct gate_shared {
 	bool tells;
 };
 
-/* One worker's gate. owner: worker; only `alive` and `tally` are read by others. */
+/* One worker's gate. owner: worker; only `alive`, `awaited` and `tally` are read by others. */
 struct gate {
 	struct tag tag;
 	const struct request_calls *calls;
@@ -103,6 +103,7 @@ struct gate {
 	struct request *turns, **turns_end;
 	/* runs the first of `turns` */
 	ev_timer turn;
+	struct awaited *awaited; /* requests for which a provider has not begun to respond */
 	struct tallies tally; /* counts of decisions, for /metrics and `tollgate top` */
 };
 

@@ -107,9 +107,10 @@ done
 two() { [ "$(metric 'provider_requests_in_flight{provider="openai"}')" = 2 ]; }
 check "two requests are in flight" wait_for two
 like "status has their number" "$(tg_status)" '^provider openai: 2 in progress'
-in_all() { grep -qE '^[2-9] requests in progress$' <<<"$(tg_status)"; }
-check "a metric has the total number" wait_for in_all # workers say it every 50 ms
+in_all() { grep -qE "^[2-9] requests in progress, 2 wait for a provider's response, the oldest [0-9]+ s for openai/slow, route [a-z-]+, id [0-9A-Z]{26}\$" <<<"$(tg_status)"; }
+check "status has the total number, and the oldest of those that wait for the provider" wait_for in_all # workers report it every 50 ms
 tg top --json
+is "top has both, the oldest first" "$(jq -c '.awaited | [.requests, (.oldest | length), (.oldest[0].seconds >= .oldest[1].seconds), .oldest[0].provider]' "$D/out")" '[2,2,true,"openai"]'
 is "top shows which are in flight" "$(grep -o '"answer": *"under way"' "$D/out" | wc -l)" 2
 kill "${slow[0]}"
 one() { [ "$(metric 'provider_requests_in_flight{provider="openai"}')" = 1 ]; }
@@ -119,6 +120,8 @@ like "top shows the canceled request" "$(cat "$D/out")" '"answer": *"client_abor
 wait "${slow[1]}"
 control '{}'
 settled
+tg top --json
+is "afterwards none waits" "$(jq -c '.awaited' "$D/out")" '{"requests":0,"oldest":[]}'
 is "afterwards none is in flight" "$(metric 'provider_requests_in_flight{provider="openai"}')" 0
 
 killed mockllm

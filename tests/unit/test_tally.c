@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "base/scoped.h"
+#include "budget/tally/awaited.h"
 #include "budget/tally/tally.h"
 
 static struct tallies *w[2];
@@ -449,6 +451,38 @@ limits_are_summed_by_name(void **state)
 	assert_true(has("tollgate_limit_used_ratio{limit=\"other\"} 0.000001"));
 }
 
+static void
+oldest_requests_that_wait_are_listed(void **state)
+{
+	(void)state;
+	struct awaited *of[2] = { awaited_new(), awaited_new() };
+	static struct awaited_request r[12];
+
+	SCOPED_BUF(none, 4096);
+	awaited_write(of, 2, 99, &none);
+	assert_true(span_is(buf_view(&none), "{\"requests\":0,\"oldest\":[]}"));
+	for (int i = 0; i < 12; i++) {
+		r[i].since_us = (uint64_t)(i + 1) * 1000000;
+		snprintf(r[i].id, sizeof(r[i].id), "id-%d", i);
+		snprintf(r[i].model, sizeof(r[i].model), "a\"%d", i);
+		awaited_add(of[i % 2], &r[i]);
+	}
+	/* the first of one worker got a response; to remove it twice does nothing */
+	awaited_remove(of[0], &r[0]);
+	awaited_remove(of[0], &r[0]);
+	SCOPED_BUF(said, 4096);
+	awaited_write(of, 2, 13500000, &said);
+	buf_putc(&said, '\0');
+	assert_non_null(strstr(said.p, "{\"requests\":11,\"oldest\":[{\"id\":\"id-1\","));
+	assert_non_null(strstr(said.p, "\"model\":\"a\\\"1\",\"seconds\":11.5}"));
+	assert_non_null(strstr(said.p, "id-5"));
+	assert_null(strstr(said.p, "id-6"));
+	for (int i = 1; i < 12; i++)
+		awaited_remove(of[i % 2], &r[i]);
+	awaited_free(&of[0]);
+	awaited_free(&of[1]);
+}
+
 int
 main(void)
 {
@@ -463,6 +497,7 @@ main(void)
 		ROW(labels_are_escaped_and_shortened),
 		ROW(histogram_is_consistent),
 		ROW(provider_responses_are_counted_by_status),
+		ROW(oldest_requests_that_wait_are_listed),
 		ROW(each_metric_has_a_help_text),
 		ROW(scrape_while_a_worker_counts_is_consistent),
 	};

@@ -275,6 +275,30 @@ admin_target(struct buf *b, const json_t *t)
 }
 
 void
+admin_awaited_one(struct buf *b, const json_t *one)
+{
+	const char *model = json_text_in(one, "model");
+
+	buf_printf(b, "%.0f s for %.64s%s%.64s, route %.64s, id %.26s",
+		json_number_value(json_object_get(one, "seconds")),
+		json_text_in(one, "provider"), model[0] ? "/" : "", model,
+		json_text_in(one, "route"), json_text_in(one, "id"));
+}
+
+void
+admin_awaited(struct buf *b, const json_t *awaited)
+{
+	const json_t *oldest = json_array_get(json_object_get(awaited, "oldest"), 0);
+	long long n = json_int_in(awaited, "requests");
+
+	if (!n || !oldest)
+		return;
+	buf_printf(b, ", %lld wait%s for a provider's response, the oldest ", n,
+		n == 1 ? "s" : "");
+	admin_awaited_one(b, oldest);
+}
+
+void
 admin_provider(struct buf *b, const json_t *p)
 {
 	const json_t *first = json_object_get(p, "first_byte_ms");

@@ -122,4 +122,9 @@ bool admin_target(struct buf *b, const json_t *target);
 /* Appends what a provider did, from an entry of /status or /recent. */
 void admin_provider(struct buf *b, const json_t *provider);
 
+/* Appends ", 4 wait for a response, the oldest for 93 s: …" if requests wait for a provider. */
+void admin_awaited(struct buf *out, const json_t *awaited);
+/* Appends the request, how long it has waited, and for which provider and model. */
+void admin_awaited_one(struct buf *out, const json_t *one);
+
 #endif

@@ -65,9 +65,12 @@ show_status(json_t *s, struct span ready, bool ok)
 		(long long)rules);
 	json_t *one, *alive = json_object_get(s, "requests_in_flight");
 	size_t i;
-	if (alive)
-		buf_printf(&text, "%lld requests in progress\n",
+	if (alive) {
+		buf_printf(&text, "%lld requests in progress",
 			(long long)json_integer_value(alive));
+		admin_awaited(&text, json_object_get(s, "awaited"));
+		buf_putc(&text, '\n');
+	}
 	json_array_foreach(json_object_get(s, "providers"), i, one)
 	{
 		const char *name = json_str_in(one, "provider");

@@ -25,6 +25,7 @@ enum {
 	HEAD_ROWS = 2,	/* rows above the decisions */
 	ERROR_ROWS = 3, /* rows for errors of targets and providers, also above the decisions */
 	ERRORS_S = 900, /* seconds for which an error is shown */
+	AWAITED_S = 5,	/* a request is shown if it has waited so long for a provider */
 	ROWS = 24,
 	COLUMNS = 80 /* width and height are used if the terminal reports none */
 };
@@ -289,6 +290,29 @@ put_errors(struct buf *out, const struct answer *a, size_t room, size_t width)
 	return n;
 }
 
+/* Writes a row for each of the oldest requests that have waited for a provider for a while.
+ * Returns the number of rows. */
+static size_t
+put_awaited(struct buf *out, const struct answer *a, size_t room, size_t width)
+{
+	const json_t *one;
+	size_t i, n = 0;
+
+	json_array_foreach(
+		json_object_get(json_object_get(a->doc, "awaited"), "oldest"), i, one)
+	{
+		if (n == room || json_number_value(json_object_get(one, "seconds")) < AWAITED_S)
+			break;
+		SCOPED_BUF(line, 0);
+		buf_str(&line, "waits: ");
+		admin_awaited_one(&line, one);
+		buf_str(out, "\n\033[2K");
+		plain_put(out, buf_view(&line), width);
+		n++;
+	}
+	return n;
+}
+
 /* Draws the screen, newest decision first. `trouble` replaces the last row. */
 static void
 draw_top(struct answer *a, double rate, struct span trouble)
@@ -303,6 +327,7 @@ draw_top(struct answer *a, double rate, struct span trouble)
 	room -= trouble.n && room;
 	SCOPED_BUF(errors, 0);
 	room -= put_errors(&errors, a, room < ERROR_ROWS ? room : ERROR_ROWS, width);
+	room -= put_awaited(&errors, a, room < ERROR_ROWS ? room : ERROR_ROWS, width);
 	size_t n = a->n < room ? a->n : room;
 	qsort(a->row, a->n, sizeof(*a->row), by_age);
 	qsort(a->row, n, sizeof(*a->row), by_time);

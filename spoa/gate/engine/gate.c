@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/fetch/http_client.h"
 #include "base/random.h"
+#include "budget/tally/awaited.h"
 #include "gate/engine/engine.h"
 #include "gate/files/files.h"
 #include "gate/sealing/sealing.h"
@@ -898,10 +899,11 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	g->recognizers = recognizers_new(loop);
 	g->data = data_cache_new(loop, redis, m);
 	g->pins = (struct pins){ shared->pins, redis };
+	g->awaited = awaited_new();
 	if (shared->seals)
 		g->sealer = sealer_new(shared->seals, shared->shares, shared->texts,
 			shared->cfg->node, worker);
-	if (!g->quota || !g->recognizers || !g->data || (shared->seals && !g->sealer)) {
+	if (!g->quota || !g->recognizers || !g->data || !g->awaited || (shared->seals && !g->sealer)) {
 		gate_free(&g);
 		return NULL;
 	}
@@ -954,6 +956,12 @@ gate_tally(const struct gate *g)
 	return &g->tally;
 }
 
+struct awaited *
+gate_awaited(const struct gate *g)
+{
+	return g->awaited;
+}
+
 const struct recognizers *
 gate_recognizers(const struct gate *g)
 {
@@ -989,6 +997,7 @@ gate_free(struct gate **gp)
 	ev_timer_stop(g->loop, &g->turn);
 	http_client_free(&g->http);
 	extractor_free(&g->extractor);
+	awaited_free(&g->awaited);
 	quota_free(&g->quota);
 	recognizers_free(&g->recognizers);
 	data_cache_free(&g->data);

@@ -251,6 +251,9 @@ const struct recognizers *gate_recognizers(const struct gate *g);
 /* Returns the counts of decisions. Any thread, while the gate lives. */
 struct tallies;
 const struct tallies *gate_tally(const struct gate *g);
+/* Returns the requests that wait for a provider. Any thread, while the gate lives. */
+struct awaited;
+struct awaited *gate_awaited(const struct gate *g);
 /* Calls heavy_turn() for each kind of heavy hitters. The main thread. */
 void gate_heavy_turn(struct gate *g);
 /* Returns the number of requests and exchanges that are not finished. */

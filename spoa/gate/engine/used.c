@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/tokens/estimate.h"
+#include "base/utf8.h"
+#include "budget/tally/awaited.h"
 #include "gate/engine/session.h"
 #include "policy/rule.h"
 #include "record/audit/note.h"
@@ -141,6 +143,28 @@ may_log(struct gate_shared *s, struct span provider, uint64_t kind)
 		       memory_order_relaxed) != name;
 }
 
+static void
+cut_name(char out[AWAITED_NAME], struct span name)
+{
+	name = span_cut(name, 0, AWAITED_NAME - 1);
+	name.n = utf8_prefix(name);
+	snprintf(out, AWAITED_NAME, "%.*s", SPAN_ARG(name));
+}
+
+static void
+list_awaited(struct exchange *x)
+{
+	const struct request *r = x->r;
+	struct awaited_request *a = &x->awaited;
+
+	a->since_us = x->sent_us;
+	snprintf(a->id, sizeof(a->id), "%s", r->id);
+	cut_name(a->route, span_str(r->found.route ? r->found.route->name : NULL));
+	cut_name(a->provider, request_provider(r));
+	cut_name(a->model, r->in.body.model);
+	awaited_add(r->gate->awaited, a);
+}
+
 void
 gate_sent(struct exchange *x)
 {
@@ -149,6 +173,7 @@ gate_sent(struct exchange *x)
 	x->provider = provider_entry(&x->r->gate->tally.providers, request_provider(x->r));
 	x->sent_us = clock_mono_us();
 	provider_sent(x->provider);
+	list_awaited(x);
 }
 
 void
@@ -159,6 +184,7 @@ gate_heard(struct exchange *x, bool streamed)
 
 	if (!x->provider)
 		return;
+	awaited_remove(r->gate->awaited, &x->awaited);
 	uint64_t us = clock_mono_us() - x->sent_us;
 	provider_heard(x->provider, streamed, us);
 	gate_exemplar(r, &x->provider->first_byte_of[streamed], us / 1000);
@@ -183,6 +209,7 @@ no_longer_there(struct exchange *x)
 	if (x->provider)
 		provider_over(x->provider);
 	x->provider = NULL;
+	awaited_remove(x->r->gate->awaited, &x->awaited);
 }
 
 void

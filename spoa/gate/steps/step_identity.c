@@ -205,7 +205,7 @@ step_identity(struct request *r)
 	if (err == IDENTITY_MISSED || err == IDENTITY_KEYLESS || err == ERR_AUTH) {
 		log_event(LOG_INFO, "credential.refused", LS("id", r->id), LS("why", why),
 			LSP("key", given.refused_key));
-		/* a key that leaked and was revoked: who still uses it? */
+		/* a key that leaked and was revoked may still be in use */
 		r->found.identity =
 			(struct identity){ .method = "none", .key_id = given.refused_key };
 		if (err != ERR_AUTH && waits_for_keys(r, &given))

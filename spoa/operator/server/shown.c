@@ -9,6 +9,7 @@
 #include "base/notice.h"
 #include "base/scoped.h"
 #include "base/wall.h"
+#include "budget/tally/awaited.h"
 #include "budget/tally/tally.h"
 #include "gate/auth/auth.h"
 #include "gate/changes/sync.h"
@@ -381,13 +382,17 @@ static void
 work_says(struct server *s, struct buf *out)
 {
 	const struct provider_tally *t[WORKERS_MAX];
+	struct awaited *awaited[WORKERS_MAX];
 	uint64_t alive = 0;
 
 	for (unsigned i = 0; i < s->nworkers; i++) {
+		awaited[i] = gate_awaited(s->workers[i].gate);
 		t[i] = &gate_tally(s->workers[i].gate)->providers;
 		alive += atomic_load_explicit(&s->workers[i].alive, memory_order_relaxed);
 	}
 	json_put_uint(out, "requests_in_flight", alive);
+	json_put_name(out, "awaited");
+	awaited_write(awaited, s->nworkers, clock_mono_us(), out);
 	json_put_name(out, "providers");
 	provider_tally_json(out, t, s->nworkers);
 	json_put_name(out, "targets");

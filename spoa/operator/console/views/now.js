@@ -1,8 +1,9 @@
 // Now: degraded parts first, then decisions as they are made, then the last hour.
 import { add, data, empty, h } from '../dom.js';
 import { count, dollars, when } from '../format.js';
-import { badge, field } from '../parts.js';
+import { badge, field, panel } from '../parts.js';
 import { change } from '../changes.js';
+import { table } from '../table.js';
 import { hour } from './now_hour.js';
 import { live } from './now_live.js';
 import { health } from './health.js';
@@ -22,6 +23,19 @@ function tiles(got) {
 					got.cache.hits === 1 ? 'response' : 'responses'
 				}`)], dollars(got.cache.saved_nanousd)));
 }
+
+/* The requests that have waited longest for a provider. */
+const awaited = (page, list) =>
+	list?.length > 0 &&
+	panel('Waiting for a provider',
+		table({ caption: 'No byte of a response has arrived yet; the oldest first', rows: list, href: (r) => page.href('request', { id: r.id }),
+			columns: [
+				{ title: 'waits', number: true, cell: (r) => `${count(Math.round(r.seconds))} s` },
+				{ title: 'provider', cell: (r) => data(r.provider) },
+				{ title: 'model', cell: (r) => data(r.model), wide: true },
+				{ title: 'route', cell: (r) => data(r.route) },
+				{ title: 'request', cell: (r) => h('code', {}, r.id) },
+			] }));
 
 /* The level of the daemon's log. A changed level ends after the chosen time. */
 function log(page) {
@@ -53,7 +67,11 @@ export default {
 	key: 'n',
 	help: 'Degraded parts, decisions as they are made, and the last hour.',
 	show(page) {
-		const numbers = h('div', {});
-		add(page.root, health(page, (got) => empty(numbers, tiles(got))), numbers, live(page), hour(page), log(page));
+		const numbers = h('div', {}), waiting = h('div', {});
+		const show = (got) => {
+			empty(numbers, tiles(got));
+			empty(waiting, awaited(page, got.awaited?.oldest));
+		};
+		add(page.root, health(page, show), numbers, waiting, live(page), hour(page), log(page));
 	},
 };
