@@ -14,6 +14,7 @@ static _Thread_local struct {
 	struct file_set *record;     /* NULL: nothing is recorded */
 	const struct file_set *from; /* NULL: the disk */
 	enum set_use use;
+	bool shadow; /* the files that are read are those of the shadow policy */
 } reading = { .kind = FILE_OF_POLICY };
 
 void
@@ -59,6 +60,12 @@ file_set_record(struct file_set *to)
 }
 
 void
+file_set_shadow(bool on)
+{
+	reading.shadow = on;
+}
+
+void
 file_set_from(const struct file_set *from, enum set_use use)
 {
 	reading.from = from;
@@ -93,7 +100,9 @@ file_set_replace(struct file_set *set, const char *name, struct span text)
 bool
 file_set_add(struct file_set *set, enum set_file_kind kind, const char *name, struct span text)
 {
-	struct set_file f = { .kind = kind, .name = arena_strdup(&set->arena, name) };
+	struct set_file f = { .kind = kind,
+		.name = arena_strdup(&set->arena, name),
+		.of_shadow = set == reading.record && reading.shadow };
 
 	if (kind != FILE_ROTATES)
 		f.text = arena_dup(&set->arena, text);
@@ -113,10 +122,11 @@ file_set_take(struct buf *b, const char *file)
 	const struct set_file *f = reading.from ? find_in_set(reading.from, file) : NULL;
 
 	bool disk = reading.use == SET_OVER_DISK ||
-		    (reading.use == SET_AS_LOADED &&
+		    (reading.use != SET_ONLY &&
 			    (kind == FILE_ROTATES || kind == FILE_OF_CONFIGURATION));
 
-	if (!reading.from || (!f && disk))
+	if (!reading.from || (!f && disk) ||
+		(reading.use == SET_AT_START && kind == FILE_OF_SYSTEM))
 		return 0;
 	if (!f || (reading.use == SET_ONLY && f->kind != kind)) {
 		errno = reading.use == SET_ONLY ? EACCES : ENOENT;

@@ -30,6 +30,7 @@ struct set_file {
 	enum set_file_kind kind;
 	const char *name; /* the name with which it was opened */
 	struct span text; /* p NULL: FILE_ROTATES */
+	bool of_shadow;	  /* only the shadow policy needs the file */
 };
 
 /* owner: the holder of the set; immutable while a thread reads from it */
@@ -48,9 +49,14 @@ enum set_file_kind file_set_kind(enum set_file_kind kind);
 bool file_set_read_as(enum set_file_kind kind, struct buf *b, const char *file);
 /* Makes this thread record the files that it reads from now on in *to; NULL: records no more. */
 void file_set_record(struct file_set *to);
+/* Marks the files that this thread records from now on as those of the shadow policy. */
+void file_set_shadow(bool on);
 /* The place from which this thread reads a file that is missing in the set. */
 enum set_use {
 	SET_AS_LOADED, /* from the disk: only FILE_ROTATES and FILE_OF_CONFIGURATION */
+	/* As SET_AS_LOADED, but FILE_OF_SYSTEM is always read from the disk. For a start, which
+	 * takes the policy's kept text, and the current time zones. */
+	SET_AT_START,
 	/* Nowhere: such a file cannot be read. A file of the set is read only with the kind with
 	 * which it was recorded. For a process that tries another person's policy: the author of
 	 * the policy must not be able to read other files through the process. */

@@ -163,10 +163,69 @@ still_aside(int dirfd, const char *made, int fd, struct buf *why)
 	return ERR_BAD_STATE;
 }
 
-int
-replace_place(int dirfd, const char *name, int fd, struct buf *why)
+/* The contents that NAME must have to be replaced. */
+struct replace_over {
+	const struct span *was; /* NULL: NAME must not exist */
+};
+
+static int
+changed_meanwhile(const char *name, struct buf *why)
+{
+	if (why)
+		buf_printf(why,
+			"%s: was changed by somebody else in the meantime: look at the file, "
+			"and run the command again", name);
+	errno = EBUSY;
+	return ERR_BAD_STATE;
+}
+
+static bool
+has_contents(int dirfd, const char *name, const struct span *was)
+{
+	SCOPED_FD(fd, openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+	SCOPED_BUF(text, 0);
+
+	if (fd < 0)
+		return !was && errno == ENOENT;
+	return was && buf_fd(&text, fd) == 0 && span_eq(buf_view(&text), *was);
+}
+
+/* Renames the new file, if NAME still has the expected contents. A file system that cannot exchange
+ * two names gets a comparison before the rename. */
+static int
+rename_over(int dirfd, const char *made, const char *name, const struct replace_over *over,
+	struct buf *why)
+{
+	unsigned how = over->was ? RENAME_EXCHANGE : RENAME_NOREPLACE;
+
+	if (renameat2(dirfd, made, dirfd, name, how) < 0) {
+		if (errno == EEXIST || errno == ENOENT)
+			return changed_meanwhile(name, why);
+		if (errno != EINVAL && errno != ENOSYS)
+			return replace_failed(name, "", why);
+		if (!has_contents(dirfd, name, over->was))
+			return changed_meanwhile(name, why);
+		return replace_io.renameat(dirfd, made, dirfd, name) < 0
+			       ? replace_failed(name, "", why)
+			       : 0;
+	}
+	if (!over->was)
+		return 0;
+	if (has_contents(dirfd, made, over->was)) {
+		unlinkat(dirfd, made, 0);
+		return 0;
+	}
+	if (renameat2(dirfd, made, dirfd, name, RENAME_EXCHANGE) < 0)
+		return replace_failed(name, "", why);
+	return changed_meanwhile(name, why);
+}
+
+/* Places the new file. `over` NULL: NAME may have any contents. */
+static int
+place_new(int dirfd, const char *name, int fd, const struct replace_over *over, struct buf *why)
 {
 	char made[PATH_MAX];
+	bool lost = false;
 	int err = 0;
 
 	SCOPED_FD(folder, -1);
@@ -175,11 +234,15 @@ replace_place(int dirfd, const char *name, int fd, struct buf *why)
 	if (replace_io.fsync(fd) < 0 || (folder = open_folder_of(dirfd, name)) < 0)
 		err = replace_failed(name, "", why);
 	stop_at("replace-aside");
-	if (!err)
+	if (!err) {
 		err = still_aside(dirfd, made, fd, why);
-	if (!err && replace_io.renameat(dirfd, made, dirfd, name) < 0)
+		lost = err != 0;
+	}
+	if (!err && over)
+		err = rename_over(dirfd, made, name, over, why);
+	else if (!err && replace_io.renameat(dirfd, made, dirfd, name) < 0)
 		err = replace_failed(name, "", why);
-	if (err && err != ERR_BAD_STATE)
+	if (err && !lost)
 		replace_drop(dirfd, name);
 	if (!err && sync_open_folder(folder) < 0)
 		err = replace_failed(name,
@@ -187,6 +250,12 @@ replace_place(int dirfd, const char *name, int fd, struct buf *why)
 			"restore the previous file: ",
 			why);
 	return err;
+}
+
+int
+replace_place(int dirfd, const char *name, int fd, struct buf *why)
+{
+	return place_new(dirfd, name, fd, NULL, why);
 }
 
 void
@@ -200,8 +269,9 @@ replace_drop(int dirfd, const char *name)
 	errno = sys;
 }
 
-int
-replace_file(int dirfd, const char *name, mode_t mode, struct span text, struct buf *why)
+static int
+replace_text(int dirfd, const char *name, mode_t mode, struct span text,
+	const struct replace_over *over, struct buf *why)
 {
 	SCOPED_FD(fd, replace_begin(dirfd, name, mode, why));
 
@@ -209,7 +279,21 @@ replace_file(int dirfd, const char *name, mode_t mode, struct span text, struct 
 		return fd;
 	int err = replace_write(fd, name, text, why);
 	if (!err)
-		return replace_place(dirfd, name, fd, why);
+		return place_new(dirfd, name, fd, over, why);
 	replace_drop(dirfd, name);
 	return err;
+}
+
+int
+replace_file(int dirfd, const char *name, mode_t mode, struct span text, struct buf *why)
+{
+	return replace_text(dirfd, name, mode, text, NULL, why);
+}
+
+int
+replace_file_over(int dirfd, const char *name, mode_t mode, struct span text,
+	const struct span *was, struct buf *why)
+{
+	return replace_text(
+		dirfd, name, mode, text, &(struct replace_over){ .was = was }, why);
 }

@@ -42,6 +42,12 @@ int replace_place(int dirfd, const char *name, int fd, struct buf *why);
 void replace_drop(int dirfd, const char *name);
 /* Replaces a file by a text, in one call. */
 int replace_file(int dirfd, const char *name, mode_t mode, struct span text, struct buf *why);
+/* As replace_file(), but only if NAME still has the contents *was, or, with `was` NULL, if NAME
+ * does not exist. Otherwise NAME stays, and the result is ERR_BAD_STATE with *why. NAME is
+ * compared after it was exchanged with the new file, so nothing that was saved under this name
+ * until then is lost. */
+int replace_file_over(int dirfd, const char *name, mode_t mode, struct span text,
+	const struct span *was, struct buf *why);
 /* Syncs the folder of NAME, so that names created or removed in it are durable. Returns 0 or
  * ERR_IO. */
 int replace_sync_folder(int dirfd, const char *name, struct buf *why);

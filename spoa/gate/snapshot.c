@@ -9,6 +9,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/file_set.h"
 #include "base/json_put.h"
 #include "base/keyfile.h"
 #include "base/scoped.h"
@@ -78,7 +79,9 @@ load_shadow(struct snapshot *s, struct diag *d)
 
 	if (!file)
 		return true;
+	file_set_shadow(true);
 	s->shadow_policy = policy_load(&s->arena, file, s->cfg, s->rules, d);
+	file_set_shadow(false);
 	if (s->shadow_policy && detect_entity_count(s->rules) != entities)
 		diag_file(d, file,
 			"as shadow_policy: detectors.external finds entities that the policy "

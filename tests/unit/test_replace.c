@@ -564,6 +564,42 @@ kill_before_the_rename_changes_nothing(void **state)
 	assert_false(stray("f"));
 }
 
+/* A file that somebody saved after its contents were read is not overwritten. */
+static void
+only_the_contents_of_before_are_replaced(void **state)
+{
+	static const struct {
+		const char *there, *was; /* NULL: no such file */
+		int err;
+	} rows[] = {
+		{ "before", "before", 0 },
+		{ NULL, NULL, 0 },
+		{ "saved", "before", ERR_BAD_STATE },
+		{ "before and more", "before", ERR_BAD_STATE },
+		{ "", "before", ERR_BAD_STATE },
+		{ "saved", NULL, ERR_BAD_STATE },
+		{ NULL, "before", ERR_BAD_STATE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct span was = span_str(rows[i].was ? rows[i].was : "");
+		SCOPED_BUF(why, 0);
+		unlink(path("f"));
+		if (rows[i].there)
+			put("f", rows[i].there);
+		assert_int_equal(replace_file_over(AT_FDCWD, path("f"), 0640, SPAN_LIT("after"),
+					 rows[i].was ? &was : NULL, &why),
+			rows[i].err);
+		if (rows[i].err && !rows[i].there)
+			assert_int_equal(access(path("f"), F_OK), -1);
+		else
+			assert_string_equal(text_of("f"), rows[i].err ? rows[i].there : "after");
+		assert_int_equal(why.n != 0, rows[i].err != 0);
+		assert_false(stray("f"));
+	}
+}
+
 static int
 begin(void **state)
 {
@@ -583,6 +619,7 @@ main(void)
 		cmocka_unit_test_setup(leftover_files_are_handled, begin),
 		cmocka_unit_test_setup(one_of_two_concurrent_writers_gets_an_error, begin),
 		cmocka_unit_test_setup(file_system_without_folder_sync_is_accepted, begin),
+		cmocka_unit_test_setup(only_the_contents_of_before_are_replaced, begin),
 		cmocka_unit_test_setup(kill_before_the_rename_changes_nothing, begin),
 		cmocka_unit_test_setup(completed_replacement_survives_a_power_cut, begin),
 		cmocka_unit_test_setup(failed_step_leaves_the_old_file_complete, begin),

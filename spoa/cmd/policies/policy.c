@@ -41,6 +41,7 @@
 #include "cmd/plain.h"
 #include "cmd/records/query.h"
 #include "gate/snapshot.h"
+#include "policy/checked.h"
 #include "policy/config/config.h"
 #include "policy/config/include.h"
 #include "policy/differences.h"
@@ -390,7 +391,9 @@ struct apply {
 	const char *socket; /* the daemon's admin socket */
 	struct kept_places places; /* the places of kept texts; journal NULL: none is configured */
 	struct file_set next; /* files to install; empty: the files on disk are put in force */
-	struct file_set was;  /* the old contents of these files */
+	struct file_set was;  /* the contents of these files when the command began */
+	struct file_set read; /* the files that were checked, with the contents to install */
+	json_t *checked;      /* their SHA-256, which the orders carry */
 	char version[65];     /* the version that is put in force */
 	const char *label;
 	char before[65]; /* the version that was in force */
@@ -587,16 +590,17 @@ is_wanted_version(struct apply *ap, const struct file_set *read)
 	return false;
 }
 
-/* Checks the policy as `tollgate check` does, and computes its version. */
+/* Checks the policy as `tollgate check` does, and computes its version. The files that were
+ * read are kept: differences, tests and replay read these contents too, even if somebody saves
+ * a file meanwhile. */
 static bool
 check_next(struct apply *ap)
 {
-	struct file_set read;
 	bool good = false;
 
-	file_set_init(&read);
 	SCOPED_DIAG(d);
-	file_set_record(&read);
+	file_set_from(&ap->next, SET_OVER_DISK);
+	file_set_record(&ap->read);
 	struct snapshot *snap = snapshot_load(ap->cfg->file, NULL, 1, NULL, &d);
 	file_set_record(NULL);
 	if (!snap) {
@@ -604,10 +608,11 @@ check_next(struct apply *ap)
 	} else {
 		snprintf(ap->version, sizeof(ap->version), "%s", snap->policy->version);
 		ap->label = arena_strdup(&ap->a, snap->policy->label);
-		good = ap->label && is_wanted_version(ap, &read);
+		ap->checked = checked_files(&ap->read, snap->cfg);
+		good = ap->label && ap->checked && !ap->read.failed &&
+		       is_wanted_version(ap, &ap->read);
 	}
 	snapshot_unref(&snap);
-	file_set_free(&read);
 	return good;
 }
 
@@ -632,7 +637,7 @@ print_differences(struct apply *ap)
 		before = versions_tree(&ap->a, &ap->places, ap->before, NULL, &why);
 	else
 		buf_str(&why, "the configuration has no audit.journal");
-	file_set_from(&ap->next, SET_OVER_DISK);
+	file_set_from(&ap->read, SET_OVER_DISK);
 	const struct yaml_node *after = policy_tree(&ap->a, ap->cfg->policy, &d);
 	if (before && after && policy_differences(&ap->a, before, after, &found)) {
 		policy_differences_print(&found, &text);
@@ -732,13 +737,16 @@ lock_policy(struct apply *ap)
 	return -1;
 }
 
-/* Replaces a file. A link stays, and the file that it names is replaced, because a policy
- * may be linked from a checkout. Returns 0, or an error with *why. */
+/* Replaces a file whose contents are `was` (NULL: no such file). A link stays, and the file that
+ * it names is replaced, because a policy may be linked from a checkout. Returns 0, or an error
+ * with *why: ERR_BAD_STATE if somebody else has saved the file. */
 static int
-replace_policy_file(const char *name, struct span text, struct buf *why)
+replace_policy_file(
+	const char *name, const struct set_file *was, struct span text, struct buf *why)
 {
 	char *target = realpath(name, NULL);
-	int err = replace_file(AT_FDCWD, target ? target : name, 0640, text, why);
+	int err = replace_file_over(AT_FDCWD, target ? target : name, 0640, text,
+		was ? &was->text : NULL, why);
 
 	free(target);
 	return err;
@@ -751,8 +759,12 @@ write_files(struct apply *ap, size_t *written)
 	SCOPED_BUF(why, 4096);
 	for (*written = 0; *written < ap->next.n; ++*written) {
 		const struct set_file *f = &ap->next.v[*written];
-		if (replace_policy_file(f->name, f->text, &why))
-			return cmd_fail(ap->what, "%.*s", SPAN_ARG(buf_view(&why)));
+		int err = replace_policy_file(
+			f->name, file_set_find(&ap->was, f->name), f->text, &why);
+		if (err) {
+			cmd_fail(ap->what, "%.*s", SPAN_ARG(buf_view(&why)));
+			return err == ERR_BAD_STATE ? EXIT_NO : EXIT_CANNOT;
+		}
 	}
 	return EXIT_DONE;
 }
@@ -776,21 +788,25 @@ remember_files(struct apply *ap)
 }
 
 /* Restores the earlier contents of the first `written` files, and removes those that did
- * not exist. */
+ * not exist. A file that somebody else has saved since stays. */
 static void
 restore_files(struct apply *ap, size_t written)
 {
 	for (size_t i = 0; i < written; i++) {
 		SCOPED_BUF(why, 4096);
-		const char *name = ap->next.v[i].name;
-		const struct set_file *was = file_set_find(&ap->was, name);
+		const struct set_file *ours = &ap->next.v[i];
+		const struct set_file *was = file_set_find(&ap->was, ours->name);
+		SCOPED_BUF(text, 0);
 		if (was)
-			replace_policy_file(name, was->text, &why);
-		else if (unlink(name) < 0)
-			buf_printf(&why, "%s: %s", name, strerror(errno));
+			replace_policy_file(ours->name, ours, was->text, &why);
+		else if (!buf_file(&text, ours->name) || !span_eq(buf_view(&text), ours->text))
+			buf_printf(&why, "%s: was changed by somebody else in the meantime",
+				ours->name);
+		else if (unlink(ours->name) < 0)
+			buf_printf(&why, "%s: %s", ours->name, strerror(errno));
 		if (why.n)
-			cmd_fail(ap->what, "the file cannot be restored: %.*s: write it "
-					   "again by hand", SPAN_ARG(buf_view(&why)));
+			cmd_fail(ap->what, "the file is not restored: %.*s",
+				SPAN_ARG(buf_view(&why)));
 	}
 }
 
@@ -818,7 +834,8 @@ look_after_order(const struct apply *ap, const char *socket, struct span why)
 static int
 order_reload(const struct apply *ap, const char *socket)
 {
-	json_auto_t *in = json_pack("{ss}", "reason", ap->why), *said = NULL;
+	json_auto_t *in = json_pack("{ss,sO}", "reason", ap->why, "checked", ap->checked),
+		    *said = NULL;
 	const json_t *one;
 	size_t i;
 
@@ -954,12 +971,10 @@ static int
 install_policy(struct apply *ap)
 {
 	size_t written;
-	int code = remember_files(ap);
 
+	file_set_from(NULL, SET_AS_LOADED);
 	fflush(stdout); /* later messages on stderr must follow the printed text */
-	if (code)
-		return code;
-	code = write_files(ap, &written);
+	int code = write_files(ap, &written);
 	if (code) {
 		restore_files(ap, written);
 		return code;
@@ -984,9 +999,13 @@ run_apply(struct apply *ap)
 	SCOPED_FD(lock, lock_policy(ap));
 	if (lock < 0)
 		return EXIT_CANNOT;
-	file_set_from(&ap->next, SET_OVER_DISK);
+	code = remember_files(ap);
+	if (code)
+		return code;
+	code = EXIT_CANNOT;
 	if (!check_next(ap))
 		return EXIT_NO;
+	stop_at("apply-checked");
 	json_auto_t *s = daemon_status(ap, ap->socket, &code);
 	if (!s)
 		return code;
@@ -1020,6 +1039,7 @@ begin_apply(struct apply *ap, int argc, char **argv, const char **operand)
 	arena_init(&ap->a, 0, false);
 	file_set_init(&ap->next);
 	file_set_init(&ap->was);
+	file_set_init(&ap->read);
 	ap->since = ap->since ? ap->since : "1d";
 	if (n < 0 || n > 1)
 		return cmd_usage(ap->what);
@@ -1036,6 +1056,8 @@ end_apply(struct apply *ap, int code)
 	file_set_from(NULL, SET_AS_LOADED);
 	file_set_free(&ap->next);
 	file_set_free(&ap->was);
+	file_set_free(&ap->read);
+	json_decref(ap->checked);
 	kept_policy_free(&ap->back);
 	arena_reset(&ap->a);
 	return code;

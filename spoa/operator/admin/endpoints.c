@@ -942,7 +942,8 @@ post_reload(struct server *s, const struct admin_peer *peer, json_t *in, struct 
 	change_told(s, peer, "configuration", "reload", "reload", NULL, NULL);
 	change_who(peer, by);
 	const char *why = json_string_value(json_object_get(in, "reason"));
-	return reload_ask(&s->reloading, by, why, out) ? MHD_HTTP_OK : 422 /* RFC 9110 15.5.21 */;
+	json_t *checked = json_object_get(in, "checked");
+	return reload_ask(&s->reloading, by, why, checked, out) ? MHD_HTTP_OK : 422 /* RFC 9110 15.5.21 */;
 }
 
 #define METRICS_TEXT "text/plain; version=0.0.4; charset=utf-8"
@@ -979,6 +980,11 @@ static const struct param fault_accepted[] = {
 	SIGNED, { .name = NULL },
 };
 static const struct param signed_alone[] = { SIGNED, { .name = NULL } };
+static const struct param reload_asked[] = {
+	SIGNED,
+	{ "checked", PARAM_OBJECT, .text = "The SHA-256 of the files that were checked, as GET /policy/next has it: the order is refused if the daemon reads others." },
+	{ .name = NULL },
+};
 static const struct param quota_asked[] = {
 	{ "identity", PARAM_OBJECT, .text = "Whose limits: attributes of a caller, such as person and team." },
 	{ "key",   PARAM_TEXT, .text = "The ID of an API key, instead of identity." },
@@ -1096,7 +1102,7 @@ const struct admin_endpoint admin_endpoints[] = {
 { "GET", "/recent", ROLE_VIEWER, "The last decisions and counters, for `tollgate top`.",
   .show = server_recent, .shape = "", .tcp = true },
 { "POST", "/reload", ROLE_OPERATOR, "Reads configuration and policy again; 422 if they are invalid.",
-  .params = signed_alone, .call = post_reload, .shape = "result:string", .tcp = true },
+  .params = reload_asked, .call = post_reload, .shape = "result:string", .tcp = true },
 
 /* -- keys, limits -- */
 { "GET", "/keys", ROLE_VIEWER, "Keys that were created at run time.",

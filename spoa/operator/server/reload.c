@@ -21,6 +21,7 @@
 #include "base/watch.h"
 #include "gate/targets/state.h"
 #include "operator/server/server.h"
+#include "policy/checked.h"
 #include "policy/policy.h"
 #include "record/audit/audit.h"
 #include "record/audit/keys.h"
@@ -375,9 +376,11 @@ notify_reload(const struct server *s, const char *state)
 /* Runs one reload: loads a snapshot, checks it, and publishes it only if every step succeeded.
  * Otherwise the old snapshot stays in force. *set receives the files that were read. If `set`
  * is NULL, only certificates and the like are read again, and the policy's files are those in
- * force. systemd is notified before and after. */
+ * force. If `checked` is not NULL, the reload is refused unless these are the files that were
+ * read. systemd is notified before and after. */
 static void
-reload(struct reloading *r, const char *by, const char *why, struct file_set *set)
+reload(struct reloading *r, const char *by, const char *why, const json_t *checked,
+	struct file_set *set)
 {
 	struct server *s = r->s;
 	int64_t since_ns = clock_wall_ns();
@@ -388,7 +391,8 @@ reload(struct reloading *r, const char *by, const char *why, struct file_set *se
 	SCOPED_DIAG(d);
 	struct snapshot *snap = load_snapshot(r, set, &d);
 	struct audit_keys_order *keys = NULL;
-	bool good = snap && snapshot_credentials(snap, s->auths, &d) == 0 &&
+	bool good = snap && (!checked || checked_same(checked, set, snap->cfg, &d)) &&
+		    snapshot_credentials(snap, s->auths, &d) == 0 &&
 		    (!s->audit || (keys = prepare_keys(s, snap->cfg, &d))) &&
 		    change_auditors(s, snap->cfg, &d);
 	if (good && snapshot_use(snap) < 0) {
@@ -443,8 +447,8 @@ refuse_after_hand_over(struct reloading *r, const char *by)
 	r->order.handed = true;
 }
 
-void
-reload_now(struct reloading *r, const char *by, const char *why)
+static void
+reload_ordered(struct reloading *r, const char *by, const char *why, const json_t *checked)
 {
 	struct file_set set;
 
@@ -453,8 +457,14 @@ reload_now(struct reloading *r, const char *by, const char *why)
 		return;
 	}
 	file_set_init(&set);
-	reload(r, by, why, &set);
+	reload(r, by, why, checked, &set);
 	file_set_free(&set);
+}
+
+void
+reload_now(struct reloading *r, const char *by, const char *why)
+{
+	reload_ordered(r, by, why, NULL);
 }
 
 static void
@@ -467,7 +477,7 @@ on_change(void *arg, const char *file)
 	if (r->s->snap->cfg->policy_watch && r->s->handover.state != HANDOVER_GONE)
 		reload_now(r, by, NULL);
 	else
-		reload(r, by, NULL, NULL);
+		reload(r, by, NULL, NULL, NULL);
 }
 
 static void
@@ -480,8 +490,10 @@ on_ask(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
 	char by[sizeof(r->asked_by)], why[sizeof(r->asked_why)];
 	memcpy(by, r->asked_by, sizeof(by));
 	memcpy(why, r->asked_why, sizeof(why));
+	json_auto_t *checked = r->asked_for;
+	r->asked_for = NULL;
 	pthread_mutex_unlock(&r->lock);
-	reload_now(r, by, why[0] ? why : NULL);
+	reload_ordered(r, by, why[0] ? why : NULL, checked);
 	SCOPED_LOCK(&r->lock);
 	r->answered = asked;
 	r->answer_done = !r->order.refused;
@@ -494,7 +506,8 @@ on_ask(struct ev_loop *loop UNUSED, ev_async *w, int revents UNUSED)
  * progress at a time; other callers wait for it first. After a timeout the outcome is unknown,
  * because the reload may still happen. */
 bool
-reload_ask(struct reloading *r, const char *by, const char *why, struct buf *out)
+reload_ask(struct reloading *r, const char *by, const char *why, json_t *checked,
+	struct buf *out)
 {
 	struct timespec until = clock_timespec(clock_mono_us() + WAIT_S * UINT64_C(1000000));
 	bool done = false;
@@ -511,6 +524,8 @@ reload_ask(struct reloading *r, const char *by, const char *why, struct buf *out
 	uint64_t mine = ++r->asked;
 	snprintf(r->asked_by, sizeof(r->asked_by), "%s", by[0] ? by : "POST /reload");
 	snprintf(r->asked_why, sizeof(r->asked_why), "%s", why ? why : "");
+	json_decref(r->asked_for);
+	r->asked_for = json_deep_copy(checked);
 	ev_async_send(r->loop, &r->ask);
 	while (r->answered < mine && !r->stopping && !late)
 		late = pthread_cond_timedwait(&r->ended, &r->lock, &until);
@@ -577,6 +592,7 @@ reload_free(struct reloading *r)
 	buf_free(&r->rotation.errors);
 	buf_free(&r->answer);
 	buf_free(&r->at_restart);
+	json_decref(r->asked_for);
 	pthread_cond_destroy(&r->ended);
 	pthread_mutex_destroy(&r->lock);
 	r->s = NULL;

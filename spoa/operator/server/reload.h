@@ -1,14 +1,16 @@
 /* Reloads configuration and policy. A snapshot is built separately and published as a whole; an
  * invalid one changes nothing. On the main thread.
  *
- * An order (SIGHUP, or POST /reload of the admin server) reads everything from the disk. If
- * only a file of keys, tokens, certificates or secrets changes, these files are read again, but
+ * An order (SIGHUP, or POST /reload of the admin server) reads everything from the disk. An
+ * order may name the SHA-256 of the files that somebody checked; it is refused if the daemon
+ * reads other contents. If only a file of keys, tokens, certificates or secrets changes, these files are read again, but
  * configuration and policy are loaded as they were recorded when they came into force. With
  * `policy_watch: true`, a change of any file counts as an order. */
 #ifndef OPERATOR_SERVER_RELOAD_H
 #define OPERATOR_SERVER_RELOAD_H
 
 #include <ev.h>
+#include <jansson.h>
 #include <pthread.h>
 
 #include "base/buf.h"
@@ -53,6 +55,7 @@ struct reloading {
 	uint64_t asked, answered; /* number of orders given, and of these answered */
 	char asked_by[256];	  /* caller and reason of the last order */
 	char asked_why[REASON_MAX + 1];
+	json_t *asked_for; /* the files that the last order was given for; NULL: any */
 	bool answer_done;  /* the last order came into force */
 	struct buf answer; /* result of the reload as JSON */
 	/* owner: main. Monotonic time of the last attempt to store the policy's text */
@@ -93,8 +96,11 @@ void reload_keep_look(struct server *s);
 /* ---- for the admin thread ---- */
 
 /* Orders a reload and waits up to a minute for it. `by` is the authenticated caller, `why` the
- * reason or NULL. Writes JSON as reload_status(). Returns true if the files came into force. */
-bool reload_ask(struct reloading *r, const char *by, const char *why, struct buf *out);
+ * reason or NULL. `checked` is the files that the order is given for (policy/checked.h): the
+ * order is refused if the daemon reads others. NULL: the order is for what the disk has. Writes
+ * JSON as reload_status(). Returns true if the files came into force. */
+bool reload_ask(struct reloading *r, const char *by, const char *why, json_t *checked,
+	struct buf *out);
 /* Returns true if the last reload was refused, and appends its first mistake to *why. Any
  * thread. */
 bool reload_refused(struct reloading *r, struct buf *why);
