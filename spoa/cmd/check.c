@@ -36,9 +36,12 @@
 #include "cmd/recent_records.h"
 #include "cmd/used_tools.h"
 #include "gate/auth/auth.h"
+#include "gate/first_policy.h"
+#include "gate/snapshot.h"
 #include "operator/admin/tls.h"
 #include "operator/edge/judge.h"
 #include "operator/edge/reach.h"
+#include "operator/edited/edited.h"
 #include "operator/server/opens.h"
 #include "operator/telemetry/otlp.h"
 #include "policy/advice/keys.h"
@@ -158,6 +161,7 @@ struct check {
 	struct buf why;	   /* why the current check failed; add_wrong() reports and clears it */
 	struct buf unread; /* advice about parts of HAProxy's files that could not be
 			    * interpreted */
+	struct buf start;  /* the note about the policy of the next start */
 	struct buf notes;
 	const char *no_ranks; /* why tokens are estimated instead of counted; NULL: they are
 			       * counted */
@@ -827,6 +831,39 @@ note_policy_watch(struct check *c, const struct config *cfg)
 	journal_list_free(&l);
 }
 
+/* States which policy the next start takes: the one that was in force, or the files. */
+static void
+note_next_start(struct check *c, const struct config *cfg)
+{
+	struct first_policy f;
+	struct file_set read;
+
+	if (!cfg->journal || !cfg->policy)
+		return;
+	first_policy_init(&f);
+	file_set_init(&read);
+	SCOPED_DIAG(unused); /* check_policy() reports the mistakes */
+	SCOPED_BUF(what, 4096);
+	struct snapshot *snap = first_policy_load(c->config_file, 1, NULL, &f, &read, &unused);
+	if (snap && f.kept) {
+		edited_differences(&read, cfg->policy, cfg->shadow_policy, &what);
+		buf_printf(&c->start,
+			"note: %s: the next start takes the policy that was in force, %s%s%.*s\n",
+			cfg->file, snap->policy->label,
+			what.n ? ", not the files: " : "; the files are the same",
+			SPAN_ARG(buf_view(&what)));
+		if (what.n)
+			buf_str(&c->start, "note: to put the files in force, run `tollgate policy "
+					   "apply --why TEXT`\n");
+	} else if (snap && f.why.n) {
+		buf_printf(&c->start, "note: %s: the next start takes the files: %.*s\n",
+			cfg->file, SPAN_ARG(buf_view(&f.why)));
+	}
+	snapshot_unref(&snap);
+	file_set_free(&read);
+	first_policy_free(&f);
+}
+
 /* ---- headers that external providers do not receive ---- */
 
 enum { UNSENT_NAMES = 64 /* pairs of a provider and a header; more are not listed */ };
@@ -1107,6 +1144,8 @@ check_policy(struct check *c)
 		check_rights(c, c->cfg);
 		check_journal(c, c->cfg);
 		note_policy_watch(c, c->cfg);
+		if (!c->policy_file)
+			note_next_start(c, c->cfg);
 		if (p)
 			note_unsent(c, p, c->cfg);
 		if (!c->policy_file)
@@ -1211,6 +1250,7 @@ cmd_check(int argc, char **argv)
 	buf_init(&c.why, 8192);
 	buf_init(&c.unread, NOTES_BYTES);
 	buf_init(&c.notes, NOTES_BYTES);
+	buf_init(&c.start, NOTES_BYTES);
 	if (c.config_file)
 		c.cfg = config_read(&c.a, c.config_file, &c.d);
 	if (c.cfg) {
@@ -1232,12 +1272,14 @@ cmd_check(int argc, char **argv)
 	if (c.as_json) {
 		buf_span(&c.d.text, buf_view(&c.probe.wrong));
 		buf_span(&c.notes, buf_view(&c.probe.said));
+		buf_span(&c.notes, buf_view(&c.start));
 		check_print_json(code == EXIT_DONE, c.valid, &c.d.text, &c.judged.errors,
 			&c.notes, &c.judged.advice);
 	} else {
 		put_check_text(&c.d.text, stderr);
 		put_check_text(&c.judged.errors, stderr);
 		put_check_text(&c.judged.advice, stdout);
+		put_check_text(&c.start, stdout);
 		put_check_text(&c.unread, stdout);
 		put_check_text(&c.probe.said, stdout);
 		put_check_text(&c.probe.wrong, stderr);
@@ -1249,6 +1291,7 @@ cmd_check(int argc, char **argv)
 	json_decref(c.valid);
 	probe_free(&c.probe);
 	buf_free(&c.notes);
+	buf_free(&c.start);
 	buf_free(&c.unread);
 	buf_free(&c.why);
 	judged_free(&c.judged);

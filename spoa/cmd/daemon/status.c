@@ -30,6 +30,20 @@ put_differs(struct buf *out, const json_t *differs)
 			since, what);
 }
 
+/* Prints why the start did not take the text that was in force, or not the files. */
+static void
+put_start(struct buf *out, const json_t *start)
+{
+	const char *why = json_str_in(start, "why");
+
+	if (why)
+		buf_printf(out, "policy: the start took the %s: %s\n",
+			str_same(json_str_in(start, "from"), "kept")
+				? "text that was in force"
+				: "files",
+			why);
+}
+
 /* Prints a line for each daemon of the same Redis that has another policy in force. */
 static void
 put_other_policies(struct buf *out, const json_t *s)
@@ -88,6 +102,7 @@ show_status(json_t *s, struct span ready, bool ok)
 		else
 			text.n = before;
 	}
+	put_start(&text, json_object_get(s, "policy_start"));
 	put_differs(&text, json_object_get(s, "policy_differs"));
 	put_other_policies(&text, s);
 	buf_span(&text, ready);

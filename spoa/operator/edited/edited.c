@@ -25,14 +25,15 @@ put_difference(struct buf *out, const char *part, const char *text)
 /* Appends the differences in the policy at `named`, and adds the names of its files to *files.
  */
 static void
-compare_trees(const struct edited *e, const char *named, struct buf *files, struct buf *out)
+compare_trees(const struct file_set *in_force, const char *named, struct buf *files,
+	struct buf *out)
 {
 	struct differences found = { .n = 0 };
 
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_DIAG(was);
 	SCOPED_DIAG(is);
-	file_set_from(e->in_force, SET_AS_LOADED);
+	file_set_from(in_force, SET_AS_LOADED);
 	const struct yaml_node *before = policy_tree(&a, named, &was);
 	file_set_from(NULL, SET_AS_LOADED);
 	const struct yaml_node *after = policy_tree(&a, named, &is);
@@ -59,20 +60,21 @@ same_on_disk(const struct set_file *f)
 /* Compares all files. Differences in a policy are reported by entry. Files that are not part of
  * a policy's tree (dictionaries, prices, detection rules, tollgate.yaml) are reported by name.
  */
-static void
-compare_files(const struct edited *e, struct buf *out)
+void
+edited_differences(const struct file_set *in_force, const char *policy, const char *shadow,
+	struct buf *out)
 {
 	SCOPED_BUF(trees, 0);
-	compare_trees(e, e->policy, &trees, out);
-	if (e->shadow) {
-		SCOPED_BUF(shadow, 0);
-		compare_trees(e, e->shadow, &trees, &shadow);
-		buf_putc(&shadow, '\0');
-		if (shadow.n > 1)
-			put_difference(out, "shadow policy: ", buf_view(&shadow).p);
+	compare_trees(in_force, policy, &trees, out);
+	if (shadow) {
+		SCOPED_BUF(of_shadow, 0);
+		compare_trees(in_force, shadow, &trees, &of_shadow);
+		buf_putc(&of_shadow, '\0');
+		if (of_shadow.n > 1)
+			put_difference(out, "shadow policy: ", buf_view(&of_shadow).p);
 	}
-	for (size_t i = 0; i < e->in_force->n && out->n < WHAT_BYTES / 2; i++) {
-		const struct set_file *f = &e->in_force->v[i];
+	for (size_t i = 0; i < in_force->n && out->n < WHAT_BYTES / 2; i++) {
+		const struct set_file *f = &in_force->v[i];
 		if (f->text.p && f->kind != FILE_BUILT_IN && f->kind != FILE_OF_SYSTEM &&
 			!diag_names(buf_view(&trees), span_str(f->name)) && !same_on_disk(f))
 			put_difference(out, "file ", f->name);
@@ -85,7 +87,7 @@ on_edit(void *arg, const char *file)
 	struct edited *e = TAGGED(edited, arg);
 
 	SCOPED_BUF(what, 0);
-	compare_files(e, &what);
+	edited_differences(e->in_force, e->policy, e->shadow, &what);
 	struct span text = span_cut(buf_view(&what), 0, WHAT_BYTES);
 	SCOPED_LOCK(&e->lock);
 	bool was = e->since_ns != 0;
@@ -96,6 +98,13 @@ on_edit(void *arg, const char *file)
 		log_event(LOG_WARN, "policy.differs", LS("file", file), LSP("what", text));
 	else if (was)
 		log_event(LOG_INFO, "policy.same", LS("file", file));
+}
+
+void
+edited_look(struct edited *e)
+{
+	if (e->in_force)
+		on_edit(e, e->policy);
 }
 
 int

@@ -36,8 +36,15 @@ void edited_free(struct edited *e);
  * time), from now until the next call. The set is borrowed, `cfg` is not. */
 void edited_compare(struct edited *e, struct span files, const struct file_set *in_force,
 	const struct config *cfg, int64_t read_ns);
+/* Compares at once, after a start that did not take the files. */
+void edited_look(struct edited *e);
 /* Stops the comparison until the next edited_compare(). */
 void edited_nothing(struct edited *e);
+/* Appends how the files on disk differ from this set, for example "rules no-secrets, pii", or
+ * nothing if they do not. `policy` and `shadow` (NULL: none) are the paths in tollgate.yaml. Any
+ * thread. */
+void edited_differences(const struct file_set *in_force, const char *policy, const char *shadow,
+	struct buf *out);
 /* Returns the wall time in ns since which the files differ, and appends the difference to *what
  * (may be NULL). Returns 0 if they are equal. Any thread. */
 int64_t edited_since(struct edited *e, struct buf *what);

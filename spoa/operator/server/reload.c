@@ -219,19 +219,79 @@ store_in_force(struct reloading *r, struct server *s, const struct file_set *set
 	return err;
 }
 
+static struct kept_places
+kept_places_of(const struct server *s)
+{
+	return (struct kept_places){ s->shared_cfg->journal, s->shared_cfg->other.journal };
+}
+
+/* Marks the stored text as the one in force. The first failure is logged. */
+static void
+mark_in_force(struct reloading *r, struct server *s)
+{
+	const struct kept_places places = kept_places_of(s);
+
+	if (!s->audit || !r->text[0] || !atomic_load(&s->decides))
+		return;
+	SCOPED_BUF(why, 4096);
+	r->marked = kept_policy_mark(&places, s->snap->policy->version, r->text, &why) == 0;
+	if (!r->marked)
+		log_event(LOG_ERROR, "policy.not_kept", LS("policy", s->snap->policy->label),
+			LSP("why", buf_view(&why)));
+}
+
+void
+reload_decides(struct reloading *r)
+{
+	mark_in_force(r, r->s);
+}
+
+/* States in the record why the start did not take the text that was in force, and that the
+ * version of this text changed, because the program has other detection rules. */
 static void
 announce_start(struct reloading *r, struct server *s)
 {
+	const char *version = s->snap->policy->version;
+	bool other = r->first.before[0] && strcmp(r->first.before, version) != 0;
+
+	SCOPED_BUF(why, 4096);
+	buf_span(&why, buf_view(&r->first.why));
+	if (!why.n && other && r->first.kept)
+		buf_str(&why, "the text that was in force, with the detection rules of this "
+			      "program");
+	buf_putc(&why, '\0');
 	snapshot_announce(s->snap,
-		&(struct announcement){ .text = r->text[0] ? r->text : NULL, .by = "start" },
+		&(struct announcement){ .text = r->text[0] ? r->text : NULL,
+			.by = "start",
+			.why = why.n > 1 ? why.p : NULL,
+			.before = other ? r->first.before : NULL },
 		s->audit);
 }
 
 void
-reload_announce(struct reloading *r, struct server *s, struct file_set *set)
+reload_announce(struct reloading *r, struct server *s, struct file_set *set,
+	struct first_policy *first)
 {
+	r->first = *first;
+	first_policy_init(first);
+	log_event(r->first.why.n ? LOG_WARN : LOG_INFO, "policy.start",
+		LS("policy", s->snap->policy->label), LS("from", r->first.kept ? "kept" : "files"),
+		LSP("why", buf_view(&r->first.why)));
+	if (!s->audit)
+		return;
 	store_in_force(r, s, set);
 	announce_start(r, s);
+}
+
+void
+reload_from(struct reloading *r, struct buf *out)
+{
+	SCOPED_LOCK(&r->lock);
+	json_put_open(out, NULL, '{');
+	json_put_str(out, "from", r->ordered ? "order" : r->first.kept ? "kept" : "files");
+	if (!r->ordered && r->first.why.n)
+		json_put_text(out, "why", buf_view(&r->first.why));
+	json_put_close(out, '}');
 }
 
 void
@@ -242,6 +302,8 @@ reload_keep_look(struct server *s)
 	if (!s->audit)
 		return;
 	bool missing = !r->text[0];
+	if (!missing && !r->marked)
+		mark_in_force(r, s);
 	if (clock_mono_us() - r->stored_us <= (r->not_stored ? RETRY_US : AGAIN_US))
 		return;
 	if (!store_in_force(r, s, &r->in_force) && missing)
@@ -325,13 +387,30 @@ change_auditors(struct server *s, const struct config *cfg, struct diag *d)
 	return false;
 }
 
-/* Loads the snapshot from the disk and records the files in *set; or, if `set` is NULL, loads
- * configuration and policy from the files in force. */
+/* Where a reload takes the policy from. */
+enum reload_source {
+	FROM_DISK,     /* the files on disk */
+	FROM_IN_FORCE, /* the files in force: only keys and the like are read again */
+	FROM_OTHER,    /* what the other instance has in force, as a start does */
+};
+
+/* Loads the snapshot. Unless the files are those in force, records them in *set. */
 static struct snapshot *
-load_snapshot(struct reloading *r, struct file_set *set, struct diag *d)
+load_snapshot(struct reloading *r, enum reload_source source, struct file_set *set,
+	struct diag *d)
 {
 	struct server *s = r->s;
 
+	if (source == FROM_OTHER) {
+		struct first_policy f;
+		first_policy_init(&f);
+		struct snapshot *snap = first_policy_load(
+			s->config_file, s->nworkers, s->keysets, &f, set, d);
+		first_policy_free(&f);
+		return snap;
+	}
+	if (source == FROM_IN_FORCE)
+		set = NULL;
 	file_set_record(set);
 	file_set_from(set ? NULL : &r->in_force, SET_AS_LOADED);
 	struct snapshot *snap = snapshot_load(s->config_file, NULL, s->nworkers, s->keysets, d);
@@ -344,17 +423,24 @@ load_snapshot(struct reloading *r, struct file_set *set, struct diag *d)
 	return snap;
 }
 
-/* Stores the next policy's text before it comes into force; a policy whose text cannot be
- * stored is refused. If `set` is NULL, the text is unchanged. */
+/* Stores the next policy's text, and marks it as the one that the next start takes, before it
+ * comes into force. A policy whose text cannot be stored is refused. If `set` is NULL, the text is unchanged. */
 static bool
 keep_next_text(struct reloading *r, const struct snapshot *snap, const struct file_set *set,
 	char text[KEPT_POLICY_HEX], struct diag *d)
 {
+	const struct kept_places places = kept_places_of(r->s);
+
 	memcpy(text, r->text, KEPT_POLICY_HEX);
 	if (!set || !r->s->audit)
 		return true;
 	SCOPED_BUF(why, 4096);
 	int err = store_text(r->s, snap, set, text, &why);
+	stop_at("reload-stored");
+	if (!err && atomic_load(&r->s->decides)) {
+		err = kept_policy_mark(&places, snap->policy->version, text, &why);
+		r->marked = !err;
+	}
 	r->stored_us = err ? r->stored_us : clock_mono_us();
 	r->not_stored = err ? r->not_stored : false;
 	if (err)
@@ -374,22 +460,22 @@ notify_reload(const struct server *s, const char *state)
 }
 
 /* Runs one reload: loads a snapshot, checks it, and publishes it only if every step succeeded.
- * Otherwise the old snapshot stays in force. *set receives the files that were read. If `set`
- * is NULL, only certificates and the like are read again, and the policy's files are those in
- * force. If `checked` is not NULL, the reload is refused unless these are the files that were
+ * Otherwise the old snapshot stays in force. If `checked` is not NULL, the reload is refused unless these are the files that were
  * read. systemd is notified before and after. */
 static void
 reload(struct reloading *r, const char *by, const char *why, const json_t *checked,
-	struct file_set *set)
+	enum reload_source source)
 {
 	struct server *s = r->s;
+	struct file_set loaded, *set = source == FROM_IN_FORCE ? NULL : &loaded;
 	int64_t since_ns = clock_wall_ns();
 	uint64_t began_us = clock_mono_us();
 	char text[KEPT_POLICY_HEX];
 
+	file_set_init(&loaded);
 	notify_reload(s, "RELOADING=1");
 	SCOPED_DIAG(d);
-	struct snapshot *snap = load_snapshot(r, set, &d);
+	struct snapshot *snap = load_snapshot(r, source, set, &d);
 	struct audit_keys_order *keys = NULL;
 	bool good = snap && (!checked || checked_same(checked, set, snap->cfg, &d)) &&
 		    snapshot_credentials(snap, s->auths, &d) == 0 &&
@@ -429,10 +515,12 @@ reload(struct reloading *r, const char *by, const char *why, const json_t *check
 		s->handover.loaded_us = began_us;
 		SCOPED_LOCK(&r->lock);
 		r->in_force_ns = since_ns;
+		r->ordered |= source == FROM_DISK;
 	}
 	watch_loaded_files(r, &d, !snap, since_ns);
 	s->handover.ordered_us = clock_mono_us();
 	notify_reload(s, "READY=1");
+	file_set_free(&loaded);
 }
 
 static void
@@ -450,15 +538,16 @@ refuse_after_hand_over(struct reloading *r, const char *by)
 static void
 reload_ordered(struct reloading *r, const char *by, const char *why, const json_t *checked)
 {
-	struct file_set set;
-
-	if (r->s->handover.state == HANDOVER_GONE) {
+	if (r->s->handover.state == HANDOVER_GONE)
 		refuse_after_hand_over(r, by);
-		return;
-	}
-	file_set_init(&set);
-	reload(r, by, why, checked, &set);
-	file_set_free(&set);
+	else
+		reload(r, by, why, checked, FROM_DISK);
+}
+
+void
+reload_taken(struct reloading *r)
+{
+	reload(r, "hand-over", NULL, NULL, FROM_OTHER);
 }
 
 void
@@ -477,7 +566,7 @@ on_change(void *arg, const char *file)
 	if (r->s->snap->cfg->policy_watch && r->s->handover.state != HANDOVER_GONE)
 		reload_now(r, by, NULL);
 	else
-		reload(r, by, NULL, NULL, NULL);
+		reload(r, by, NULL, NULL, FROM_IN_FORCE);
 }
 
 static void
@@ -565,6 +654,8 @@ reload_init(struct reloading *r, struct server *s, struct ev_loop *loop,
 	ev_async_start(loop, &r->ask);
 	r->in_force_ns = since_ns;
 	keep_set(r, read, set, since_ns);
+	if (r->first.kept)
+		edited_look(&r->edited);
 	watch_loaded_files(r, read, false, since_ns);
 	return 0;
 }
@@ -593,6 +684,7 @@ reload_free(struct reloading *r)
 	buf_free(&r->answer);
 	buf_free(&r->at_restart);
 	json_decref(r->asked_for);
+	first_policy_free(&r->first);
 	pthread_cond_destroy(&r->ended);
 	pthread_mutex_destroy(&r->lock);
 	r->s = NULL;

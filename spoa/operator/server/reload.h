@@ -17,6 +17,7 @@
 #include "base/codec/yaml.h"
 #include "base/file_set.h"
 #include "base/tag.h"
+#include "gate/first_policy.h"
 #include "operator/edited/edited.h"
 #include "record/archive/kept_policy.h"
 
@@ -61,8 +62,12 @@ struct reloading {
 	/* owner: main. Monotonic time of the last attempt to store the policy's text */
 	uint64_t stored_us;
 	bool not_stored; /* owner: main. The last attempt failed */
+	bool marked; /* owner: main. The stored text is marked as the one in force */
 	/* owner: main. Hash of the stored text of the policy in force; "": none */
 	char text[KEPT_POLICY_HEX];
+	/* what the start took, until an order puts another policy in force */
+	struct first_policy first;
+	bool ordered; /* an order put another policy in force since the start */
 	/* no order is answered any more */
 	bool stopping;
 	int64_t in_force_ns; /* wall time at which the files in force were read */
@@ -83,12 +88,22 @@ void reload_stop(struct reloading *r);
 /* Frees the state; nothing else may run. */
 void reload_free(struct reloading *r);
 /* Reads everything from the disk and puts it in force. `by`: "signal SIGHUP", "file NAME",
- * "hand-over", or the name of the caller. `why`: the reason given with the order, or NULL. On
+ * or the name of the caller. `why`: the reason given with the order, or NULL. On
  * the main thread. */
 void reload_now(struct reloading *r, const char *by, const char *why);
+/* Puts in force what the other instance, which has decided until now, has in force. On the main
+ * thread. */
+void reload_taken(struct reloading *r);
 /* Stores the text of the policy in force and writes its record, at the start. If the text
- * cannot be stored, this is logged and reload_keep_look() tries again. */
-void reload_announce(struct reloading *r, struct server *s, struct file_set *set);
+ * cannot be stored, this is logged and reload_keep_look() tries again. *first is what the start
+ * took; it is moved. */
+void reload_announce(struct reloading *r, struct server *s, struct file_set *set,
+	struct first_policy *first);
+/* Marks the policy in force as the one that the next start takes. Call when this instance
+ * decides. A failure is logged, and reload_keep_look() tries again. */
+void reload_decides(struct reloading *r);
+/* Writes {"from": "kept" | "files" | "order", "why": …}. Any thread. */
+void reload_from(struct reloading *r, struct buf *out);
 /* Stores the text again if that failed, and refreshes its time each hour. Called every ten
  * seconds. */
 void reload_keep_look(struct server *s);

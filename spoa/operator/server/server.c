@@ -144,6 +144,7 @@ struct starting {
 	/* the first snapshot, whose configuration outlives all reloads */
 	struct snapshot *first;
 	struct file_set read; /* the files that the start has read */
+	struct first_policy policy; /* what the start took as the policy */
 	struct hashkey hash;
 	struct diag *d;
 	struct span why; /* why the start failed; empty: it did not */
@@ -211,14 +212,14 @@ hand_away(void *running)
 	begin_stop(run);
 }
 
-/* The other instance has reloaded after this instance began to read its files, so they are read
- * again. */
+/* The other instance has reloaded after this instance began to load its policy, so the policy is
+ * loaded again. */
 static int
 load_for_hand_over(void *running, struct buf *why)
 {
 	struct running *run = TAGGED(running, running);
 
-	reload_now(&run->s->reloading, "hand-over", NULL);
+	reload_taken(&run->s->reloading);
 	return reload_refused(&run->s->reloading, why) ? ERR_SYNTAX : 0;
 }
 
@@ -847,12 +848,14 @@ start_audit(struct starting *x, struct buf *why)
 {
 	struct server *s = &x->s;
 
-	if (!x->cfg->journal)
-		return 0;
-	s->audit = audit_start(x->cfg, x->first->policy->version, &x->hash, &s->metrics, why);
-	if (s->audit)
-		reload_announce(&s->reloading, s, &x->read);
-	return s->audit ? 0 : ERR_IO;
+	if (x->cfg->journal) {
+		s->audit = audit_start(
+			x->cfg, x->first->policy->version, &x->hash, &s->metrics, why);
+		if (!s->audit)
+			return ERR_IO;
+	}
+	reload_announce(&s->reloading, s, &x->read, &x->policy);
+	return 0;
 }
 
 static int
@@ -991,6 +994,7 @@ take_over(struct starting *x, struct buf *why)
 		return ERR_IO;
 	}
 	set_decides(s, true);
+	reload_decides(&s->reloading);
 	/* the older instance has gone, so systemd must start this one again after this exit
 	 * code */
 	if (s->front_of->serve(s->front, why) < 0) {
@@ -1065,9 +1069,8 @@ load_first(struct starting *x, struct buf *why)
 	handover_init(&s->handover, x->run.loop, &s->draining, &hand_over, &x->run);
 	s->handover.loaded_us = s->started_us;
 	yield_to_other(s->config_file);
-	file_set_record(&x->read);
-	s->snap = snapshot_load(s->config_file, NULL, WORKERS_MAX, s->keysets, x->d);
-	file_set_record(NULL);
+	s->snap = first_policy_load(
+		s->config_file, WORKERS_MAX, s->keysets, &x->policy, &x->read, x->d);
 	if (s->snap && snapshot_credentials(s->snap, s->auths, x->d) < 0)
 		snapshot_unref(&s->snap);
 	if (!s->snap) {
@@ -1129,12 +1132,14 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 	mem_begin();
 	harden();
 	file_set_init(&x.read);
+	first_policy_init(&x.policy);
 	pthread_mutex_init(&x.s.lock, NULL);
 	x.s.keysets = keysets_new(&x.s.metrics);
 	x.s.auths = auths_new(&x.s.metrics);
 	if (x.s.keysets && x.s.auths && catch_signals(&x.run) == 0 && load_first(&x, &why) == 0)
 		run_daemon(&x, &why);
 	file_set_free(&x.read);
+	first_policy_free(&x.policy);
 	keysets_free(&x.s.keysets);
 	auths_free(&x.s.auths);
 	if (x.run.loop)

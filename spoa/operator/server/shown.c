@@ -522,6 +522,8 @@ server_status(struct server *s, struct buf *out)
 	}
 	json_put_name(out, "last_reload");
 	reload_status(&s->reloading, out);
+	json_put_name(out, "policy_start");
+	reload_from(&s->reloading, out);
 	put_edited(s, out);
 	json_put_name(out, "group");
 	group_put(s->group, out);

@@ -356,6 +356,105 @@ kept_policy_get(const struct kept_places *places, const char *version, const cha
 	return 0;
 }
 
+/* ---- the text in force ---- */
+
+/* What in-force.json states. */
+struct marked {
+	int64_t serial; /* 0: there is no such file */
+	char version[65];
+	char hash[KEPT_POLICY_HEX];
+};
+
+/* Reads the file of one journal. Returns 0, also if there is none, or ERR_IO or ERR_SYNTAX. */
+static int
+read_mark(const char *journal, struct marked *out, struct buf *why)
+{
+	struct marked m = { .serial = 0 };
+	unsigned char bytes[SHA256_BYTES];
+
+	*out = m;
+	SCOPED_BUF(path, 0);
+	SCOPED_BUF(text, 4096);
+	kept_policy_folder(journal, &path);
+	buf_str(&path, "/" KEPT_POLICY_IN_FORCE);
+	buf_put(&path, "", 1);
+	SCOPED_FD(fd, open(path.p, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || buf_fd(&text, fd) < 0)
+		return why_err(why, ERR_IO, "%s: %s", path.p, strerror(errno));
+	json_auto_t *o = json_loadb(text.p, text.n, 0, NULL);
+	const json_t *version = json_object_get(o, "version"), *hash = json_object_get(o, "text");
+	m.serial = json_integer_value(json_object_get(o, "serial"));
+	if (json_integer_value(json_object_get(o, "tollgate_in_force")) != 1 || m.serial < 1 ||
+		m.serial >= INT64_MAX || json_string_length(version) != 64 ||
+		!sha256_read(json_span(version), bytes) || !sha256_read(json_span(hash), bytes))
+		return why_err(why, ERR_SYNTAX, "%s: the file has another form", path.p);
+	snprintf(m.version, sizeof(m.version), "%s", json_string_value(version));
+	snprintf(m.hash, sizeof(m.hash), "%s", json_string_value(hash));
+	*out = m;
+	return 0;
+}
+
+/* Reads the files of both journals. *out gets the one with the higher serial. */
+static int
+read_marks(const struct kept_places *places, struct marked *out, struct buf *why)
+{
+	struct marked other = { .serial = 0 };
+	int err = read_mark(places->journal, out, why);
+	int err_other = places->beside ? read_mark(places->beside, &other, why) : 0;
+
+	if (other.serial > out->serial)
+		*out = other;
+	/* If only one file can be read, the other might have the higher serial. */
+	return err ? err : err_other;
+}
+
+int
+kept_policy_mark(const struct kept_places *places, const char *version, const char *hash,
+	struct buf *why)
+{
+	struct marked own, last;
+
+	SCOPED_BUF(unused, 4096);
+	SCOPED_BUF(folder, 0);
+	SCOPED_BUF(text, 4096);
+	read_mark(places->journal, &own, &unused);
+	read_marks(places, &last, &unused);
+	if (own.serial == last.serial && own.serial && !strcmp(own.hash, hash) &&
+		!strcmp(own.version, version))
+		return 0;
+	json_put_form(&text, "{'tollgate_in_force':1,'serial':%u",
+		(uint64_t)(last.serial > own.serial ? last.serial : own.serial) + 1);
+	json_put_str(&text, "version", version);
+	json_put_str(&text, "text", hash);
+	buf_str(&text, "}\n");
+	kept_policy_folder(places->journal, &folder);
+	SCOPED_FD(dirfd, files_folder(folder.p, why));
+	if (dirfd < 0)
+		return dirfd;
+	return files_put(dirfd, KEPT_POLICY_IN_FORCE, buf_view(&text), why);
+}
+
+int
+kept_policy_last(const struct kept_places *places, struct kept_policy *out, struct buf *why)
+{
+	struct marked m;
+	int err = read_marks(places, &m, why);
+
+	*out = (struct kept_policy){ .written_s = 0 };
+	file_set_init(&out->files);
+	if (err)
+		return err;
+	if (!m.serial)
+		return why_err(why, ERR_NOTFOUND, "no policy was in force here before");
+	file_set_free(&out->files);
+	err = kept_policy_get(places, m.version, m.hash, out, why);
+	if (err && !out->version)
+		out->version = arena_strdup(&out->files.arena, m.version);
+	return err;
+}
+
 bool
 kept_policy_any(const char *journal)
 {

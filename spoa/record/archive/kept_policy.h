@@ -50,6 +50,25 @@ struct kept_places {
  * kept_policy_free() in any case. */
 int kept_policy_get(const struct kept_places *places, const char *version, const char *hash,
 	struct kept_policy *out, struct buf *why);
+/* ---- the text in force ----
+ *
+ * JOURNAL.policies/in-force.json names the text that an instance put in force last:
+ *
+ *   {"tollgate_in_force":1,"serial":7,"version":"8f3c…","text":SHA-256}
+ *
+ * A start takes this text, not the policy's files, which somebody may have saved without an
+ * order. Of the files of two instances, the one with the higher serial counts. */
+#define KEPT_POLICY_IN_FORCE "in-force.json"
+
+/* States durably that this text, which kept_policy_put() has stored in places->journal, is in
+ * force. Returns 0, or an error with *why. Call only in the instance that decides. */
+int kept_policy_mark(const struct kept_places *places, const char *version, const char *hash,
+	struct buf *why);
+/* Reads the text that was in force last, as kept_policy_get(). ERR_NOTFOUND: none was in force
+ * (out->version is NULL), or its text is missing (out->version is its version, until
+ * kept_policy_free()). Call kept_policy_free() in any case. */
+int kept_policy_last(const struct kept_places *places, struct kept_policy *out, struct buf *why);
+
 /* Frees the strings and files and zeroes *kept. */
 void kept_policy_free(struct kept_policy *kept);
 /* Parses a file name into the first 16 digits of the version and the hash. Returns false if
