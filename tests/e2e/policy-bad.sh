@@ -47,6 +47,15 @@ check "the journal verifies" verifies "$JOURNAL" "$AUDIT_KEY"
 
 # ---- the daemon is killed while it loads the policy ----
 
+# A text that is stored but not marked is not in force yet.
+ended
+ends_at reload-stored "$B/tollgate" policy back "$both" --why "the daemon ends at reload-stored" --yes -c "$D/tollgate.yaml"
+daemon_start
+check "the daemon is killed at reload-stored: the next start takes the policy that was in force" wait_for says "$one" in_force
+tg policy back "$both" --why again --yes
+is "the daemon is killed at reload-stored: the order can be repeated" "$? $(in_force)" "0 $both"
+rm "$D/p/20.yaml"
+tg policy back "$one" --why 'for the next step' --yes
 for point in reload-kept reload-published; do
 	ended
 	ends_at $point "$B/tollgate" policy back "$both" --why "the daemon ends at $point" --yes -c "$D/tollgate.yaml"
