@@ -11,7 +11,7 @@
 
 struct snapshot;
 
-/* What a start took, and why. The caller owns it: first_policy_init() and first_policy_free().
+/* The policy that a start took, and the reason. The caller owns it: first_policy_init() and first_policy_free().
  */
 struct first_policy {
 	bool kept;	 /* the kept text is taken; false: the files */

@@ -1,6 +1,6 @@
-/* What an order was given for: the SHA-256 of every file that a load read. `tollgate policy
- * apply` and the console send these with an order, and the daemon refuses an order if it reads
- * other contents. A file that was saved after the check therefore never comes into force
+/* The files that an order was given for: the SHA-256 of every file that a load read. `tollgate
+ * policy apply` and the console send these with an order, and the daemon refuses an order if it
+ * reads other contents. A file that was saved after the check therefore never comes into force
  * unseen.
  *
  *   {"files": {NAME: SHA-256}, "shadow": {…}, "configuration": {…},

@@ -47,7 +47,7 @@ kept_text() { echo "$D/journal.policies/${strict:0:16}-$(jq -r .text "$D/journal
 
 # ---- a saved file, a broken one, half a one, none ----
 
-# HOW|EDIT|WHAT status says
+# HOW|EDIT|DIFFERENCE, as status prints it
 while IFS='|' read -r how edit what; do
 	eval "$edit"
 	$how

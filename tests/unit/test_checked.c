@@ -52,7 +52,7 @@ fill_read(struct file_set *set, const char *without, const char *changed)
 
 static const struct {
 	const char *name;
-	const char *without, *changed; /* of what the daemon reads */
+	const char *without, *changed; /* in the files that the daemon reads */
 	const char *unchecked;	       /* left out of the check */
 	const char *detectors;	       /* of the daemon's configuration; NULL: the same */
 	const char *said;	       /* NULL: the order is accepted */

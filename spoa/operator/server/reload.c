@@ -387,11 +387,11 @@ change_auditors(struct server *s, const struct config *cfg, struct diag *d)
 	return false;
 }
 
-/* Where a reload takes the policy from. */
+/* The source of the policy of a reload. */
 enum reload_source {
 	FROM_DISK,     /* the files on disk */
 	FROM_IN_FORCE, /* the files in force: only keys and the like are read again */
-	FROM_OTHER,    /* what the other instance has in force, as a start does */
+	FROM_OTHER,    /* the policy that the other instance has in force, as a start takes it */
 };
 
 /* Loads the snapshot. Unless the files are those in force, records them in *set. */

@@ -65,7 +65,7 @@ struct reloading {
 	bool marked; /* owner: main. The stored text is marked as the one in force */
 	/* owner: main. Hash of the stored text of the policy in force; "": none */
 	char text[KEPT_POLICY_HEX];
-	/* what the start took, until an order puts another policy in force */
+	/* the choice of the start, until an order puts another policy in force */
 	struct first_policy first;
 	bool ordered; /* an order put another policy in force since the start */
 	/* no order is answered any more */

@@ -144,7 +144,7 @@ struct starting {
 	/* the first snapshot, whose configuration outlives all reloads */
 	struct snapshot *first;
 	struct file_set read; /* the files that the start has read */
-	struct first_policy policy; /* what the start took as the policy */
+	struct first_policy policy; /* the policy that the start took */
 	struct hashkey hash;
 	struct diag *d;
 	struct span why; /* why the start failed; empty: it did not */

@@ -358,7 +358,7 @@ kept_policy_get(const struct kept_places *places, const char *version, const cha
 
 /* ---- the text in force ---- */
 
-/* What in-force.json states. */
+/* The members of in-force.json. */
 struct marked {
 	int64_t serial; /* 0: there is no such file */
 	char version[65];
