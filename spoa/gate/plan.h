@@ -144,6 +144,7 @@ struct attempt_end {
 	} said;
 	/* type and document of the error response, as far as it arrived: dialect_refusal() */
 	struct span type, document;
+	struct span coding; /* Content-Encoding of the document; empty: none */
 	bool broke_early; /* a reused connection closed right after the request was sent */
 };
 

@@ -31,8 +31,8 @@ struct relay_gate_ops {
 	struct span (*response_fields)(struct exchange *x);
 	struct span (*cost_field)(struct exchange *x, const struct usage *u);
 	void (*refused)(struct exchange *x, const struct http_head *h);
-	void (*failed)(
-		struct exchange *x, int status, struct span type, struct span document);
+	void (*failed)(struct exchange *x, int status, struct span type, struct span coding,
+		struct span document);
 	struct span (*session)(struct exchange *x, struct span id);
 	bool (*lead)(struct exchange *x, struct http_field *fields, size_t n);
 	int (*answer)(struct exchange *x, const struct guard_head *h, struct guard **out);

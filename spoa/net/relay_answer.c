@@ -150,8 +150,8 @@ answer_finish(struct edge *c, enum exchange_end end, const char *why)
 	if (c->guard)
 		c->result.usage = guard_usage(c->guard);
 	if (c->failed.n)
-		c->relay->ops->failed(
-			c->x, c->result.status, SPAN_LIT(""), buf_view(&c->failed));
+		c->relay->ops->failed(c->x, c->result.status, SPAN_LIT(""),
+			span_str(c->answer.coding), buf_view(&c->failed));
 	c->relay->ops->finish(c->x, &c->result, finish_done, c);
 }
 

@@ -18,7 +18,7 @@
 #define READ_MIN_BYTES 8192  /* bytes of one read */
 #define READ_MAX_BYTES 65536 /* bytes of a read that follows a full one */
 
-enum { RELAY_FAILED_MOST = 8192 }; /* most bytes of edge.failed */
+enum { RELAY_FAILED_MOST = 65536 }; /* most bytes of edge.failed */
 
 /*                                                ┌──────────┐
  *                                                ↓          │
@@ -194,6 +194,7 @@ struct edge {
 		/* a stream's head is held back until then, monotonic µs; 0: it is not */
 		uint64_t opens_us;
 		bool fails;		   /* an error document, whose beginning is kept in `failed` */
+		char coding[8];		   /* its Content-Encoding; "": none */
 		enum guard_result refused; /* why the guard refuses the response */
 		bool terminator;       /* the last chunk is still to be appended */
 		/* the response is incomplete: closes the connection once `out` is written */

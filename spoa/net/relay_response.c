@@ -15,6 +15,8 @@
  * or time is over. With an error document: up to 64 KB of it are collected for one second,
  * because the gate decides by its content. With the status of a success: the stream, or a short
  * JSON document, reports an error before any content. */
+#include <stdio.h>
+
 #include "base/ascii.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -349,6 +351,7 @@ retry_head(struct upstream *u, const struct http_message *m, size_t head)
 			      !m->close && m->framing != HTTP_UNTIL_CLOSE;
 	response_failed(c, &m->head);
 	e.type = http_field_first(&m->head, "x-amzn-errortype");
+	e.coding = http_field_first(&m->head, "content-encoding");
 	e.document = span_cut(buf_view(&doc), 0, DOCUMENT_MOST);
 	relay_asks_again(c, RETRY_DOCUMENT, &e);
 	return true;
@@ -828,9 +831,14 @@ begin_response(struct upstream *u, const struct http_message *m, enum relay_said
 		response_failed(c, &m->head);
 	c->result.status = m->head.status;
 	if (m->head.status >= 400 && !ruled && !c->plan->asks) {
-		c->answer.fails = !is_encoded(&m->head);
+		struct span coding = http_field_first(&m->head, "content-encoding");
+		c->answer.fails = coding.n < sizeof(c->answer.coding);
+		if (c->answer.fails)
+			snprintf(c->answer.coding, sizeof(c->answer.coding), "%.*s",
+				SPAN_ARG(coding));
 		c->relay->ops->failed(c->x, m->head.status,
-			http_field_first(&m->head, "x-amzn-errortype"), SPAN_LIT(""));
+			http_field_first(&m->head, "x-amzn-errortype"), SPAN_LIT(""),
+			SPAN_LIT(""));
 	}
 	if (!ruled && asks_login(c, &m->head)) {
 		answer_fail_now(c, FAIL_LOGIN, NULL, true);

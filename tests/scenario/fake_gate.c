@@ -237,9 +237,11 @@ fake_stands(struct exchange *x, uint64_t sent_us)
 }
 
 static void
-fake_failed(struct exchange *x, int status, struct span type, struct span document)
+fake_failed(struct exchange *x, int status, struct span type, struct span coding,
+	struct span document)
 {
 	(void)type;
+	(void)coding;
 	INVARIANT(!x->finished && !x->plan.asks && status >= 400);
 	buf_clear(&x->document);
 	buf_span(&x->document, document);

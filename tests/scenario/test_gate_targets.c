@@ -255,7 +255,7 @@ attempt_ends(struct stage *s, const struct note *n, int status)
 		res.status = !strcmp(where, "openai") ? status : 200;
 		assert_int_equal(pass_claim(s, 0, &p, &c, sizeof(BODY) - 1), 0);
 		if (status == 401 && lone_refusal)
-			gate_failed(p.x, status, SPAN_LIT(""), span_str(lone_refusal));
+			gate_failed(p.x, status, SPAN_LIT(""), SPAN_LIT(""), span_str(lone_refusal));
 		gate_finish(p.x, &res, pass_done, &p);
 	}
 	stage_settle(s);

@@ -149,8 +149,8 @@ error_caused_by_the_gateway_becomes_a_503(void **state)
 static void
 error_document_is_reported_without_another_attempt(void **state)
 {
-	static char body[20001];
-	static const size_t lengths[] = { 3, 8192, 20000 };
+	static char body[70001];
+	static const size_t lengths[] = { 3, 8192, 20000, 70000 };
 	struct stage *s = *state;
 
 	attempts_start(s, 1);
@@ -168,7 +168,8 @@ error_document_is_reported_without_another_attempt(void **state)
 		say_slowly(s, &up, body, lengths[i] / 3);
 		until(s, exchange(s)->finished);
 		until(s, heard(&edge, body));
-		assert_int_equal(exchange(s)->document.n, lengths[i] < 8192 ? lengths[i] : 8192);
+		assert_int_equal(
+			exchange(s)->document.n, lengths[i] < 65536 ? lengths[i] : 65536);
 		peer_close(&edge);
 		peer_close(&up);
 		settled(s);

@@ -8,6 +8,7 @@
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
+#include "base/codec/inflate.h"
 #include "base/err.h"
 #include "base/random.h"
 #include "base/scoped.h"
@@ -235,11 +236,28 @@ cause_of_end(const struct exchange *x)
 	return CAUSE_DONE;
 }
 
-void
-gate_failed(struct exchange *x, int status, struct span type, struct span document)
+enum { REFUSAL_DOCUMENT = 64 << 10 }; /* bytes of a decompressed error document */
+
+/* As dialect_refusal(), for a document that may be compressed. If it cannot be decompressed, only
+ * the status and the type count. */
+static enum refusal
+refusal_in(int status, struct span type, struct span coding, struct span document)
 {
 	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
-	enum refusal why = dialect_refusal(status, type, document, &a);
+	SCOPED_BUF(plain, REFUSAL_DOCUMENT);
+
+	if (coding.n)
+		document = inflate_all(coding, document, CAP_INFLATE_RATIO, &plain)
+				   ? SPAN_LIT("")
+				   : buf_view(&plain);
+	return dialect_refusal(status, type, document, &a);
+}
+
+void
+gate_failed(struct exchange *x, int status, struct span type, struct span coding,
+	struct span document)
+{
+	enum refusal why = refusal_in(status, type, coding, document);
 
 	if (why > x->refusal)
 		x->refusal = why;
@@ -326,9 +344,8 @@ cause_of(const struct attempt_end *e, struct refused *says)
 	case ATTEMPT_CUT: return CAUSE_PERHAPS_BILLED;
 	case ATTEMPT_ANSWERED: break;
 	}
-	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
 	return cause_of_refusal(status,
-		dialect_refusal(status < 400 ? 0 : status, e->type, e->document, &a), says);
+		refusal_in(status < 400 ? 0 : status, e->type, e->coding, e->document), says);
 }
 
 static enum attempt_cause

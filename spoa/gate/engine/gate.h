@@ -125,7 +125,8 @@ void gate_refused(struct exchange *x, const struct http_head *h);
 
 /* Unless plan->asks: the type and the document of an error response, together or one after the
  * other. gate_again() gets them with the other attempts. */
-void gate_failed(struct exchange *x, int status, struct span type, struct span document);
+void gate_failed(struct exchange *x, int status, struct span type, struct span coding,
+	struct span document);
 
 /* gate_sent(): a first byte of the request was sent to the provider. gate_heard(): the first
  * byte of the response's body arrived, or its end if it has none; `streamed`: it is an event
