@@ -50,7 +50,11 @@ static const struct {
 		"top_k:7 =top_k:0 =top_k:-1 min_p:0.25 =min_p:0 =min_p:0.0 =top_a:0 =top_a:0.0 repetition_penalty:1.25 =repetition_penalty:1 =repetition_penalty:1.0 =length_penalty:1 =length_penalty:1.0 "
 		"=best_of:1 =min_tokens:0 =ignore_eos:false =echo:false =use_beam_search:false =include_stop_str_in_output:false =skip_special_tokens:true =spaces_between_special_tokens:true "
 		"=add_generation_prompt:true =continue_final_message:false =safe_prompt:false =thinking:{'type':'disabled'} drop_params:true additional_drop_params:['zq'] allowed_openai_params:['zq'] "
-		"num_retries:7 max_retries:7 timeout:77 request_timeout:77 stream_timeout:77 caching:true =function_call:'none' =function_call:'auto' =add_special_tokens:false =include_reasoning:true =priority:0 =return_token_ids:false cache_control:{'type':'ephemeral'}" },
+		"num_retries:7 max_retries:7 timeout:77 request_timeout:77 stream_timeout:77 caching:true =function_call:'none' =function_call:'auto' =include_reasoning:false =usage:{'include':false} =reasoning:{'enabled':false} =reasoning:{'effort':'none'} =reasoning:{'exclude':false} =reasoning:{'exclude':true} =enable_thinking:false "
+		"=think:false =chat_template_kwargs:{'enable_thinking':false} =chat_template_kwargs:{'thinking':false} =reasoning_split:false =tool_stream:false =do_sample:true =enable_search:false "
+		"=disable_search:false =return_images:false =return_related_questions:false =search_parameters:{'mode':'off'} =deferred:false =citation_options:'enabled' =result_format:'message' "
+		"=incremental_output:false =vl_high_resolution_images:false =typical_p:1 =typical_p:1.0 =tfs_z:1 =tfs_z:1.0 =mirostat:0 =dry_multiplier:0 =dry_multiplier:0.0 =xtc_probability:0 "
+		"=xtc_probability:0.0 =early_stopping:false =n_probs:0 cache_prompt:true no-log:true =add_special_tokens:false =include_reasoning:true =priority:0 =return_token_ids:false cache_control:{'type':'ephemeral'}" },
 	{ FORM_CHAT, "response_format.json_schema.", "{'response_format':{'type':'json_schema','json_schema':{~,'schema':{'type':'object'}}}," CHAT_USER "}", "name:'zq' description:'zq' strict:true" },
 	{ FORM_CHAT, "response_format.json_schema.", "{'response_format':{'type':'json_schema','json_schema':{~,'name':'n'}}," CHAT_USER "}", "schema:{'type':'object','title':'zq'}" },
 	{ FORM_CHAT, "", "{~,'tools':[{'type':'function','function':{'name':'zq'}}]," CHAT_USER "}",
