@@ -91,7 +91,7 @@ kind_of_member(const struct level *l, struct span key)
 }
 
 static int
-add_place(struct named *l, const struct json_event *ev, struct arena *a)
+keep_named_place(struct named *l, const struct json_event *ev, struct arena *a)
 {
 	struct named_place place = { ev->start, ev->end };
 
@@ -99,7 +99,7 @@ add_place(struct named *l, const struct json_event *ev, struct arena *a)
 }
 
 static int
-named_key(struct named *l, const struct body *b, struct level *in, struct span key,
+read_named_key(struct named *l, const struct body *b, struct level *in, struct span key,
 	const struct json_event *ev, struct arena *a)
 {
 	bool schema = l->s->schema;
@@ -108,15 +108,15 @@ named_key(struct named *l, const struct body *b, struct level *in, struct span k
 	in->fallback_next = in->kind == NAME_SCHEMA && span_is(key, "default");
 	in->enumerated |= in->kind == NAME_SCHEMA && span_is(key, "enum");
 	if (schema ? in->kind == NAME_WORD || in->kind == NAME_SCHEMAS : is_property(b, key))
-		return add_place(l, ev, a);
+		return keep_named_place(l, ev, a);
 	return 0;
 }
 
 static int
-named_string(struct named *l, struct level *in, const struct json_event *ev, struct arena *a)
+read_named_string(struct named *l, struct level *in, const struct json_event *ev, struct arena *a)
 {
 	bool word = (in->object ? in->member : kind_of_member(in, SPAN_LIT(""))) == NAME_WORD;
-	int err = word || in->fallback_next ? add_place(l, ev, a) : 0;
+	int err = word || in->fallback_next ? keep_named_place(l, ev, a) : 0;
 
 	if (!err && in->fallback_next)
 		in->fallback = l->n;
@@ -151,11 +151,11 @@ read_named(struct named *l, const struct body *b, struct arena *a)
 		case JSON_ERROR: return 0;
 		case JSON_KEY: {
 			struct span key = json_text(&scratch, l->text, &ev);
-			err = key.p ? named_key(l, b, in, key, &ev, a) : ERR_NOMEM;
+			err = key.p ? read_named_key(l, b, in, key, &ev, a) : ERR_NOMEM;
 			break;
 		}
 		case JSON_STRING:
-			err = named_string(l, in, &ev, a);
+			err = read_named_string(l, in, &ev, a);
 			in->fallback_next = false;
 			break;
 		case JSON_OBJECT:

@@ -5,10 +5,9 @@
 
 #include "scan/text/body.h"
 
-/* Collects the names of the properties in the schemas of the body, and marks the keys with such a
- * name as identifiers: in the arguments of a call, they are the names of the tool's parameters,
- * which the provider compares with the schema. The schema contains the name anyway. Returns 0 or
- * ERR_NOMEM. */
+/* Collects the names of the properties in the schemas of the body. Marks keys with such a name as
+ * identifiers: in the arguments of a call, they are the names of the tool's parameters, which the
+ * provider compares with the schema. The schema contains the name anyway. Returns 0 or ERR_NOMEM. */
 int body_name_keys(struct body *b, struct arena *a);
 
 /* The segment that was asked about last, so that each text is read once. Zeroed at first; the
@@ -22,10 +21,10 @@ struct named {
 	size_t n, room;
 };
 
-/* Returns true if the bytes from `start` to `end` of the segment's text are inside an identifier:
- * in the arguments of a call, a key that names a property of a schema of the body; in a schema
- * that is a string, a name or a permitted value. *name is the whole identifier, as it is written.
- * If memory is exhausted, the result is false. */
+/* Returns true if the bytes from `start` to `end` of the segment's text are inside an identifier. In
+ * the arguments of a call, an identifier is a key that names a property of a schema of the body. In
+ * a schema that is a string, it is a name or a permitted value. *name is the whole identifier, as
+ * it is written. If memory is exhausted, the result is false. */
 bool named_at(const struct body *b, const struct segment *s, size_t start, size_t end,
 	struct arena *a, struct named *last, struct span *name);
 
