@@ -15,11 +15,12 @@
 
 #include <string.h>
 
+#include "answer/script.h"
 #include "base/among.h"
 #include "base/ascii.h"
 
 enum {
-	COMMAND_WORD_MOST = 4096, /* bytes of a word that are read; a longer word is cut */
+	COMMAND_WORD_MOST = 16384, /* bytes of a word that are read; a longer word is cut */
 	COMMAND_DOCUMENTS = 8,	  /* here-documents of one line */
 	COMMAND_DEPTH = 2,	  /* sh -c inside sh -c */
 };
@@ -30,6 +31,8 @@ static const char *const local[] = { "cat", "tee", "echo", "printf", "mkdir", "c
 	"fgrep", "diff", "cmp", "cut", "tr", "paste", "nl", "uniq", "true", "false",
 	"stat", "basename", "dirname", "realpath", "truncate", "apply_patch", "applypatch",
 	"patch" };
+static const char *const pythons[] = { "python3", "python", "/usr/bin/python3", "/usr/bin/python" };
+static const char *const perls[] = { "perl", "/usr/bin/perl" };
 static const char *const shells[] = { "sh", "bash", "zsh", "/bin/sh", "/bin/bash", "/bin/zsh" };
 
 struct shell_reader {
@@ -40,11 +43,14 @@ struct shell_reader {
 	struct {
 		struct span end; /* delimiter, of `ends` */
 		bool quoted, tabs;
+		bool script; /* an interpreter of Python reads it */
 	} documents[COMMAND_DOCUMENTS];
 	size_t ndocuments, nends;
 	char word[COMMAND_WORD_MOST], ends[512];
 	size_t word_n;
 	bool word_quoted; /* some part of the word was quoted */
+	bool interprets;  /* the command interprets its input; it has read a document */
+	bool interpreted;
 };
 
 static bool text_stays(struct span text, unsigned depth);
@@ -168,6 +174,8 @@ note_document(struct shell_reader *r, bool tabs)
 	memcpy(r->ends + r->nends, r->word, r->word_n);
 	r->documents[r->ndocuments].end = span_of(r->ends + r->nends, r->word_n);
 	r->documents[r->ndocuments].quoted = r->word_quoted;
+	r->documents[r->ndocuments].script = r->interprets;
+	r->interpreted |= r->interprets;
 	r->documents[r->ndocuments++].tabs = tabs;
 	r->nends += r->word_n;
 }
@@ -212,10 +220,12 @@ static void
 read_documents(struct shell_reader *r)
 {
 	for (size_t i = 0; i < r->ndocuments && !r->bad; i++) {
+		size_t from = r->at, to = from;
 		bool over = false;
 		while (!over && r->at < r->text.n) {
 			struct span rest = span_cut(r->text, r->at, r->text.n);
 			struct span line = span_next(&rest, '\n');
+			to = r->at;
 			r->at += line.n + 1;
 			while (r->documents[i].tabs && line.n && line.p[0] == '\t')
 				line = span_cut(line, 1, line.n);
@@ -225,6 +235,9 @@ read_documents(struct shell_reader *r)
 					  memmem(line.p, line.n, "$(", 2);
 		}
 		r->bad |= !over;
+		if (r->documents[i].script && !r->bad)
+			r->bad = !r->documents[i].quoted ||
+				 !python_stays(span_cut(r->text, from, to));
 		if (r->at > r->text.n)
 			r->at = r->text.n;
 	}
@@ -233,44 +246,68 @@ read_documents(struct shell_reader *r)
 
 /* ---- commands ---- */
 
-/* Returns true if a script of sed only substitutes: s/x/y/ with flags, separated by ";" or
- * newlines, each perhaps for some lines. Other commands and the flags e and w may run programs
- * or write elsewhere. */
+/* The arguments of a command that were read so far. */
+struct shell_arguments {
+	enum {
+		PROGRAM_LOCAL,
+		PROGRAM_SED,
+		PROGRAM_GIT,
+		PROGRAM_SHELL,
+		PROGRAM_PYTHON,
+		PROGRAM_PERL
+	} program;
+	unsigned n;	/* arguments */
+	bool script;	/* the script was read; a shell: its command */
+	bool input;	/* Python: the script is its input */
+	bool is_script; /* the next argument is a script */
+};
+
+/* Python: -c and a script, or "-", or no argument; then arguments of the script. */
 static bool
-sed_substitutes(struct span s)
+python_argument(struct span w, bool script, struct shell_arguments *a)
 {
-	for (size_t at = 0; at < s.n;) {
-		while (at < s.n && (is_digit(s.p[at]) || strchr(",$ \t;\n", s.p[at])))
-			at++;
-		if (at == s.n)
-			return true;
-		if (s.p[at] != 's' || at + 1 == s.n)
-			return false;
-		char d = s.p[at + 1];
-		unsigned parts = 0;
-		for (at += 2; at < s.n && parts < 2; at++) {
-			if (s.p[at] == '\\')
-				at++;
-			else if (s.p[at] == d)
-				parts++;
-		}
-		if (parts < 2)
-			return false;
-		while (at < s.n && (is_digit(s.p[at]) || strchr("gIip", s.p[at])))
-			at++;
-		if (at < s.n && !strchr(" \t;\n", s.p[at]))
+	static const char *const plain[] = { "-B", "-E", "-I", "-S", "-s", "-u" };
+
+	a->is_script = false;
+	if (script) {
+		a->script = true;
+		return python_stays(w);
+	}
+	if (a->script || a->input)
+		return true;
+	a->is_script = span_is(w, "-c");
+	a->input = span_is(w, "-");
+	return a->is_script || a->input || SPAN_IN(w, plain);
+}
+
+/* Perl: options that read a file line by line, and one script. The name of a file may not be a
+ * command (perlop, "I/O Operators"). */
+static bool
+perl_argument(struct span w, bool script, struct shell_arguments *a)
+{
+	a->is_script = false;
+	if (script) {
+		a->script = true;
+		return perl_stays(w);
+	}
+	if (a->script && (!w.n || w.p[0] != '-')) {
+		for (size_t i = 0; i < w.n; i++)
+			if (strchr("|<>", w.p[i]))
+				return false;
+		return true;
+	}
+	if (a->script || w.n < 2 || w.p[0] != '-')
+		return false;
+	for (size_t i = 1; i < w.n; i++) {
+		if (w.p[i] == 'i' && i + 1 < w.n && w.p[i + 1] == '.')
+			return span_all(span_cut(w, i + 2, w.n), is_letter_or_digit);
+		if (w.p[i] == 'e' && i + 1 == w.n)
+			a->is_script = true;
+		else if (!is_digit(w.p[i]) && !strchr("pnil", w.p[i]))
 			return false;
 	}
 	return true;
 }
-
-/* The arguments of a command that were read so far. */
-struct shell_arguments {
-	enum { PROGRAM_LOCAL, PROGRAM_SED, PROGRAM_GIT, PROGRAM_SHELL } program;
-	unsigned n;	/* arguments */
-	bool script;	/* sed: a script was read. A shell: its command was read. */
-	bool is_script; /* the next argument is a script */
-};
 
 /* Reads an argument. Returns false if the command may do more than write files. */
 static bool
@@ -292,6 +329,10 @@ argument_stays(const struct shell_reader *r, struct shell_arguments *a)
 		return first ? span_is(w, "-c") || span_is(w, "-lc") || span_is(w, "-ec")
 			     : script && text_stays(w, r->depth + 1);
 	}
+	if (a->program == PROGRAM_PYTHON)
+		return python_argument(w, script, a);
+	if (a->program == PROGRAM_PERL)
+		return perl_argument(w, script, a);
 	a->is_script = false;
 	if (!script && w.n > 1 && w.p[0] == '-') {
 		a->is_script = span_is(w, "-e");
@@ -301,7 +342,7 @@ argument_stays(const struct shell_reader *r, struct shell_arguments *a)
 	if (!script && a->script)
 		return true; /* a file */
 	a->script = true;
-	return sed_substitutes(w);
+	return sed_stays(w);
 }
 
 /* Reads the arguments of a command. `program`: its name. */
@@ -310,13 +351,17 @@ shell_operands(struct shell_reader *r, struct span program)
 {
 	struct shell_arguments a = { .program = span_is(program, "sed")	  ? PROGRAM_SED
 						: span_is(program, "git") ? PROGRAM_GIT
-						: SPAN_IN(program, shells) ? PROGRAM_SHELL
-									   : PROGRAM_LOCAL };
+						: SPAN_IN(program, shells)  ? PROGRAM_SHELL
+						: SPAN_IN(program, pythons) ? PROGRAM_PYTHON
+						: SPAN_IN(program, perls)   ? PROGRAM_PERL
+									    : PROGRAM_LOCAL };
 
 	r->bad |= a.program == PROGRAM_LOCAL && !SPAN_IN(program, local);
+	r->interpreted = false;
 	while (!r->bad) {
 		skip_shell_blanks(r);
 		int c = peek_shell(r);
+		r->interprets = a.program == PROGRAM_PYTHON && !a.script && !a.is_script;
 		if (c == '<' || c == '>') {
 			read_redirection(r);
 			continue;
@@ -329,7 +374,9 @@ shell_operands(struct shell_reader *r, struct span program)
 		r->bad |= !argument_stays(r, &a);
 	}
 	r->bad |= a.program == PROGRAM_SED && !a.script;
-	r->bad |= a.program == PROGRAM_SHELL && !a.script;
+	r->bad |= (a.program == PROGRAM_SHELL || a.program == PROGRAM_PERL) && !a.script;
+	r->bad |= a.program == PROGRAM_PYTHON && !a.script && !r->interpreted;
+	r->interprets = false;
 	r->bad |= a.is_script;
 }
 
