@@ -601,6 +601,54 @@ calls_are_judged_again_from_their_entries(void **state)
 	json_decref(o);
 }
 
+/* Placeholders that stayed in a call: a rule that reads them is compared if the record lists the
+ * calls of the verdict. */
+static void
+placeholders_left_in_calls_are_read_from_the_record(void **state)
+{
+	static const char head[] =
+		"tollgate: 1\nname: t\ndefault: permit\nidentity: [{none: {person: nobody}}]\n"
+		"providers: {b: {backend: b, dialect: openai}}\n"
+		"routes: [{name: chat, match: {path: /v1/chat/completions}, targets: [b], response: [restore]}]\n"
+		"rules:\n  - {name: mail, redact: {entities: [EMAIL_ADDRESS]}}\n";
+	static const struct {
+		const char *calls, *said;
+	} rows[] = {
+		{ "", "not compared 1: tool.left was not recorded, and a rule reads it" },
+		{ "\"calls\":[{\"by\":\"answer\",\"tool\":\"other\",\"left\":{\"host\":1}}],",
+			"not compared 1: tool.left was not recorded, and a rule reads it" },
+		{ "\"calls\":[{\"by\":\"answer\",\"tool\":\"sh\"}],", "4 answers: 4 the same, 0 different\n" },
+		{ "\"calls\":[{\"by\":\"answer\",\"tool\":\"sh\",\"left\":{\"url\":2}}],", "4 answers: 4 the same, 0 different\n" },
+		{ "\"calls\":[{\"by\":\"answer\",\"tool\":\"sh\",\"left\":{\"host\":1}}],", "4 answers: 3 the same, 1 different\n" },
+	};
+	static char lines[256 << 10];
+	char policy[2048];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(policy, sizeof(policy), "%s%s", head,
+			"  - {name: r, phase: response, when: 'response.tool_calls.exists(t, t.name == \"x\")', deny: true}\n"
+			"  - {name: l, phase: tool, when: 'tool.name == \"x\"', deny: true}\n");
+		record_answers(policy);
+		cmd_slurp("records.jsonl", lines, sizeof(lines));
+		char *last = strstr(lines, "\"tool_calls\":[\"sh\"]");
+		assert_non_null(last);
+		while (last > lines && last[-1] != '\n')
+			last--;
+		FILE *f = fopen(path("records.jsonl"), "w");
+		assert_non_null(f);
+		fprintf(f, "%.*s{%s%s", (int)(last - lines), lines, rows[i].calls, last + 1);
+		fclose(f);
+		snprintf(policy, sizeof(policy), "%s%s", head,
+			"  - {name: r, phase: response, when: 'response.tool_calls.exists(t, t.name == \"x\")', deny: true}\n"
+			"  - {name: l, phase: tool, when: '\"host\" in tool.left', deny: true}\n");
+		put("q.yaml", policy);
+		replay("q.yaml", "--examples", "9");
+		if (!strstr(cmd_out, rows[i].said))
+			fail_msg("%s: %s%s", rows[i].calls, cmd_out, cmd_err);
+	}
+}
+
 static void
 changes_of_response_verdicts_are_counted(void **state)
 {
@@ -941,6 +989,7 @@ main(void)
 		cmocka_unit_test(changed_record_gives_another_outcome),
 		cmocka_unit_test(responses_are_judged_again_from_their_record),
 		cmocka_unit_test(calls_are_judged_again_from_their_entries),
+		cmocka_unit_test(placeholders_left_in_calls_are_read_from_the_record),
 		cmocka_unit_test(changes_of_response_verdicts_are_counted),
 		cmocka_unit_test(since_and_until_limit_the_replay),
 		cmocka_unit_test(decision_is_repeated_with_the_recorded_target_state),

@@ -24,6 +24,7 @@
 #include "scan/detect/detect.h"
 #include "scan/inject/inject.h"
 #include "scan/text/body.h"
+#include "scan/text/placeholder.h"
 
 /* ---- members of a record ---- */
 
@@ -654,6 +655,30 @@ read_answer_entities(struct recorded_answer *out, json_t *record, const struct p
 	out->facts.rules = p->rules;
 }
 
+/* Fills in the reasons for which placeholders stayed in the calls. Returns false unless the record
+ * lists exactly the calls that the verdict was made on. */
+static bool
+read_calls_left(struct answer_tool *tools, size_t n, json_t *record)
+{
+	json_t *call;
+	size_t i, at = 0;
+
+	json_array_foreach(record_get(record, RF_CALLS), i, call)
+	{
+		if (!span_is(json_span(record_in(call, RF_CALLS_BY)), "answer"))
+			continue;
+		if (at == n ||
+			!span_eq(json_span(record_in(call, RF_CALLS_TOOL)), tools[at].name))
+			return false;
+		json_t *left = record_in(call, RF_CALLS_LEFT);
+		for (size_t k = 0; k < LEFT_REASONS; k++)
+			if (json_object_get(left, placeholder_left_names[k]))
+				tools[at].left |= 1u << k;
+		at++;
+	}
+	return at == n;
+}
+
 static void
 read_recorded_lists(struct recorded_answer *out, json_t *record, struct arena *a)
 {
@@ -671,6 +696,7 @@ read_recorded_lists(struct recorded_answer *out, json_t *record, struct arena *a
 		record_get(record, RF_ANSWER_VERDICT_MEDIA), a, &out->facts.nmedia);
 	out->facts.tools = tools;
 	out->facts.ntools = json_array_size(calls);
+	out->left_held = tools && read_calls_left(tools, out->facts.ntools, record);
 }
 
 bool
@@ -717,7 +743,7 @@ recorded_answer_read(struct recorded_answer *out, json_t *record, json_t *decisi
 	for (size_t slot = V_TOOL_NAME; slot <= V_MCP_METHOD; slot++)
 		out->missing.in[slot] = false; /* known for tool calls of a model */
 	out->missing.in[V_TOOL_DESCRIPTION] = out->facts.ntools > 0;
-	out->missing.in[V_TOOL_LEFT] = out->facts.ntools > 0;
+	out->missing.in[V_TOOL_LEFT] = out->facts.ntools > 0 && !out->left_held;
 	out->missing.in[V_TOOL_NAME] = out->missing.in[V_RESPONSE_TOOL_CALLS];
 	out->missing.in[V_TOOL_ARGUMENTS] = out->facts.ntools && !out->arguments_held;
 	/* as rules on responses read it: with the target that the request was sent to */

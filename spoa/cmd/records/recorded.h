@@ -73,6 +73,7 @@ struct recorded_answer {
 	json_t *tags; /* NULL: none */
 	struct answer_facts facts;
 	struct answer_request asked;
+	bool left_held; /* the reasons why placeholders stayed in the calls are recorded */
 	bool arguments_held;   /* the arguments of tool calls are known */
 	bool arguments_sealed; /* the arguments are sealed, and recorded_open() did not open them */
 	bool all_searched;
