@@ -46,7 +46,7 @@ sed_stays(struct span script)
 }
 
 static bool
-is_name_char(char c)
+is_script_name(char c)
 {
 	return (unsigned char)c < 0x80 && (is_letter_or_digit(c) || c == '_');
 }
@@ -67,7 +67,7 @@ perl_stays(struct span script)
 		if (c != '$' && c != '@')
 			continue;
 		size_t end = i + 1;
-		while (end < script.n && (is_name_char(script.p[end]) || script.p[end] == ':'))
+		while (end < script.n && (is_script_name(script.p[end]) || script.p[end] == ':'))
 			end++;
 		bool name = end > i + 1;
 		char next = end < script.n ? script.p[end] : ' ';
@@ -135,7 +135,7 @@ read_python_word(struct python_reader *r)
 {
 	size_t from = r->at;
 
-	while (r->at < r->text.n && is_name_char(r->text.p[r->at]))
+	while (r->at < r->text.n && is_script_name(r->text.p[r->at]))
 		r->at++;
 	struct span w = span_cut(r->text, from, r->at);
 	char next = r->at < r->text.n ? r->text.p[r->at] : '\n';
@@ -172,7 +172,7 @@ python_stays(struct span script)
 
 	while (!r.bad && r.at < script.n) {
 		char c = script.p[r.at];
-		if (is_name_char(c)) {
+		if (is_script_name(c)) {
 			read_python_word(&r);
 			continue;
 		}
