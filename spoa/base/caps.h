@@ -90,7 +90,7 @@
 #define CAP_CALLS_EVENTS       (256u << 10) /* bytes of events that wait for a call's end and then pass unchanged; beyond, the arguments are sent in events of 16 KB */
 #define CAP_CALLS_HELD         (32u << 20)  /* all bytes of a response that wait because its calls are incomplete; beyond, the response ends */
 #define CAP_ANSWER_RUNS        4096         /* channels and unknown members of a response, open or closed; the oldest is forgotten, and if it was closed it counts as uninspected */
-#define CAP_USAGE_BODY_BYTES   (4u << 20)   /* bytes of a response body kept to read the usage; beyond, the reservation is charged */
+#define CAP_USAGE_BODY_BYTES   (4u << 20)   /* bytes of a response body kept to read its usage and texts; of a longer one only the usage is read (64 KB) */
 #define CAP_VAULT_BYTES        (8u << 20)   /* bytes of a request's values kept to be restored in its response; further ones stay placeholders */
 #define CAP_NONCES             (1u << 19)   /* nonces of signed headers that are remembered for the permitted clock skew; beyond, 401 */
 #define CAP_OPERATION_TOOLS    1024         /* tools that `operations` of a policy names: refused at load */

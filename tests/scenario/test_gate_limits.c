@@ -327,6 +327,62 @@ usage_without_a_price_is_settled_at_its_reservation(void **state)
 		}
 }
 
+static uint64_t
+reserved_tokens(const char *path, const char *body)
+{
+	struct stage s;
+	struct call c;
+
+	stage_up(&s,
+		"providers:\n"
+		"  openai: {backend: openai, dialect: openai}\n"
+		"  cohere: {backend: cohere, dialect: cohere}\n"
+		"routes:\n"
+		"  - {name: r, match: {path: /rerank}, targets: openai, response: [meter]}\n"
+		"  - {name: s, match: {path: /score}, targets: openai, response: [meter]}\n"
+		"  - {name: c, match: {path: /v2/rerank}, targets: cohere, response: [meter]}\n"
+		"limits:\n  - {name: tokens, tokens: 9000000, window: 1m}\n"
+		"default: permit\n");
+	call_do(&s, &(struct note){ .person = "alice", .path = path, .body = body }, &c);
+	assert_string_equal(call_var(&c, "decision"), "permit");
+	uint64_t n = amount(0, "reserved");
+	stage_pass(&s, 31000000);
+	stage_down(&s);
+	return n;
+}
+
+/* A reranker reads the query once with each document. */
+static void
+query_of_a_rerank_is_reserved_for_each_document(void **state)
+{
+#define LONG                                                                                   \
+	"which of these towns on the river has a bridge that was built before the railway "    \
+	"came and is still open for carts and people today"
+	static const struct {
+		const char *path, *once, *each;
+	} rows[] = {
+		{ "/rerank", "query", "documents" },
+		{ "/v2/rerank", "query", "documents" },
+		{ "/score", "text_1", "text_2" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t n[3];
+		for (size_t k = 0; k < 3; k++) {
+			char body[1000];
+			snprintf(body, sizeof(body), "{\"model\":\"m\",\"%s\":\"%s\",\"%s\":[%s]}",
+				rows[i].once, k == 1 ? "x" : LONG, rows[i].each,
+				k ? "\"a\",\"b\",\"c\",\"d\",\"e\",\"f\"" : "\"a\"");
+			n[k] = reserved_tokens(rows[i].path, body);
+		}
+		if (n[2] < 5 * n[0] || n[2] > 8 * n[0] || n[1] > n[0])
+			fail_msg("%s: %llu for one document, %llu for six, %llu for a short query",
+				rows[i].path, (unsigned long long)n[0], (unsigned long long)n[2],
+				(unsigned long long)n[1]);
+	}
+}
+
 int
 main(void)
 {
@@ -337,6 +393,7 @@ main(void)
 		cmocka_unit_test(caller_near_a_rate_is_listed_and_not_warned),
 		cmocka_unit_test(without_counts_all_limits_must_allow_the_request),
 		cmocka_unit_test(body_with_several_models_costs_the_highest_price),
+		cmocka_unit_test(query_of_a_rerank_is_reserved_for_each_document),
 		cmocka_unit_test(usage_without_a_price_is_settled_at_its_reservation),
 	};
 

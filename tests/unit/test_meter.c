@@ -326,7 +326,7 @@ event_over_the_limit_passes_uninspected_and_is_counted(void **state)
 }
 
 static void
-body_over_the_limit_passes_without_usage(void **state)
+body_over_the_limit_passes_with_its_usage(void **state)
 {
 	static char chunk[1 << 20];
 	struct guard *m;
@@ -344,7 +344,8 @@ body_over_the_limit_passes_without_usage(void **state)
 	assert_int_equal(guard_feed(m, tail, &out), 0);
 	assert_int_equal(guard_end(m, &out), 0);
 	u = guard_usage(m);
-	assert_false(u.known);
+	assert_true(u.known && u.input_tokens == 1 && u.output_tokens == 1);
+	assert_true(guard_report(m)->blind); /* its texts are not read */
 	assert_int_equal(out.n, 5 * sizeof(chunk) + tail.n);
 	guard_drop(&m);
 	buf_free(&out);
@@ -397,7 +398,7 @@ main(void)
 		cmocka_unit_test(usage_that_the_caller_did_not_request_is_hidden),
 		cmocka_unit_test(usage_is_read_from_the_head_if_the_body_has_none),
 		cmocka_unit_test(event_over_the_limit_passes_uninspected_and_is_counted),
-		cmocka_unit_test(body_over_the_limit_passes_without_usage),
+		cmocka_unit_test(body_over_the_limit_passes_with_its_usage),
 		cmocka_unit_test(usage_of_a_response_with_many_texts_is_read),
 		cmocka_unit_test(output_without_memory_is_an_error),
 	};

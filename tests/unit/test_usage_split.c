@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "scan/dialect/usage_feed.h"
 #include "support/usage_fix.h"
 
 static const char OPENAI[] = "openai", ANTHROPIC[] = "anthropic";
@@ -256,6 +257,46 @@ static const struct {
 		  "\"prompt_tokens_details\":{\"cached_tokens\":99,\"audio_tokens\":4},"
 		  "\"completion_tokens_details\":{\"reasoning_tokens\":30}}}" },
 		{ [PRICE_CACHED] = 6, [PRICE_AUDIO_IN] = 4, [PRICE_REASONING] = 2 }, 0 },
+	{ "a turn of Realtime whose audio was cached", OPENAI,
+		{ "{\"usage\":{\"total_tokens\":10100,\"input_tokens\":10000,\"output_tokens\":100,"
+		  "\"input_token_details\":{\"text_tokens\":200,\"audio_tokens\":9500,"
+		  "\"image_tokens\":300,\"cached_tokens\":9300,\"cached_tokens_details\":"
+		  "{\"text_tokens\":100,\"audio_tokens\":9000,\"image_tokens\":200}},"
+		  "\"output_token_details\":{\"text_tokens\":100,\"audio_tokens\":0}}}" },
+		{ [PRICE_INPUT] = 100,
+			[PRICE_CACHED] = 100,
+			[PRICE_AUDIO_IN] = 500,
+			[PRICE_IMAGE_IN] = 100,
+			[PRICE_CACHED_AUDIO] = 9000,
+			[PRICE_CACHED_IMAGE] = 200,
+			[PRICE_OUTPUT] = 100 },
+		0 },
+	{ "Gemini's cached audio", "gemini",
+		{ "{\"usageMetadata\":{\"promptTokenCount\":1000,\"candidatesTokenCount\":5,"
+		  "\"totalTokenCount\":1005,\"cachedContentTokenCount\":900,"
+		  "\"promptTokensDetails\":[{\"modality\":\"TEXT\",\"tokenCount\":100},"
+		  "{\"modality\":\"AUDIO\",\"tokenCount\":900}],\"cacheTokensDetails\":["
+		  "{\"modality\":\"AUDIO\",\"tokenCount\":850},{\"modality\":\"TEXT\","
+		  "\"tokenCount\":50}]}}" },
+		{ [PRICE_INPUT] = 50,
+			[PRICE_CACHED] = 50,
+			[PRICE_AUDIO_IN] = 50,
+			[PRICE_CACHED_AUDIO] = 850,
+			[PRICE_OUTPUT] = 5 },
+		0 },
+	{ "cached audio that is more than was cached", OPENAI,
+		{ "{\"usage\":{\"input_tokens\":10,\"output_tokens\":1,\"input_token_details\":{"
+		  "\"audio_tokens\":8,\"cached_tokens\":3,\"cached_tokens_details\":{"
+		  "\"audio_tokens\":9}}}}" },
+		{ [PRICE_INPUT] = 2,
+			[PRICE_AUDIO_IN] = 5,
+			[PRICE_CACHED_AUDIO] = 3,
+			[PRICE_OUTPUT] = 1 },
+		0 },
+	{ "a rerank with a total alone (Jina, Voyage, older vLLM)", OPENAI,
+		{ "{\"model\":\"rerank\",\"results\":[{\"index\":0,\"relevance_score\":0.9}],"
+		  "\"usage\":{\"total_tokens\":1300}}" },
+		{ [PRICE_INPUT] = 1300 }, 0 },
 	{ "llama.cpp's tokens_cached is no price", OPENAI,
 		{ "{\"content\":\"x\",\"tokens_evaluated\":7,\"tokens_cached\":11,"
 		  "\"tokens_predicted\":4}" },
@@ -293,11 +334,105 @@ token_counts_once(void **state)
 	}
 }
 
+/* The reader of long bodies finds the same usage, whatever pieces the body arrives in. */
+static void
+fed_usage_is_the_same(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(splits); i++) {
+		struct span in = span_str(splits[i].in[0]);
+		struct usage want, got;
+		if (splits[i].in[1])
+			continue;
+		assert_int_equal(whole_usage(dialect(splits[i].dialect), in, &want), 0);
+		for (size_t piece = 1; piece <= in.n + 1; piece += piece < 4 ? 1 : in.n / 3 + 1) {
+			struct usage_feed *f = usage_feed_new(dialect(splits[i].dialect));
+			for (size_t at = 0; at < in.n; at += piece)
+				usage_feed(f, span_cut(in, at, at + piece < in.n ? at + piece : in.n));
+			if (!usage_feed_end(f, &got))
+				fail_msg("%s: not read in pieces of %zu", splits[i].name, piece);
+			usage_feed_free(&f);
+			struct price_usage a = usage_split(&want), b = usage_split(&got);
+			for (enum price_kind k = 0; k < PRICE_KINDS; k++)
+				if (a.n[k] != b.n[k])
+					fail_msg("%s: %s is %llu, not %llu", splits[i].name,
+						price_names[k], (unsigned long long)b.n[k],
+						(unsigned long long)a.n[k]);
+			assert_int_equal(a.service, b.service);
+		}
+	}
+}
+
+/* A body of many megabytes, with the usage at its end or beginning. */
+static void
+usage_of_a_long_body_is_found(void **state)
+{
+	static const char usage[] = "\"usage\":{\"input_tokens\":50,\"output_tokens\":4000}";
+	static char part[65536];
+
+	(void)state;
+	memset(part, 'Q', sizeof(part));
+	for (int first = 0; first < 2; first++) {
+		struct usage_feed *f = usage_feed_new(dialect(OPENAI));
+		struct usage u;
+		usage_feed(f, SPAN_LIT("{"));
+		if (first)
+			usage_feed(f, span_str(usage));
+		usage_feed(f, span_str(first ? ",\"data\":[" : "\"data\":["));
+		for (int i = 0; i < 3; i++) {
+			usage_feed(f, span_str(i ? ",{\"b64_json\":\"" : "{\"b64_json\":\""));
+			for (int k = 0; k < 40; k++)
+				usage_feed(f, span_of(part, sizeof(part)));
+			usage_feed(f, SPAN_LIT("\",\"n\":[0.25,-1e-3,[[]],{}]}"));
+		}
+		usage_feed(f, SPAN_LIT("]"));
+		assert_false(usage_feed_end(f, &u)); /* cut off */
+		if (!first) {
+			usage_feed(f, SPAN_LIT(","));
+			usage_feed(f, span_str(usage));
+		}
+		usage_feed(f, SPAN_LIT("}\n"));
+		assert_true(usage_feed_end(f, &u));
+		assert_int_equal(u.input_tokens, 50);
+		assert_int_equal(u.output_tokens, 4000);
+		usage_feed_free(&f);
+	}
+}
+
+/* Bytes that are no document, and documents that are too deep, have no usage and do no harm. */
+static void
+fed_garbage_has_no_usage(void **state)
+{
+	static const char *const bad[] = { "", "[", "}", "{]", "{\"usage\":{\"input_tokens\":1}",
+		"{\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}}",
+		"{\"usage\":{\"input_tokens\":-1,\"output_tokens\":1}}",
+		"{\"usage\":{\"input_tokens\":1,\"input_tokens\":1,\"output_tokens\":1}}",
+		"{1:2}", "RIFF....", "{\"usage\":[{\"input_tokens\":1}]}" };
+	struct usage u;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		struct usage_feed *f = usage_feed_new(dialect(OPENAI));
+		usage_feed(f, span_str(bad[i]));
+		if (usage_feed_end(f, &u))
+			fail_msg("read: %s", bad[i]);
+		usage_feed_free(&f);
+	}
+	struct usage_feed *f = usage_feed_new(dialect("gemini"));
+	for (int i = 0; i < 100000; i++)
+		usage_feed(f, SPAN_LIT("[{\"a\":"));
+	assert_false(usage_feed_end(f, &u));
+	usage_feed_free(&f);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(token_counts_once),
+		cmocka_unit_test(fed_usage_is_the_same),
+		cmocka_unit_test(usage_of_a_long_body_is_found),
+		cmocka_unit_test(fed_garbage_has_no_usage),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

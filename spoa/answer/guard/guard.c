@@ -19,6 +19,7 @@
 #include "base/codec/http.h"
 #include "base/codec/json.h"
 #include "base/err.h"
+#include "scan/dialect/usage_feed.h"
 #include "scan/text/media.h"
 
 /* A larger count of tokens is taken for a provider's mistake. */
@@ -314,6 +315,7 @@ guard_drop(struct guard **gp)
 	buf_free(&g->tapped);
 	buf_free(&g->copied);
 	buf_free(&g->body);
+	usage_feed_free(&g->feed);
 	buf_free(&g->unwrapped);
 	buf_free(&g->error);
 	arena_reset(&g->judged);
@@ -481,6 +483,17 @@ guard_held(const struct guard *g)
 
 /* ---- input and output ---- */
 
+/* The body is too long to be kept: passes what was kept to a reader of usage alone. */
+static void
+feed_usage_from_now(struct guard *g)
+{
+	g->feed = usage_feed_new(g->plan.dialect);
+	if (g->feed)
+		usage_feed(g->feed, buf_view(&g->body));
+	g->body_over = true;
+	buf_free(&g->body);
+}
+
 /* Handles a response over its limit: passes uninspected, if the policy permits. An encoded
  * response cannot pass, because its head no longer states the encoding. */
 static enum guard_result
@@ -497,7 +510,9 @@ guard_ended(struct guard *g, struct span bytes, struct buf *out)
 			"the response is longer than the gateway reads"))
 		return g->failed;
 	buf_span(out, buf_view(&g->body));
-	buf_free(&g->body);
+	feed_usage_from_now(g);
+	if (g->feed)
+		usage_feed(g->feed, bytes);
 	buf_span(out, bytes);
 	return g->failed;
 }
@@ -653,8 +668,12 @@ feed_way(struct guard *g, struct span bytes, struct buf *out)
 		break;
 	case WAY_METER:
 		buf_span(out, bytes);
+		if (!g->body_over && g->body.n + bytes.n > CAP_USAGE_BODY_BYTES)
+			feed_usage_from_now(g);
 		if (!g->body_over)
 			buf_span(&g->body, bytes);
+		else if (g->feed)
+			usage_feed(g->feed, bytes);
 		if (buf_failed(&g->body)) {
 			g->body_over = true;
 			buf_free(&g->body);
@@ -664,6 +683,8 @@ feed_way(struct guard *g, struct span bytes, struct buf *out)
 		if (g->translator && g->coding[0])
 			return guard_fail(g, GUARD_BROKEN, guard_coded);
 		g->report.opaque_bytes += bytes.n;
+		if (g->feed)
+			usage_feed(g->feed, bytes);
 		if (guard_message_unread(g, guard_unread_list))
 			return g->failed;
 		if (g->report.streamed && g->coding[0] &&
@@ -693,6 +714,8 @@ meter_whole(struct guard *g, struct answer_document *d)
 
 	g->transcript_cut |= g->body_over;
 	g->report.blind |= g->body_over;
+	if (g->feed)
+		usage_feed_end(g->feed, &g->report.usage);
 	if (g->body_over || !raw.n)
 		return false;
 	int err = answer_read(g->format, g->plan.dialect, SPAN_LIT(""), raw, &g->work, d, &why);
@@ -756,7 +779,11 @@ end_way(struct guard *g, struct buf *out)
 			rename_whole(g, &d, out);
 		break;
 	case WAY_METER: meter_whole(g, &d); break;
-	case WAY_OPAQUE: guard_judge(g, ANSWER_WHOLE); break;
+	case WAY_OPAQUE:
+		if (g->feed)
+			usage_feed_end(g->feed, &g->report.usage);
+		guard_judge(g, ANSWER_WHOLE);
+		break;
 	}
 	arena_reset(&g->work);
 	return g->failed;

@@ -160,6 +160,8 @@ struct guard {
 		struct buf copied;	       /* the bytes that plan.copies requests */
 		struct buf body;	       /* the kept body, for WAY_KEEP and WAY_METER */
 		bool body_over;
+		/* reads the usage of a body that is too long to be kept; NULL: none */
+		struct usage_feed *feed;
 		struct frames frames;
 		struct event_template *template; /* of a stream; in g->life */
 		struct frame_writer writer;

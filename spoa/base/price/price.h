@@ -20,6 +20,8 @@
   X(PRICE_WRITE_1H,   "cache_write_1h",    PRICE_PROMPT,    PRICE_WRITE,     "prompt tokens that were written to the cache for an hour") \
   X(PRICE_AUDIO_IN,   "audio_input",       PRICE_PROMPT,    PRICE_INPUT,     "audio tokens in the prompt") \
   X(PRICE_IMAGE_IN,   "image_input",       PRICE_PROMPT,    PRICE_INPUT,     "image tokens in the prompt") \
+  X(PRICE_CACHED_AUDIO, "cached_audio",    PRICE_PROMPT,    PRICE_AUDIO_IN,  "audio tokens in the prompt that were read from the provider's cache") \
+  X(PRICE_CACHED_IMAGE, "cached_image",    PRICE_PROMPT,    PRICE_IMAGE_IN,  "image tokens in the prompt that were read from the provider's cache") \
   X(PRICE_OUTPUT,     "output",            PRICE_ANSWER,    PRICE_OUTPUT,    "response tokens of no other kind") \
   X(PRICE_REASONING,  "reasoning",         PRICE_ANSWER,    PRICE_OUTPUT,    "reasoning tokens") \
   X(PRICE_AUDIO_OUT,  "audio_output",      PRICE_ANSWER,    PRICE_OUTPUT,    "audio tokens in the response") \

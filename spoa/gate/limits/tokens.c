@@ -131,11 +131,96 @@ add_media(struct count *c, const struct unread *u)
 	c->sum.estimated |= u->nmedia || u->sealed;
 }
 
+/* ---- reranking ---- */
+
+/* A reranker reads the first text once with each of the others, and providers count it so. */
+static const struct {
+	const char *once, *each;
+} pairs[] = {
+	{ "query", "documents" },
+	{ "query", "texts" },
+	{ "text_1", "text_2" },
+};
+
+/* Returns a bit for each pair whose first member the body has. */
+static unsigned
+pairs_begun(const struct body *b)
+{
+	unsigned begun = 0;
+
+	for (size_t i = 0; i < b->nsegments; i++) {
+		const struct segment *key = body_key_of(b, &b->segments[i]);
+		for (size_t k = 0; key && b->segments[i].role != ROLE_KEY && k < COUNT_OF(pairs); k++)
+			begun |= (unsigned)is_named_key(key, pairs[k].once) << k;
+	}
+	return begun;
+}
+
+/* Returns the number of texts in the other member of a pair. An object with several texts counts
+ * once for each. */
+static size_t
+texts_of_pair(const struct count *c, size_t pair)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->b->nsegments; i++)
+		n += c->b->segments[i].role != ROLE_KEY &&
+		     is_under(c, &c->b->segments[i], pairs[pair].each);
+	return n;
+}
+
+static bool
+has_pairs(const struct body *b)
+{
+	const struct count c = { .b = b };
+	unsigned begun = pairs_begun(b);
+
+	for (size_t i = 0; begun && i < COUNT_OF(pairs); i++)
+		if (begun >> i & 1 && texts_of_pair(&c, i) > 1)
+			return true;
+	return false;
+}
+
+static void
+add_times(uint64_t *to, uint64_t one, uint64_t times)
+{
+	uint64_t sum;
+
+	if (__builtin_mul_overflow(one, times, &sum) || __builtin_add_overflow(*to, sum, to) ||
+		*to > INT64_MAX)
+		*to = INT64_MAX;
+}
+
+/* Adds the first text of a pair once more for each of the others. */
+static void
+count_pairs(struct count *c)
+{
+	unsigned begun = pairs_begun(c->b);
+
+	for (size_t k = 0; begun && k < COUNT_OF(pairs); k++) {
+		size_t n = begun >> k & 1 ? texts_of_pair(c, k) : 0;
+		struct count first = { .b = c->b, .m = c->m, .texts = c->texts };
+		for (size_t i = 0; n > 1 && i < c->b->nsegments; i++) {
+			const struct segment *s = &c->b->segments[i];
+			if (s->role != ROLE_KEY &&
+				is_named_key(body_key_of(c->b, s), pairs[k].once))
+				add_text(&first, s->text);
+		}
+		if (n < 2)
+			continue;
+		add_times(&c->sum.mean, first.sum.mean, n - 1);
+		add_times(&c->sum.most, first.sum.most, n - 1);
+		add_times(&c->sum.bound, first.sum.bound, n - 1);
+	}
+}
+
 static void
 count_body(struct count *c)
 {
 	for (size_t i = 0; i < c->b->nsegments; i++)
 		add_segment(c, &c->b->segments[i]);
+	if (c->texts != COUNT_NONE)
+		count_pairs(c);
 	if (c->chat)
 		token_sum_plain(&c->sum, c->m->family->reply);
 	add_media(c, &c->b->unread);
@@ -232,7 +317,7 @@ may_estimate(const struct request *r)
 	       !r->found.fell.change && r->in.raw.n <= CAP_ESTIMATED_BODY && !b->unread.nmedia &&
 	       !b->unread.sealed && b->marks.nmodels < 2 && b->marks.nrequests < 2 &&
 	       r->found.file.state == FILE_NONE && !dialect_batches(e) &&
-	       !dialect_batch_file(e, b) && !e->free && !e->stored && !e->unseen;
+	       !dialect_batch_file(e, b) && !e->free && !e->stored && !e->unseen && !has_pairs(b);
 }
 
 /* Reserves one token for each byte: input_tokens is the bound until limits_count_prompt().

@@ -316,6 +316,8 @@
   X(USAGE_CACHE_WRITE_1H_TOKENS,   "usage.",             "cache_write_1h_tokens",  INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(USAGE_AUDIO_INPUT_TOKENS,      "usage.",             "audio_input_tokens",     INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(USAGE_IMAGE_INPUT_TOKENS,      "usage.",             "image_input_tokens",     INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(USAGE_CACHED_AUDIO_TOKENS,     "usage.",             "cached_audio_tokens",    INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(USAGE_CACHED_IMAGE_TOKENS,     "usage.",             "cached_image_tokens",    INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(USAGE_REASONING_TOKENS,        "usage.",             "reasoning_tokens",       INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(USAGE_AUDIO_OUTPUT_TOKENS,     "usage.",             "audio_output_tokens",    INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(USAGE_IMAGE_OUTPUT_TOKENS,     "usage.",             "image_output_tokens",    INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \

@@ -55,6 +55,8 @@ const struct usage_row usage_openai[] = {
 	{ "usage.input_token_details.cached_tokens",   USAGE_CACHED, true }, /* realtime */
 	{ "usage.input_token_details.image_tokens",    USAGE_IMAGE_IN, true },
 	{ "usage.output_token_details.audio_tokens",   USAGE_AUDIO_OUT, true },
+	{ "usage.input_token_details.cached_tokens_details.audio_tokens", USAGE_CACHED_AUDIO, false },
+	{ "usage.input_token_details.cached_tokens_details.image_tokens", USAGE_CACHED_IMAGE, false },
 	{ "usage.prompt_tokens_details.image_tokens",  USAGE_IMAGE_IN, false },
 	{ "usage.input_tokens_details.image_tokens",   USAGE_IMAGE_IN, true },
 	{ "usage.completion_tokens_details.reasoning_tokens", USAGE_REASONING, false },
@@ -118,6 +120,8 @@ const struct usage_row usage_gemini[] = {
 	{ "usage.total_cached_tokens",                 USAGE_CACHED, false },
 	{ "usage.input_tokens_by_modality[].audio",    USAGE_AUDIO_IN, false },
 	{ "usage.input_tokens_by_modality[].image",    USAGE_IMAGE_IN, false },
+	{ "usage.cached_tokens_by_modality[].audio",   USAGE_CACHED_AUDIO, false },
+	{ "usage.cached_tokens_by_modality[].image",   USAGE_CACHED_IMAGE, false },
 	{ "usage.output_tokens_by_modality[].audio",   USAGE_AUDIO_OUT, false },
 	{ "usage.output_tokens_by_modality[].image",   USAGE_IMAGE_OUT, false },
 	{ "usage.grounding_tool_count[].google_search", USAGE_SEARCHES, false },
@@ -127,6 +131,8 @@ const struct usage_row usage_gemini[] = {
 	{ "candidates[].webSearchQueries",             USAGE_SEARCHES, false },
 	{ "usageMetadata.promptTokensDetails[].AUDIO",   USAGE_AUDIO_IN, false },
 	{ "usageMetadata.promptTokensDetails[].IMAGE",   USAGE_IMAGE_IN, false },
+	{ "usageMetadata.cacheTokensDetails[].AUDIO",    USAGE_CACHED_AUDIO, false },
+	{ "usageMetadata.cacheTokensDetails[].IMAGE",    USAGE_CACHED_IMAGE, false },
 	{ "usageMetadata.candidatesTokensDetails[].AUDIO", USAGE_AUDIO_OUT, false },
 	{ "usageMetadata.candidatesTokensDetails[].IMAGE", USAGE_IMAGE_OUT, false },
 	{ 0 },
@@ -560,6 +566,13 @@ add_up(const struct usage_counts *c)
 	if (t.seen[USAGE_TOTAL] && t.seen[USAGE_OUTPUT] && v[USAGE_REASONING] > 0 &&
 		v[USAGE_TOTAL] == v[USAGE_INPUT] + v[USAGE_OUTPUT] + v[USAGE_REASONING])
 		v[USAGE_OUTPUT] += v[USAGE_REASONING];
+	/* Reranking and some embeddings report a total alone, which is the input. The total of a
+	 * stored cache is not (count_pieces()). */
+	if (t.seen[USAGE_TOTAL] && !t.seen[USAGE_INPUT] && !t.seen[USAGE_OUTPUT] &&
+		!t.seen[USAGE_KEPT]) {
+		v[USAGE_INPUT] = v[USAGE_TOTAL];
+		t.seen[USAGE_INPUT] = true;
+	}
 	/* only the total reveals the output; embeddings have none */
 	if (!t.seen[USAGE_OUTPUT] && t.seen[USAGE_INPUT] && t.seen[USAGE_TOTAL] &&
 		v[USAGE_TOTAL] >= v[USAGE_INPUT]) {
@@ -605,6 +618,8 @@ static const enum usage_field field_of[PRICE_KINDS] = {
 	[PRICE_WRITE_1H] = USAGE_WRITE_1H,
 	[PRICE_AUDIO_IN] = USAGE_AUDIO_IN,
 	[PRICE_IMAGE_IN] = USAGE_IMAGE_IN,
+	[PRICE_CACHED_AUDIO] = USAGE_CACHED_AUDIO,
+	[PRICE_CACHED_IMAGE] = USAGE_CACHED_IMAGE,
 	[PRICE_REASONING] = USAGE_REASONING,
 	[PRICE_AUDIO_OUT] = USAGE_AUDIO_OUT,
 	[PRICE_IMAGE_OUT] = USAGE_IMAGE_OUT,
@@ -702,6 +717,20 @@ take_part(struct price_usage *s, enum price_kind k, uint64_t *left)
 	*left -= s->n[k];
 }
 
+/* Cached audio tokens are reported as audio tokens and as cached ones. They are counted as
+ * neither then, but as a kind of their own. */
+static void
+take_cached_part(
+	struct price_usage *s, enum price_kind k, enum price_kind fresh, uint64_t *left)
+{
+	uint64_t most = s->n[PRICE_CACHED] < s->n[fresh] ? s->n[PRICE_CACHED] : s->n[fresh];
+
+	s->n[k] = s->n[k] > most ? most : s->n[k];
+	s->n[PRICE_CACHED] -= s->n[k];
+	s->n[fresh] -= s->n[k];
+	take_part(s, k, left);
+}
+
 struct price_usage
 usage_split(const struct usage *u)
 {
@@ -719,6 +748,8 @@ usage_split(const struct usage *u)
 	/* the tokens kept for an hour are included in the written ones */
 	s.n[PRICE_WRITE] -=
 		s.n[PRICE_WRITE] > s.n[PRICE_WRITE_1H] ? s.n[PRICE_WRITE_1H] : s.n[PRICE_WRITE];
+	take_cached_part(&s, PRICE_CACHED_AUDIO, PRICE_AUDIO_IN, &in);
+	take_cached_part(&s, PRICE_CACHED_IMAGE, PRICE_IMAGE_IN, &in);
 	for (size_t i = 0; i < COUNT_OF(prompt); i++)
 		take_part(&s, prompt[i], &in);
 	for (size_t i = 0; i < COUNT_OF(answer); i++)

@@ -26,6 +26,8 @@ struct usage_row {
 		USAGE_WRITE_1H,
 		USAGE_AUDIO_IN,
 		USAGE_IMAGE_IN,
+		USAGE_CACHED_AUDIO, /* parts of the cached and of the audio or image tokens */
+		USAGE_CACHED_IMAGE,
 		/* parts of the output */
 		USAGE_REASONING,
 		USAGE_AUDIO_OUT,
