@@ -104,7 +104,7 @@ feed_value(struct usage_feed *f, enum json_tok tok)
 }
 
 static void
-feed_open(struct usage_feed *f, bool object)
+feed_container(struct usage_feed *f, bool object)
 {
 	f->n = 0;
 	f->cut = false;
@@ -123,7 +123,7 @@ feed_open(struct usage_feed *f, bool object)
 }
 
 static void
-feed_close(struct usage_feed *f, bool object)
+feed_container_end(struct usage_feed *f, bool object)
 {
 	const struct level *was = feed_level(f);
 
@@ -212,9 +212,9 @@ feed_between(struct usage_feed *f, char c)
 			in->wants_key = in->object;
 		break;
 	case '{':
-	case '[': feed_open(f, c == '{'); break;
+	case '[': feed_container(f, c == '{'); break;
 	case '}':
-	case ']': feed_close(f, c == '}'); break;
+	case ']': feed_container_end(f, c == '}'); break;
 	default:
 		f->state = c == '"' ? IN_STRING : IN_LITERAL;
 		f->escape = f->cut = false;
