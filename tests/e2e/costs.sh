@@ -184,13 +184,14 @@ like "usage prints a table for people" "$(head -1 "$D/out")" '^team +requests +r
 usage --by team --json
 is "usage by team has the team's tokens and dollars" "$(jq -c '[.rows[] | .team, .cost_nanousd]' "$D/out")" "[\"red\",$sum]"
 # The figures must equal those of the records. FIELD is a field of completions, for jq.
-figures='{prompt_tokens_count, prompt_tokens_max, prompt_tokens_max_id, prompt_tokens_mean, total_ms_count, first_token_ms_count, total_ms_max, first_token_ms_max}'
+figures='{tokens_per_s_count, prompt_tokens_count, prompt_tokens_max, prompt_tokens_max_id, prompt_tokens_mean, total_ms_count, first_token_ms_count, total_ms_max, first_token_ms_max}'
 of_records() {
 	grep '"type":"completion"' <<<"$records" | jq -sS '
 		[.[] | select(.usage.input_tokens > 0)] as $p | [.[] | select(.answer.first_text_us)] as $t | [$t[] | select(.answer.streamed)] as $f |
 		($p | max_by([.usage.input_tokens, (.id | explode | map(-.))])) as $largest |
 		def tenth: . * 10 | round / 10;
-		{prompt_tokens_count: ($p | length), prompt_tokens_max: $largest.usage.input_tokens, prompt_tokens_max_id: $largest.id,
+		[$f[] | select((.usage.output_tokens // 0) - (.usage.reasoning_tokens // 0) > 1 and .duration_us > .answer.first_text_us)] as $s |
+		{tokens_per_s_count: ($s | length), prompt_tokens_count: ($p | length), prompt_tokens_max: $largest.usage.input_tokens, prompt_tokens_max_id: $largest.id,
 		 prompt_tokens_mean: ([$p[].usage.input_tokens] | add / length | tenth), total_ms_count: ($t | length), first_token_ms_count: ($f | length),
 		 total_ms_max: ([$t[].duration_us] | max / 1000 | tenth), first_token_ms_max: ([$f[].answer.first_text_us] | max / 1000 | tenth)}'
 }
@@ -210,7 +211,7 @@ is "a team without a preceding period has no growth" "$(jq -c '[.rows[0], .total
 usage --by team --since "$half"
 like "usage prints the figures for people" "$(cat "$D/out")" '
 prompts in tokens, times in ms, growth since the period from 2[-0-9]*T[0-9:]*Z to 2[-0-9]*T[0-9:]*Z \(first record: 2[-0-9]*T[0-9:]*Z\)
-team +prompts +mean +p95 +largest +largest request +requests \+% +input \+% +mean \+% +dollars \+% +first mean +first p95 +total mean +total p95
+team +prompts +mean +p95 +largest +largest request +requests \+% +input \+% +mean \+% +dollars \+% +first mean +first p95 +total mean +total p95 +first p50 +total p50 +tok/s p5 +tok/s p50
 red +[0-9]+ +[0-9.]+ '
 usage --by model --sort prompt_max --json
 is "usage is sorted by the largest prompt" "$(jq -c '[.rows[].prompt_tokens_max // 0] | . == (sort | reverse)' "$D/out")" true

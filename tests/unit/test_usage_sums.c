@@ -120,7 +120,7 @@ printed(const struct usage_table *t, enum usage_form form)
 }
 
 /* The columns of a row without prompts, times or an earlier period. */
-#define NO_FIGURES ",0,,,,,,,,,0,,,,0,,,\r\n"
+#define NO_FIGURES ",0,,,,,,,,,0,,,,0,,,,,,0,,,,\r\n"
 
 static void
 record_counts_for_its_person(void **state)
@@ -141,9 +141,11 @@ record_counts_for_its_person(void **state)
 		"prompt_tokens_max_id,requests_growth_percent,input_tokens_growth_percent,"
 		"prompt_tokens_mean_growth_percent,cost_growth_percent,first_token_ms_count,"
 		"first_token_ms_mean,first_token_ms_p95,first_token_ms_max,total_ms_count,"
-		"total_ms_mean,total_ms_p95,total_ms_max\r\n"
+		"total_ms_mean,total_ms_p95,total_ms_max,first_token_ms_p50,total_ms_p50,"
+		"tokens_per_s_count,tokens_per_s_mean,tokens_per_s_p5,tokens_per_s_p50,"
+		"tokens_per_s_p95\r\n"
 		"\"alice\",\"m\",2,0,0,11,4,3,2,6,2,0,0,0,0,0,2000,1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,36."
-		"4,2,5.5,10,10,,,,,,0,,,,0,,,\r\n"
+		"4,2,5.5,10,10,,,,,,0,,,,0,,,,,,0,,,,\r\n"
 		"\"bob "
 		"\"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70,0,0,0,0,0,0,0,0,0,0,0,0,0,"
 		NO_FIGURES);
@@ -377,8 +379,11 @@ figures_are(const char *csv, const char *name, const char *want)
 }
 
 static const char *const answers[] = {
-	ANSWERED("01B", "ann", "100", TIMES(STREAMED, "2000", "9000")),
-	ANSWERED("01C", "ann", "300", TIMES(STREAMED, "4000", "5000")),
+	/* 7 tokens after the first in 7 ms */
+	ANSWERED("01B", "ann", "100,\"output_tokens\":8", TIMES(STREAMED, "2000", "9000")),
+	/* 2 tokens after the first in 1 ms: reasoning is not text */
+	ANSWERED("01C", "ann", "300,\"output_tokens\":12,\"reasoning_tokens\":9",
+		TIMES(STREAMED, "4000", "5000")),
 	ANSWERED("01A", "ann", "300", TIMES("", "7000", "7500")),
 	/* of equal size, with a later id */
 	ANSWERED("01G", "ann", "300", ""),
@@ -397,12 +402,12 @@ prompts_and_times_have_mean_p95_and_maximum_columns(void **state)
 	static const struct {
 		const char *name, *want;
 	} rows[] = {
-		{ "ann", ",4,250.0,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0" },
-		{ "bob", ",1,5.0,5,5,01E,,,,,0,,,,0,,," },
-		{ "eve", ",0,,,,,,,,,0,,,,0,,," },
+		{ "ann", ",4,250.0,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0,2.0,7.5,2,1500.0,1007.6,1007.6,2000.0" },
+		{ "bob", ",1,5.0,5,5,01E,,,,,0,,,,0,,,,,,0,,,," },
+		{ "eve", ",0,,,,,,,,,0,,,,0,,,,,,0,,,," },
 		/* a foreign id is not shown */
-		{ "carl", ",1,7.0,7,7,,,,,,0,,,,0,,," },
-		{ "dora", ",1,7.0,7,7,,,,,,0,,,,0,,," },
+		{ "carl", ",1,7.0,7,7,,,,,,0,,,,0,,,,,,0,,,," },
+		{ "dora", ",1,7.0,7,7,,,,,,0,,,,0,,,,,,0,,,," },
 	};
 	struct usage_table t = { .by = { BY_PERSON }, .nby = 1 };
 
@@ -417,7 +422,7 @@ prompts_and_times_have_mean_p95_and_maximum_columns(void **state)
 		strstr(text, "+%") ||
 		!strstr(text, "           4       250.0         300         300"
 			      "                         01A         3.0         4.0         7.2"
-			      "         9.0\n"))
+			      "         9.0         2.0         7.5      1007.6      1007.6\n"))
 		fail_msg("%s", text);
 	free(text);
 	text = printed(&t, FORM_JSON);
@@ -444,8 +449,8 @@ values_count_for_each_tag_and_once_in_the_total(void **state)
 	(void)state;
 	add_lines(&t, answers, 3);
 	char *csv = printed(&t, FORM_CSV);
-	figures_are(csv, "x", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0");
-	figures_are(csv, "y", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0");
+	figures_are(csv, "x", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0,2.0,7.5,2,1500.0,1007.6,1007.6,2000.0");
+	figures_are(csv, "y", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0,2.0,7.5,2,1500.0,1007.6,1007.6,2000.0");
 	assert_int_equal(t.total.spread[SPREAD_PROMPT].n, 3);
 	free(csv);
 	usage_table_free(&t);
@@ -492,11 +497,11 @@ growth_is_relative_to_the_previous_period(void **state)
 	static const struct {
 		const char *name, *want;
 	} rows[] = {
-		{ "ann", ",50.0,-25.0,50.0,-50.0,0,,,,0,,," },
-		{ "new", ",01B,,,,,0,,,,0,,," },
+		{ "ann", ",50.0,-25.0,50.0,-50.0,0,,,,0,,,,,,0,,,," },
+		{ "new", ",01B,,,,,0,,,,0,,,,,,0,,,," },
 		/* -0.01 % */
-		{ "flat", ",01D,,0.0,0.0,0.0,0,,,,0,,," },
-		{ "late", ",01C,0.0,,,,0,,,,0,,," },
+		{ "flat", ",01D,,0.0,0.0,0.0,0,,,,0,,,,,,0,,,," },
+		{ "late", ",01C,0.0,,,,0,,,,0,,,,,,0,,,," },
 	};
 	struct usage_table t = { .by = { BY_PERSON }, .nby = 1 };
 	struct usage_before before = { .table = { .by = { BY_PERSON }, .nby = 1 },

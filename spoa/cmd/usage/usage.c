@@ -406,8 +406,8 @@ usage_cursor(const struct usage_page *p, struct buf *out)
 
 /* ---- output ---- */
 
-enum { USAGE_FIGURES = 17, USAGE_FIGURE_MAX = 64 };
-enum figure_kind { FIG_COUNT, FIG_MEAN, FIG_P95, FIG_MAX, FIG_ID, FIG_GROWTH, FIG_MEAN_GROWTH };
+enum { USAGE_FIGURES = 24, USAGE_FIGURE_MAX = 64 };
+enum figure_kind { FIG_COUNT, FIG_MEAN, FIG_P5, FIG_P50, FIG_P95, FIG_MAX, FIG_ID, FIG_GROWTH, FIG_MEAN_GROWTH };
 
 /* Columns: the name in JSON and CSV; the heading in text output (NULL: not in text); the kind
  * of the figure; its enum usage_spread, or for growth its enum usage_sum. */
@@ -434,6 +434,13 @@ static const struct {
 	{ "total_ms_mean",              "total mean",      FIG_MEAN,        SPREAD_TOTAL },
 	{ "total_ms_p95",               "total p95",       FIG_P95,         SPREAD_TOTAL },
 	{ "total_ms_max",               NULL,              FIG_MAX,         SPREAD_TOTAL },
+	{ "first_token_ms_p50",         "first p50",       FIG_P50,         SPREAD_FIRST },
+	{ "total_ms_p50",               "total p50",       FIG_P50,         SPREAD_TOTAL },
+	{ "tokens_per_s_count",         NULL,              FIG_COUNT,       SPREAD_SPEED },
+	{ "tokens_per_s_mean",          NULL,              FIG_MEAN,        SPREAD_SPEED },
+	{ "tokens_per_s_p5",            "tok/s p5",        FIG_P5,          SPREAD_SPEED },
+	{ "tokens_per_s_p50",           "tok/s p50",       FIG_P50,         SPREAD_SPEED },
+	{ "tokens_per_s_p95",           NULL,              FIG_P95,         SPREAD_SPEED },
 };
 /* clang-format on */
 _Static_assert(COUNT_OF(rows) == USAGE_FIGURES, "the number of figures");
@@ -475,8 +482,8 @@ growth_of(double now, double was)
 	return was > 0 ? 100 * (now - was) / was : NAN;
 }
 
-/* Returns a figure as a number, or NAN if there is none. Times are kept in µs and shown in ms.
- */
+/* Returns a figure as a number, or NAN if there is none. Times are kept in µs and shown in
+ * ms, speeds in thousandths of a token a second. */
 static double
 number_of_figure(size_t i, const struct usage_sums *u, const struct usage_sums *before)
 {
@@ -489,6 +496,8 @@ number_of_figure(size_t i, const struct usage_sums *u, const struct usage_sums *
 	switch (rows[i].kind) {
 	case FIG_COUNT: return (double)d->n;
 	case FIG_MEAN: return mean_of(d) / unit;
+	case FIG_P5: return d->n ? (double)distribution_quantile(d, 5) / unit : NAN;
+	case FIG_P50: return d->n ? (double)distribution_quantile(d, 50) / unit : NAN;
 	case FIG_P95: return d->n ? (double)distribution_quantile(d, 95) / unit : NAN;
 	case FIG_MAX: return d->n ? (double)d->max / unit : NAN;
 	case FIG_MEAN_GROWTH:

@@ -146,9 +146,13 @@ may_log(struct gate_shared *s, struct span provider, uint64_t kind)
 static void
 cut_name(char out[AWAITED_NAME], struct span name)
 {
-	name = span_cut(name, 0, AWAITED_NAME - 1);
-	name.n = utf8_prefix(name);
-	snprintf(out, AWAITED_NAME, "%.*s", SPAN_ARG(name));
+	if (name.n >= AWAITED_NAME) {
+		name = span_cut(name, 0, AWAITED_NAME - 1);
+		name.n = utf8_prefix(name);
+	}
+	if (name.n)
+		memcpy(out, name.p, name.n);
+	out[name.n] = '\0';
 }
 
 static void
@@ -158,7 +162,7 @@ list_awaited(struct exchange *x)
 	struct awaited_request *a = &x->awaited;
 
 	a->since_us = x->sent_us;
-	snprintf(a->id, sizeof(a->id), "%s", r->id);
+	memcpy(a->id, r->id, sizeof(a->id));
 	cut_name(a->route, span_str(r->found.route ? r->found.route->name : NULL));
 	cut_name(a->provider, request_provider(r));
 	cut_name(a->model, r->in.body.model);

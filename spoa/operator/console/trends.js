@@ -31,6 +31,9 @@ export const sums = (steps, row, ...names) =>
 		: 0));
 /* A quantile of 0 means that there was no request. */
 export const quantiles = (steps, row, name) => Array.from({ length: steps }, (_, i) => row?.[name]?.[i] || null);
+/* A mean, from a sum and its number; null without a number. */
+export const means = (steps, row, sum, n) =>
+	Array.from({ length: steps }, (_, i) => (row?.[n]?.[i] > 0 ? (row[sum]?.[i] ?? 0) / row[n][i] : null));
 export const total_of = (values) => values.reduce((n, v) => n + (v ?? 0), 0);
 export const add_up = (steps, all) =>
 	Array.from({ length: steps }, (_, i) => (all.every((v) => v[i] === null)

@@ -245,6 +245,23 @@ usage_number_of(struct span s)
 	return span_u64(s, &v) == 0 ? v : 0;
 }
 
+/* Returns the thousandths of a token a second at which the text of a stream arrived, or 0 if that
+ * is unknown. Reasoning came before the text. */
+static uint64_t
+stream_speed(const struct span *m)
+{
+	uint64_t tokens = usage_number_of(m[RP_USAGE_OUTPUT_TOKENS]),
+		 reasoning = usage_number_of(m[RP_USAGE_REASONING_TOKENS]),
+		 first_us = usage_number_of(m[RP_ANSWER_FIRST_TEXT_US]),
+		 total_us = usage_number_of(m[RP_DURATION_US]);
+
+	/* the first token is there when the time begins */
+	if (tokens <= reasoning + 1 || total_us <= first_us ||
+		tokens > UINT32_MAX)
+		return 0;
+	return (tokens - reasoning - 1) * UINT64_C(1000000000) / (total_us - first_us);
+}
+
 /* Times are counted for responses of providers that have text. The text of a response that is
  * not streamed begins at its end. */
 static void
@@ -260,6 +277,9 @@ spread_completion(const struct span *m, struct distribution spread[SPREADS])
 		if (v)
 			spread[i] = distribution_of(v);
 	}
+	uint64_t speed = has[SPREAD_FIRST] ? stream_speed(m) : 0;
+	if (speed)
+		spread[SPREAD_SPEED] = distribution_of(speed);
 }
 
 /* Reads the numbers of placeholders that stayed in calls, by reason. `map`: as in the record. */

@@ -69,13 +69,15 @@ enum usage_sum {
 };
 extern const char *const usage_sum_names[SUMS];
 
-/* Numbers of completions whose distribution is kept: of prompts that the provider counted, and
- * of answers with text, in microseconds since the request began. */
+/* Numbers of completions whose distribution is kept: of prompts that the provider counted, of
+ * answers with text, in microseconds since the request began, and of streams, in thousandths of a
+ * token a second. */
 /* clang-format off */
 #define USAGE_SPREADS(X) \
   X(SPREAD_PROMPT, "prompt_tokens",  RP_USAGE_INPUT_TOKENS) \
   X(SPREAD_FIRST,  "first_token_us", RP_ANSWER_FIRST_TEXT_US) /* streams only */ \
-  X(SPREAD_TOTAL,  "total_us",       RP_DURATION_US)
+  X(SPREAD_TOTAL,  "total_us",       RP_DURATION_US) \
+  X(SPREAD_SPEED,  "mtokens_per_s",  RP_COUNT) /* from the first text on, without reasoning */
 /* clang-format on */
 enum usage_spread {
 #define X(id, name, place) id,

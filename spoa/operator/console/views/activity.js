@@ -1,7 +1,7 @@
 // What a page of one thing shows of its requests: days of the range, the last denials, examples.
 import { chart } from '../chart.js';
 import { data, h } from '../dom.js';
-import { count, dollars, now_ms, when } from '../format.js';
+import { count, dollars, duration_us, now_ms, when } from '../format.js';
 import { decided, ended, fill, panel, rule_and_reason, words } from '../parts.js';
 import { table } from '../table.js';
 
@@ -14,19 +14,23 @@ const day_name = (ms) => new Date(ms).toISOString().slice(0, 10);
 function day_charts(page, known, lines) {
 	const n = days_of(page), today = Math.max(Math.floor(now_ms() / DAY_MS) * DAY_MS, ...known.map((day) => Date.parse(day)));
 	const days = Array.from({ length: n }, (_, i) => today - (n - 1 - i) * DAY_MS);
-	return h('div', { class: 'grid charts three' }, lines.map(({ title, format, of, terms }) =>
-		h('div', { class: 'panel' }, chart({
-			title,
-			format,
-			bars: true,
-			total: true,
-			signal: page.signal,
-			times: days.map((ms) => ms / 1000),
-			series: [{ label: title.toLowerCase(), values: days.map((ms) => of(day_name(ms))) }],
-			link: page.has('auditor') ? (t) => page.href('search', { ...terms, at: day_name(t * 1000) }) : undefined,
-		}).element)
-	));
+	return h('div', { class: 'grid charts three' },
+		lines.map(({ title, format, of, terms, total = true }) =>
+			h('div', { class: 'panel' }, chart({
+				title,
+				format,
+				bars: true,
+				total,
+				signal: page.signal,
+				times: days.map((ms) => ms / 1000),
+				series: [{ label: title.toLowerCase(), values: days.map((ms) => of(day_name(ms))) }],
+				link: page.has('auditor') ? (t) => page.href('search', { ...terms, at: day_name(t * 1000) }) : undefined,
+			}).element)
+		));
 }
+
+/* What answers: its times are shown. */
+const ANSWERS = ['model', 'target'];
 
 /* Requests, tokens and cost a day, by /usage, which every viewer may read. by: person, team, model, … */
 export function usage_by_day(page, by, name) {
@@ -38,6 +42,16 @@ export function usage_by_day(page, by, name) {
 			{ title: 'Requests per day', format: count, of: value((r) => r.requests), terms: { [by]: name } },
 			{ title: 'Tokens per day', format: count, of: value((r) => (r.input_tokens ?? 0) + (r.output_tokens ?? 0)), terms: { [by]: name } },
 			{ title: 'Cost per day', format: dollars, of: value((r) => r.cost_nanousd), terms: { [by]: name } },
+			...(ANSWERS.includes(by) ?
+				[
+					{ title: 'Time to the first token, p95 per day', format: duration_us, total: false, of: value((r) => r.first_token_ms_p95 * 1000),
+						terms: { [by]: name } },
+					{ title: 'Total time, p95 per day', format: duration_us, total: false, of: value((r) => r.total_ms_p95 * 1000),
+						terms: { [by]: name } },
+					{ title: 'Tokens per second, median per day', format: count, total: false, of: value((r) => Math.round(r.tokens_per_s_p50)),
+						terms: { [by]: name } },
+				] :
+				[]),
 		]);
 	});
 	return place;

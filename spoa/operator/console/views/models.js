@@ -1,9 +1,9 @@
 // Models that callers requested and models that targets send, with prices, tokens, cost, errors and targets.
 import { data, h } from '../dom.js';
-import { count, dollars, when } from '../format.js';
+import { count, dollars, duration_us, when } from '../format.js';
 import { badge, fill, mark, panel } from '../parts.js';
 import { failing_of, state_of, target_state } from '../labels.js';
-import { paged_table } from '../table.js';
+import { paged_table, table } from '../table.js';
 
 const price = (
 	p,
@@ -13,6 +13,19 @@ const price = (
 const target = (t) =>
 	h('div', {}, mark(target_state(t.state)), ' ', data(t.target), h('small', {}, ' of the route ', data(t.route)),
 		t.errors > 0 && `, ${Math.round(t.errors * 100)} % errors`);
+
+/* The median, and below it the slow end. */
+const spent = (m, name) =>
+	typeof m[`${name}_p50`] === 'number' &&
+	[duration_us(m[`${name}_p50`] * 1000), h('div', {}, h('small', {}, `p95 ${duration_us(m[`${name}_p95`] * 1000)}`))];
+const speed = (m) =>
+	typeof m.tokens_per_s_p50 === 'number' &&
+	[count(Math.round(m.tokens_per_s_p50)), h('div', {}, h('small', {}, `p5 ${count(Math.round(m.tokens_per_s_p5))}`))];
+const times = [
+	{ title: 'first token', number: true, cell: (m) => spent(m, 'first_token_ms') },
+	{ title: 'total time', number: true, cell: (m) => spent(m, 'total_ms') },
+	{ title: 'tokens/s', number: true, cell: speed },
+];
 
 const columns = [
 	{ title: 'model', cell: (m) => [data(m.model || '(none)'), m.configured && h('div', {}, badge('configured'))], wide: true },
@@ -28,9 +41,10 @@ const columns = [
 	) => [dollars(m.cost_nanousd ?? 0),
 		m.unpriced_answers > 0 && h('div', {}, h('small', {}, `${count(m.unpriced_answers)} without a price`)),
 		m.unknown_usage > 0 && h('div', {}, h('small', {}, `${count(m.unknown_usage)} without usage`))] },
+	...times,
 	{ title: 'price per 1M', wide: true, optional: true, cell: (m) => m.configured && price(m.usd_per_million) },
 	{ title: 'targets', wide: true, optional: true, cell: (m) => (m.targets ?? []).map(target) },
-	{ title: 'last request', cell: (m) => m.last_seen && when(m.last_seen, { relative: true }) },
+	{ title: 'last request', optional: true, cell: (m) => m.last_seen && when(m.last_seen, { relative: true }) },
 ];
 
 /* Recorded usage of the period with the current targets and prices, then configured models without a request. */
@@ -51,8 +65,18 @@ export default {
 	key: 'm',
 	help: 'Models that callers requested and models that targets send to providers: tokens, cost, prices, targets and errors.',
 	show(page) {
-		const place = h('div', {}), { since } = page;
-		page.root.append(place);
+		const place = h('div', {}), slow = h('div', {}), { since } = page;
+		page.root.append(place, slow);
+		fill(slow, page, () => page.get('/usage', { by: 'target', since }),
+			(got) =>
+				panel('Response times by provider and model',
+					table({ caption: `Responses with text of the last ${since}: the median, and below it the slow end`, rows: got.rows.filter((r) =>
+						r.target && r.total_ms_count > 0
+					), empty: 'No response with text in this period.', href: (r) => page.href('thing', { kind: 'target', name: r.target }), columns: [
+						{ title: 'target', cell: (r) => data(r.target), wide: true },
+						{ title: 'responses', number: true, cell: (r) => count(r.total_ms_count) },
+						...times,
+					] })));
 		fill(place, page,
 			() =>
 				Promise.all([page.get('/usage', { by: 'model', since }), page.get('/models'), page.get('/now')]).then(([usage, got, now]) => {

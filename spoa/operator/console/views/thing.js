@@ -65,7 +65,8 @@ const KINDS = {
 	rule: { title: 'Rule', term: 'rule', trend: 'rule', settings: ['/policy/rules', (got) => got.rules, 'name', rule_rows], examples: true },
 };
 const CHARTS = { rule: ['denials', 'requests'], target: ['requests', 'errors', 'provider_latency'],
-	provider: ['requests', 'errors', 'provider_latency'], team: ['requests', 'tokens', 'dollars'] };
+	provider: ['requests', 'errors', 'provider_latency'], model: ['requests', 'first_text', 'dollars'],
+	team: ['requests', 'tokens', 'dollars'] };
 
 const trends = (page, { trend, named }, of, name) =>
 	trend_charts(page, CHARTS[of] ?? ['requests', 'gateway_latency', 'dollars'], {

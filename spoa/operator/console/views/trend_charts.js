@@ -3,7 +3,7 @@ import { chart } from '../chart.js';
 import { add, data, empty, h } from '../dom.js';
 import { count, dollars, duration_us } from '../format.js';
 import { failed, mark } from '../parts.js';
-import { add_up, largest, load_trends, quantiles, search_at, sums, times_of } from '../trends.js';
+import { add_up, largest, load_trends, means, quantiles, search_at, sums, times_of } from '../trends.js';
 
 const ms = (n) => duration_us(n * 1000);
 const usd = (n) => dollars(n * 1000); /* of micro-dollars */
@@ -50,6 +50,8 @@ const CHARTS = {
 		series: (got) => with_before(['p50', 'p95'].map((q) => one(got, q, (row) => quantiles(got.steps, row, `overhead_${q}_us`)))) },
 	provider_latency: { title: 'Time to the first byte by provider, p95', by: 'target', format: ms,
 		series: top((n) => (row) => quantiles(n, row, 'first_byte_p95_ms'), 3) },
+	first_text: { title: 'Mean time to the first text of a stream', by: 'model', format: ms,
+		series: (got) => with_before([one(got, 'mean', (row) => means(got.steps, row, 'stream_wait_ms', 'streams'))]) },
 	errors: { title: 'Errors by provider', by: 'target', format: whole, total: true, series: top((n) => (row) => sums(n, row, 'errors'), 3),
 		terms: { outcome: 'error' } },
 	cache: { title: 'Cache hits', by: 'total', format: whole, total: true,
