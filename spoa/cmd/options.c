@@ -12,10 +12,10 @@
 const struct option_row option_rows[] = {
 	/* the places of records, policies and configuration */
 	{ "c", "FILE", "serve, decide, status, upgrade, reload, top, check, key, admin-token, quota get, policy test, policy replay, "
-	  "policy apply, policy back, policy history, policy show, prices check, usage, audit restore, limit, target, cache, "
+	  "policy next, policy apply, policy back, policy history, policy show, prices check, usage, audit restore, limit, target, cache, "
 	  "tools, log, notify, audit erase, audit accept, " AUDIT_READS,
 		"the configuration file; default: tollgate.yaml, then /etc/tollgate/tollgate.yaml" },
-	{ "config", "FILE", AUDIT_READS ", audit restore, policy replay, policy apply, policy back, policy history, policy show, prices check, usage",
+	{ "config", "FILE", AUDIT_READS ", audit restore, policy replay, policy next, policy apply, policy back, policy history, policy show, prices check, usage",
 		"the same as -c" },
 	{ "journal", "DIR", AUDIT_READS ", audit restore, policy replay, policy history, policy show, prices check, usage",
 		"the folder of the journal, instead of the configured one" },
@@ -41,7 +41,7 @@ const struct option_row option_rows[] = {
 	/* the form of the output */
 	{ "json", NULL, "check, classify, status, top, detectors list, detectors time, admin-token list, audit list, audit search, "
 	  "audit verify, audit report, audit explain, audit erase, audit accept, key, limit, target, cache, log, tools list, tools show, "
-	  "tools approve, notify status, quota get, policy diff, policy replay, policy history, usage",
+	  "tools approve, notify status, quota get, policy diff, policy replay, policy next, policy history, usage",
 		"print JSON" },
 	{ "jsonl", NULL, "classify, redact, tokens, eval",
 		"read one JSON value from each line, and print one result per line" },

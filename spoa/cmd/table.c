@@ -43,6 +43,7 @@ static const struct {
 	{ "policy test", "tollgate policy test --policy policies/default.yaml policies/tests" },
 	{ "policy diff", "tollgate policy diff old.yaml new.yaml < requests.jsonl" },
 	{ "policy replay", "tollgate policy replay --policy new.yaml --since 7d" },
+	{ "policy next", "tollgate policy next" },
 	{ "policy apply", "tollgate policy apply new.yaml --why \"block uploads of source code\"" },
 	{ "policy back", "tollgate policy back --why \"the new rule denied too much\"" },
 	{ "policy history", "tollgate policy history --since 30d" },

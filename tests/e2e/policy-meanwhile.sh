@@ -148,7 +148,26 @@ wait $editor
 is "saved before the other daemon reads: it refuses" "$code $(in_force '') $(in_force -b)" "1 $first $second"
 like "its answer names the file and the node" "$(tr '\n' ' ' <"$D/out")" 'p/rules.yaml:1:1: the file was changed .*node b may not have the policy'
 
+# ---- as the console orders: GET /policy/next, then POST /reload with what it has ----
+
+api() { curl -s -m 60 -o "$D/api" -w '%{http_code}' -H "authorization: Bearer $ADMIN_TOKEN" -H 'content-type: application/json' "$@"; }
+restore
+next >"$D/p/policy.yaml"
+is "GET /policy/next has the next policy" "$(api "$ADMIN/policy/next") $(jq -r '.next | split("@")[0]' "$D/api")" "200 e2e"
+like "it names the changes" "$(jq -r .changes "$D/api")" 'default'
+jq -c '{reason: "console", checked}' "$D/api" >"$D/order"
+echo 'rules: []' >"$D/p/rules.yaml"
+before=$(in_force '')
+is "a file that was saved since is not put in force" "$(api --data-binary "@$D/order" "$ADMIN/reload") $(in_force '')" "422 $before"
+like "the file is named" "$(jq -r '.errors[0]' "$D/api")" 'p/rules.yaml:1:1: the file was changed'
+cp "$D/p.good/rules.yaml" "$D/p/"
+is "what was shown is put in force" "$(api --data-binary "@$D/order" "$ADMIN/reload") $(in_force '')" "200 $second"
+echo 'rules: [' >"$D/p/rules.yaml"
+like "files with mistakes have no next policy" "$(api "$ADMIN/policy/next") $(cat "$D/api")" '^422 .*p/rules.yaml'
+restore
+
 # ---- reload and SIGHUP order what lies there ----
 
+echo 'rules: []' >"$D/p/rules.yaml"
 tg reload
 is "reload orders what the disk has" "$? $([ "$(in_force '')" != "$first" ] && echo other)" "0 other"

@@ -625,13 +625,12 @@ daemon_status(const struct apply *ap, const char *socket, int *code)
 /* ---- changes ---- */
 
 static void
-print_differences(struct apply *ap)
+put_changes(struct apply *ap, struct buf *out)
 {
 	struct differences found;
 	const struct yaml_node *before = NULL;
 
 	SCOPED_BUF(why, 4096);
-	SCOPED_BUF(text, 0);
 	SCOPED_DIAG(d);
 	if (ap->places.journal)
 		before = versions_tree(&ap->a, &ap->places, ap->before, NULL, &why);
@@ -640,15 +639,22 @@ print_differences(struct apply *ap)
 	file_set_from(&ap->read, SET_OVER_DISK);
 	const struct yaml_node *after = policy_tree(&ap->a, ap->cfg->policy, &d);
 	if (before && after && policy_differences(&ap->a, before, after, &found)) {
-		policy_differences_print(&found, &text);
-		printf("changes: %.*s\n", SPAN_ARG(buf_view(&text)));
+		policy_differences_print(&found, out);
 		if (!found.n)
-			printf("  nothing in the policy's own files%s\n",
+			buf_printf(out, "nothing in the policy's own files%s",
 				strcmp(ap->before, ap->version) ? "; a file that they name differs"
 								: "");
 	} else {
-		printf("changes: unknown: %.*s\n", SPAN_ARG(buf_view(&why)));
+		buf_printf(out, "unknown: %.*s", SPAN_ARG(buf_view(&why)));
 	}
+}
+
+static void
+print_differences(struct apply *ap)
+{
+	SCOPED_BUF(text, 0);
+	put_changes(ap, &text);
+	printf("changes: %.*s\n", SPAN_ARG(buf_view(&text)));
 }
 
 /* Runs the test files next to the policy: tests/NAME.yaml for NAME.yaml, else all files in
@@ -1075,6 +1081,51 @@ policy_apply(int argc, char **argv)
 	return end_apply(&ap, code ? code : run_apply(&ap));
 }
 
+/* Prints the policy that an order would put in force now, and what it changes. With --json, also
+ * the SHA-256 of its files, which an order by POST /reload carries. */
+static int
+policy_next(int argc, char **argv)
+{
+	struct apply ap = { .what = "policy next" };
+	bool as_json = false;
+	const struct cmd_option options[] = { { "c", .text = &ap.config },
+		{ "config", .text = &ap.config }, { "json", .flag = &as_json },
+		{ .name = NULL } };
+	char **operands;
+	struct kept_policy last;
+	int code = EXIT_NO;
+
+	if (cmd_options(ap.what, argc, argv, options, &operands) != 0)
+		return cmd_usage(ap.what);
+	arena_init(&ap.a, 0, false);
+	file_set_init(&ap.next);
+	file_set_init(&ap.was);
+	file_set_init(&ap.read);
+	SCOPED_BUF(why, 4096);
+	SCOPED_BUF(text, 0);
+	if (!load_config(&ap))
+		return end_apply(&ap, EXIT_CANNOT);
+	if (ap.cfg->journal) {
+		kept_policy_last(&ap.places, &last, &why);
+		snprintf(ap.before, sizeof(ap.before), "%s", last.version ? last.version : "");
+		kept_policy_free(&last);
+	}
+	if (check_next(&ap)) {
+		put_changes(&ap, &text);
+		code = EXIT_DONE;
+	}
+	if (!code && as_json) {
+		json_auto_t *o = json_pack("{s:s,s:s,s:s%,s:O}", "in_force", ap.before, "next",
+			ap.label, "changes", text.p ? text.p : "", text.n, "checked", ap.checked);
+		code = admin_print_json(ap.what, o);
+	} else if (!code) {
+		printf("in force: %.12s\nnext:     %s\nchanges: %.*s\n",
+			ap.before[0] ? ap.before : "unknown", ap.label,
+			SPAN_ARG(buf_view(&text)));
+	}
+	return end_apply(&ap, code);
+}
+
 /* Finds a version and the SHA-256 of its text in the records of type `policy`: the last
  * record of `version`, or with `version` NULL the version before the one in force. Returns
  * EXIT_DONE, or another exit code after a message. */
@@ -1220,6 +1271,7 @@ static const struct {
 	{ "diff", policy_diff },
 	{ "replay", policy_replay },
 	{ "schema", policy_schema },
+	{ "next", policy_next },
 	{ "apply", policy_apply },
 	{ "back", policy_back },
 	{ "history", policy_history },

@@ -545,6 +545,10 @@ static const struct reader read_version = {
 	.step = { { .command = { "policy", "show" }, .member = "text", .shape = READ_TEXT, .no = MHD_HTTP_NOT_FOUND } },
 	.operand = "version",
 };
+static const struct reader read_next = {
+	.step = { { .command = { "policy", "next", "--json" }, .no = 422 } },
+	.policy = true,
+};
 static const struct reader read_shadow = {
 	.step = { { .command = { "audit", "search", "--json", WHERE_IT_WOULD_DIFFER }, .member = "records", .shape = READ_LINES } },
 	.records = true,
@@ -1193,6 +1197,8 @@ const struct admin_endpoint admin_endpoints[] = {
   .show = admin_policy, .shape = "policy:string version:string since:string rules:array" },
 { "GET", "/policy/versions", ROLE_VIEWER, "Policies that came into force, newest first.",
   .params = versions_asked, .begin = reader_begin, .arg = &read_versions, .shape = "versions:array" },
+{ "GET", "/policy/next", ROLE_OPERATOR, "The policy that a reload would put in force, its changes, and the SHA-256 of its files; 422 if they have mistakes.",
+  .begin = reader_begin, .arg = &read_next, .shape = "next:string changes:string checked:object", .tcp = true },
 { "GET", "/policy/text", ROLE_AUDITOR, "The stored text of a version, with the files that it included.",
   .params = version_asked, .begin = reader_begin, .arg = &read_version, .shape = "text:string" },
 { "GET", "/policy/shadow", ROLE_AUDITOR, "Recorded decisions on which the shadow policy differs.",

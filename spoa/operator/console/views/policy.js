@@ -31,9 +31,18 @@ function in_force(page, s, reload) {
 				when(s.policy_differs.since)]],
 		['needs a restart', s.last_reload?.at_restart && data(s.last_reload.at_restart)],
 	]), page.has('operator') && h('p', {}, h('button', { type: 'button', onclick: async () => {
+		let next;
+		try {
+			next = await page.get('/policy/next');
+		} catch (e) {
+			page.say(`Nothing to reload: ${e.message}`);
+			return;
+		}
 		await change(page, { title: 'Read the policy again', action: 'Reload',
-			what: 'The daemon reads configuration and policy from their files. If a file has an error, the policy in force stays.',
-			path: '/reload', body: () => ({}) });
+			what: ['The daemon puts these files in force: ', data(next.next), '. Changes: ', data(next.changes),
+				'. If a file is saved before the daemon reads it, the daemon refuses the order.'], path: '/reload', body: () => ({
+				checked: next.checked,
+			}) });
 		reload();
 	} }, 'Reload')));
 }
