@@ -34,6 +34,8 @@ like "the error has the new amount" "$body" 'over the limit per-person: 4 reques
 ask "$bob"
 is "another person's limit is unchanged" "$status $(header x-ratelimit-limit-requests)" "200 1000"
 like "both daemons list the override" "$(limit_b list)" "^$id +per-person +person=alice +4 20.*Z +live +root +ticket 9"
+limit set per-person --for person=alice --to 6 --reason $'first line\nforged per-person person=bob 99' >/dev/null
+unlike "a reason with a line end forges no row" "$(limit list)" $'\nforged'
 limit set per-person --for person=alice --to 6 >/dev/null
 synced
 is "a second override replaces the first" "$(limit list | wc -l) $(six "$alice")" "2 2 4"

@@ -107,6 +107,10 @@ tg policy show "$first"
 check "the text of a version is printed" cmp "$D/out" "$D/first.yaml"
 tg policy history
 like "the history has user, reason and change" "$(tr '\n' '~' <"$D/out")" 'why +false alarms~ +changed +rules no-secrets \(removed\)'
+entries=$(grep -c '^20' "$D/out")
+tg policy apply --why $'first line\n2026-01-01T00:00:00Z  forged@000000000000  (node a)\r\n    by       nobody' --yes
+tg policy history
+is "a reason with line ends forges no entry" "$(grep -c '^20' "$D/out") $(grep -c '^ *by *nobody' "$D/out")" "$((entries)) 0"
 tg policy back --why 'the alarms were true'
 is "back asks for confirmation" "$?" 1
 tg policy back --why 'the alarms were true' --yes

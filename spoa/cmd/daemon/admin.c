@@ -444,9 +444,9 @@ put_admin_cell(struct buf *b, const struct admin_column *c, const json_t *row)
 		buf_span(&raw, json_span(v));
 	if (!raw.n && (c->put || !json_is_string(v)) && c->none)
 		buf_str(&raw, c->none);
-	plain_lines(&cell, buf_view(&raw));
-	buf_printf(b, "%*.*s%s", -c->width, SPAN_ARG(span_trim(buf_view(&cell), "\n")),
-		c->bare ? "" : " ");
+	/* A row is one line: a newline in a reason must not begin a row that nobody made. */
+	plain_put(&cell, buf_view(&raw), SIZE_MAX);
+	buf_printf(b, "%*.*s%s", -c->width, SPAN_ARG(buf_view(&cell)), c->bare ? "" : " ");
 }
 
 int

@@ -261,10 +261,13 @@ print_version(struct buf *out, const json_t *o)
 
 	buf_printf(out, "%.19sZ  %s  (node %s)\n", json_text_in(o, "time"),
 		json_text_in(o, "policy"), node ? node : "?");
+	/* A newline in a reason must not begin an entry that nobody made. */
 	for (size_t i = 0; i < COUNT_OF(lines); i++)
-		if (json_str_in(o, lines[i].name))
-			buf_printf(out, "    %-8s %s\n", lines[i].label,
-				json_str_in(o, lines[i].name));
+		if (json_str_in(o, lines[i].name)) {
+			buf_printf(out, "    %-8s ", lines[i].label);
+			plain_put(out, json_span(json_object_get(o, lines[i].name)), SIZE_MAX);
+			buf_putc(out, '\n');
+		}
 	if (!json_str_in(o, "text"))
 		buf_str(out, "    text     not kept: recorded by an earlier version of tollgate\n");
 }
@@ -625,7 +628,7 @@ daemon_status(const struct apply *ap, const char *socket, int *code)
 /* ---- changes ---- */
 
 static void
-put_changes(struct apply *ap, struct buf *out)
+put_next_changes(struct apply *ap, struct buf *out)
 {
 	struct differences found;
 	const struct yaml_node *before = NULL;
@@ -653,7 +656,7 @@ static void
 print_differences(struct apply *ap)
 {
 	SCOPED_BUF(text, 0);
-	put_changes(ap, &text);
+	put_next_changes(ap, &text);
 	printf("changes: %.*s\n", SPAN_ARG(buf_view(&text)));
 }
 
@@ -1111,7 +1114,7 @@ policy_next(int argc, char **argv)
 		kept_policy_free(&last);
 	}
 	if (check_next(&ap)) {
-		put_changes(&ap, &text);
+		put_next_changes(&ap, &text);
 		code = EXIT_DONE;
 	}
 	if (!code && as_json) {

@@ -41,8 +41,8 @@ function in_force(page, s, reload) {
 		await change(page, { title: 'Read the policy again', action: 'Reload',
 			what: ['The daemon puts these files in force: ', data(next.next), '. Changes: ', data(next.changes),
 				'. If a file is saved before the daemon reads it, the daemon refuses the order.'], path: '/reload', body: () => ({
-				checked: next.checked,
-			}) });
+					checked: next.checked,
+				}) });
 		reload();
 	} }, 'Reload')));
 }
