@@ -35,7 +35,7 @@ ask "$bob"
 is "another person's limit is unchanged" "$status $(header x-ratelimit-limit-requests)" "200 1000"
 like "both daemons list the override" "$(limit_b list)" "^$id +per-person +person=alice +4 20.*Z +live +root +ticket 9"
 limit set per-person --for person=alice --to 6 --reason $'first line\nforged per-person person=bob 99' >/dev/null
-unlike "a reason with a line end forges no row" "$(limit list)" $'\nforged'
+is "a reason with a line end forges no row" "$(limit list | grep -c '^forged')" 0
 limit set per-person --for person=alice --to 6 >/dev/null
 synced
 is "a second override replaces the first" "$(limit list | wc -l) $(six "$alice")" "2 2 4"
