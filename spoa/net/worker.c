@@ -265,6 +265,7 @@ forget_handed(struct mail *m UNUSED, void *consumer)
 
 	agent_forget_handed(w->agent);
 	quota_retire(gate_quota(w->gate));
+	quota_drop_other(gate_quota(w->gate));
 	w->sockets_until_us = clock_mono_us() + HANDED_SOCKETS_US;
 	publish_flag(&w->handed, true);
 }

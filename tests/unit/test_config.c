@@ -131,8 +131,10 @@ each_option_is_read(void **state)
 		"1s,\n"
 		"  response_timeout: 1m, idle_timeout: 2m, pool: 0}\n"
 		"admin: {listen: unix@/adm, tcp: '127.0.0.1:9464', token_file: t,\n"
-		"  tls: {listen: '0.0.0.0:9443', certificate: c, key: /k, clients: ca}, tokens: /t,\n"
-		"  users: {alice: operator, '1005': [viewer, auditor]}, hosts: [gw.example], console: true}\n"
+		"  tls: {listen: '0.0.0.0:9443', certificate: c, key: /k, clients: ca}, "
+		"tokens: /t,\n"
+		"  users: {alice: operator, '1005': [viewer, auditor]}, hosts: [gw.example], "
+		"console: true}\n"
 		"redis: {url: 'redis://:pw@h:1/2', deadline: 20ms}\n"
 		"audit: {journal: j, key: k, segment: 1m, stream_maxlen: 0, origin: logs/x}\n"
 		"limits: {body: 1m, held: 1g, held_per_identity: 2m, min_rate: 0, "
@@ -551,13 +553,23 @@ second_instance_has_its_own_files(void **state)
 	assert_string_equal(second->relay_listen.path, "/s/relay-b.sock");
 	assert_string_equal(second->agent[0].path, first->agent[0].path);
 	assert_string_equal(second->admin.path, first->admin.path);
-	assert_string_equal(first->other.journal, second->journal);
-	assert_string_equal(first->other.key, second->audit_key);
-	assert_string_equal(second->other.journal, first->journal);
-	assert_string_equal(first->other.state_file, second->state_file);
-	assert_string_equal(second->other.state_file, first->state_file);
-	assert_string_equal(first->other.pins_file, second->pins_file);
-	assert_string_equal(second->other.pins_file, first->pins_file);
+	/* each sees the other one's part as that instance sees its own */
+	const struct config *of_first = config_part(first, CONFIG_OTHER),
+			    *of_second = config_part(second, CONFIG_OTHER);
+	assert_ptr_equal(config_part(first, CONFIG_OWN), first);
+	assert_ptr_equal(config_part(of_first, CONFIG_OTHER), first);
+	const struct config *const pairs[][2] = { { of_first, second }, { of_second, first } };
+	for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+		const struct config *x = pairs[i][0], *y = pairs[i][1];
+		assert_string_equal(x->node, y->node);
+		assert_string_equal(x->journal, y->journal);
+		assert_string_equal(x->audit_key, y->audit_key);
+		assert_string_equal(x->state_file, y->state_file);
+		assert_string_equal(x->pins_file, y->pins_file);
+		assert_string_equal(x->relay_listen.path, y->relay_listen.path);
+		assert_string_equal(x->hash_key_of, y->hash_key_of);
+		assert_int_equal(x->held_identity_bytes, y->held_identity_bytes);
+	}
 }
 
 int

@@ -78,6 +78,20 @@ quota_ledger_of(struct quota *qt)
 	return qt->ledger;
 }
 
+void
+quota_other_added(struct quota *qt)
+{
+	if (qt->lives)
+		lives_other_added(qt);
+}
+
+void
+quota_drop_other(struct quota *qt)
+{
+	if (qt->ledger)
+		ledger_drop_other(qt->ledger);
+}
+
 /* Returns true if the charge is counted on Redis: epochs of Redis are never 0. */
 static bool
 on_redis(const struct quota *qt, const struct quota_place *at)

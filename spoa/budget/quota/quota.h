@@ -47,7 +47,7 @@ struct quota_place {
 	/* rolling: the slice of the sub-bucket, from 1, in which an admitted charge was
 	 * counted; 0: the charge leaves the window with its sub-bucket */
 	int64_t slice;
-	int64_t end_s;	/* calendar: end of its window, seconds since 1970 */
+	int64_t end_s; /* calendar: end of its window, seconds since 1970 */
 	/* how long the amount is reserved: not at all (charged for good), until it is settled
 	 * or the window ends, or until a near or a distant deadline */
 	enum quota_hold {
@@ -111,7 +111,7 @@ struct quota_dim {
 		DIM_UNDECIDED, /* the known counts did not decide */
 		DIM_STALE,     /* counted in another window than Redis' clock is in */
 		DIM_FULL,      /* Redis has reached maxmemory, so not all was counted */
-		DIM_LOST,	/* no valid reply */
+		DIM_LOST,      /* no valid reply */
 	} verdict;
 	struct quota_place at; /* out: the place of the charge */
 	bool charged;	       /* out: counted and not given back */
@@ -139,7 +139,7 @@ enum quota_result {
 	QUOTA_ADMITTED,
 	QUOTA_REFUSED,
 	QUOTA_UNREACHABLE, /* refused for good: one dim takes more than its limit */
-	QUOTA_FAILED, /* Redis did not answer in time */
+	QUOTA_FAILED,	   /* Redis did not answer in time */
 };
 
 /* The states of a reservation (quota_enter()). prose: ok told
@@ -164,7 +164,7 @@ struct quota_request {
 	size_t ndims;
 	/* out */
 	enum quota_result result;
-	bool alone;		/* QUOTA_ADMITTED from this daemon's own share */
+	bool alone; /* QUOTA_ADMITTED from this daemon's own share */
 	/* index of the dim with the longest wait among those that refused */
 	size_t refused_by;
 	uint64_t retry_after_s; /* for QUOTA_REFUSED: whole seconds, at least 1 */
@@ -248,6 +248,12 @@ uint64_t life_share(uint64_t limit, int64_t came, int64_t expected);
  * are in the process. */
 struct quota_ledger;
 struct quota_ledger *quota_ledger_of(struct quota *qt);
+/* Call it on the worker's thread after the sums of the other instance's journal were added to
+ * the ledger while the worker runs: they are added to Redis, unless they are counted there. */
+void quota_other_added(struct quota *qt);
+/* Call it on the worker's thread when the other instance decides: this worker no longer has the
+ * sums of that instance's journal. */
+void quota_drop_other(struct quota *qt);
 
 /* Counts every dim, reads the other counters, and decides. done() runs later on this worker's
  * loop, never inside this call. If one dim is over, this call gives all of them back itself.

@@ -54,6 +54,7 @@ make_ledger_entry(
 	*e = (struct ledger_entry){ .next = l->chain[d->hash % LEDGER_CHAINS],
 		.hash = d->hash,
 		.epoch = epoch,
+		.part = (unsigned char)l->adds,
 		.cell = c,
 		.calendar = d->span.calendar };
 	memcpy(e->key, d->key, n);
@@ -70,8 +71,9 @@ ledger_add(struct quota_ledger *l, const struct quota_dim *d, const struct quota
 	INVARIANT(epoch != 0 && c.kind < CELL_SLICES);
 	sweep_ledger_chain(l, now_ms);
 	struct ledger_entry *e = l->chain[d->hash % LEDGER_CHAINS];
-	while (e && (e->hash != d->hash || e->epoch != epoch || e->cell.kind != c.kind ||
-			    e->cell.id != c.id || strcmp(e->key, d->key)))
+	while (e &&
+		(e->hash != d->hash || e->part != l->adds || e->epoch != epoch ||
+			e->cell.kind != c.kind || e->cell.id != c.id || strcmp(e->key, d->key)))
 		e = e->next;
 	if (!e)
 		e = make_ledger_entry(l, d, c, epoch);
@@ -87,28 +89,59 @@ ledger_add(struct quota_ledger *l, const struct quota_dim *d, const struct quota
 void
 ledger_recalled(struct quota_ledger *l, uint64_t node)
 {
-	l->node = node;
+	l->part[l->adds].node = node;
 	for (size_t i = 0; i < LEDGER_CHAINS; i++)
 		for (struct ledger_entry *e = l->chain[i]; e; e = e->next)
-			e->recalled = true;
+			e->recalled |= e->part == l->adds;
 }
 
 void
-ledger_live(struct quota_ledger *l, uint64_t epoch)
+ledger_live(struct quota_ledger *l, enum ledger_of part, uint64_t epoch)
 {
-	if (!epoch || ledger_lived(l, epoch))
+	struct ledger_part *p = &l->part[part];
+
+	if (!epoch || ledger_lived(l, part, epoch))
 		return;
-	if (l->nlived == LEDGER_LIVED_MAX)
-		memmove(l->lived, l->lived + 1, --l->nlived * sizeof(l->lived[0]));
-	INVARIANT(l->nlived < LEDGER_LIVED_MAX);
-	l->lived[l->nlived++] = epoch;
+	if (p->nlived == LEDGER_LIVED_MAX)
+		memmove(p->lived, p->lived + 1, --p->nlived * sizeof(p->lived[0]));
+	INVARIANT(p->nlived < LEDGER_LIVED_MAX);
+	p->lived[p->nlived++] = epoch;
 }
 
 bool
-ledger_lived(const struct quota_ledger *l, uint64_t epoch)
+ledger_lived(const struct quota_ledger *l, enum ledger_of part, uint64_t epoch)
 {
-	for (size_t i = l->nlived; i-- > 0;)
-		if (l->lived[i] == epoch)
+	const struct ledger_part *p = &l->part[part];
+
+	for (size_t i = p->nlived; i-- > 0;)
+		if (p->lived[i] == epoch)
 			return true;
 	return false;
+}
+
+bool
+ledger_must_ask(const struct quota_ledger *l, uint64_t epoch)
+{
+	for (enum ledger_of i = 0; i < LEDGER_PARTS; i++)
+		if (l->part[i].node && !ledger_lived(l, i, epoch))
+			return true;
+	return false;
+}
+
+void
+ledger_drop_other(struct quota_ledger *l)
+{
+	l->part[LEDGER_OTHER] = (struct ledger_part){ .nlived = 0 };
+	for (size_t i = 0; i < LEDGER_CHAINS; i++)
+		for (struct ledger_entry **e = &l->chain[i]; *e;) {
+			struct ledger_entry *of = *e;
+			if (of->part != LEDGER_OTHER) {
+				e = &of->next;
+				continue;
+			}
+			INVARIANT(l->n > 0);
+			*e = of->next;
+			free(of);
+			l->n--;
+		}
 }

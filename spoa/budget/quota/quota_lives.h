@@ -3,7 +3,7 @@
  * A Redis that returns empty, old, or as another server has another epoch, in which nothing
  * is counted. Before a worker reserves anything there, it passes these states:
  *
- *   ASKS       if the sums are from the journal, asks whether they were already added there.
+ *   ASKS       if sums are from a journal, asks whether they were already added there.
  *   PUBLISHES  adds the sums of its ledger for windows that have not ended.
  *   SETTLES    registers its name, and waits until as many workers have arrived as before.
  *   SETTLED    everything that any of them admitted is counted again: reservations begin.
@@ -70,6 +70,9 @@ bool lives_all_settled(const struct quota *qt);
 /* Returns true if the keys of the epoch got another name less than 3 s ago. Keys that a
  * worker wrote under the old name may be missing. */
 bool lives_tagged_anew(const struct quota *qt, uint64_t epoch, uint64_t now_us);
+/* Call it after sums of the other instance's journal were added to the ledger: asks of each
+ * epoch whether they are counted there, and adds them if not. */
+void lives_other_added(struct quota *qt);
 /* Call it if an amount was noted that may not be counted anywhere: the ledger's entries of
  * former epochs are looked for once more. */
 void lives_look_again(struct quota *qt);

@@ -10,7 +10,8 @@
  * 	count OWN SPENT ID CHARGE	sums at one place of one counter. CHARGE is quota_write()'s.
  * 	late USED ID CHARGE		a settlement. No record states that Redis has it.
  * 	open ID SEGMENT AT BYTES N	a decision without an end, the place of its line, and
- * 	CHARGE				N charges, one in each line
+ * 	CHARGE				N charges, one in each line.
+ * 	ended ID			a settled orphan of the other instance
  *
  * The ID of a count is "-". If the counter's name is hidden, the ID is the request whose
  * record hides the name in this way (record/seal/counters.h), so that a person who is erased
@@ -51,14 +52,20 @@ struct quota_orphan_of {
 /* The amounts charged and settled at one place of a counter. */
 struct fold_count {
 	struct fold_count *next;
-	uint64_t hash;	 /* hash of `charge` */
+	uint64_t hash; /* hash of `charge` */
 	/* the share's number in the hidden name; 0: the name is not hidden */
 	uint64_t share;
 	int64_t own;	 /* sum of the place's own cell (cell_own) */
 	int64_t spent;	 /* sum of the cell for the amount spent (cell_spent) */
 	int64_t over_ms; /* wall clock in ms, from which the sums have no effect */
 	char id[40], hidden[QUOTA_KEY_MAX]; /* empty if the name is not hidden */
-	char charge[];	 /* text of quota_write() with the counter's real name and n 0 */
+	char charge[]; /* text of quota_write() with the counter's real name and n 0 */
+};
+
+/* A decision of the other instance's journal whose completion is in this one. */
+struct fold_ended {
+	struct fold_ended *next;
+	char id[40];
 };
 
 /* A settlement on Redis that was recorded, and that no later record names as counted. */
@@ -80,6 +87,10 @@ struct quota_fold {
 	bool full;
 	struct quota_orphan_of **open; /* hash table by id */
 	size_t nopen;
+	/* orphans of the other instance's journal that this journal settles; hash table by id
+	 */
+	struct fold_ended **ended;
+	size_t nended;
 	struct fold_count **count; /* hash table by `hash` */
 	size_t ncounts, kept;	   /* ncounts after the last sweep */
 	size_t most;		   /* limit of counts: FOLD_COUNTS_MAX */
@@ -93,8 +104,7 @@ void quota_fold_free(struct quota_fold **f);
 /* Advances the state's clock; an earlier time is ignored. */
 void quota_fold_clock(struct quota_fold *f, int64_t now_ms);
 /* Takes the next line, which begins at offset `at` of that segment. */
-void quota_fold_line(
-	struct quota_fold *f, const char *segment, uint64_t at, struct span line);
+void quota_fold_line(struct quota_fold *f, const char *segment, uint64_t at, struct span line);
 
 /* Iterate over the chains: return the next chain that is not empty, from *i on, and move *i
  * behind it; NULL after the last. */
@@ -102,6 +112,14 @@ struct fold_count *quota_fold_counts(const struct quota_fold *f, size_t *i);
 
 /* As quota_fold_counts(), for the settlements. */
 struct fold_late *quota_fold_late(const struct quota_fold *f, size_t *i);
+/* Settles the open decisions that the other instance's journal has settled (`ended`), as its
+ * completions did. Returns their number. */
+size_t quota_fold_settled_by(struct quota_fold *f, const struct quota_fold *other);
+/* Remembers the orphans that `from` has settled. Returns 0 or ERR_NOMEM. */
+int quota_fold_copy_ended(struct quota_fold *f, const struct quota_fold *from);
+/* Forgets the orphans that are no longer open in the other instance's journal, because that
+ * instance has seen that they were settled. */
+void quota_fold_forget_ended(struct quota_fold *f, const struct quota_fold *other);
 
 /* Writes the state as text, without windows that have ended. */
 void quota_fold_write(struct quota_fold *f, struct buf *out);

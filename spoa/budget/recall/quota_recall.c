@@ -2,8 +2,8 @@
  * state, gives the counts to the table or the ledger, and lists the orphans.
  *
  * The first section (quota_fold.h) builds the state of limits from the lines of a journal, and
- * writes and reads the state as text. A decision adds its reserved charges; an attempt replaces the
- * charges of the attempt before it; a completion, or a later denial, settles them. */
+ * writes and reads the state as text. A decision adds its reserved charges; an attempt replaces
+ * the charges of the attempt before it; a completion, or a later denial, settles them. */
 #include "budget/recall/quota_recall.h"
 
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 
 /* ---- the state of limits ---- */
 
-enum { PLACES = 1 << 16, CHAINS = 1 << 14, SWEEP_AFTER = 1024 };
+enum { PLACES = 1 << 16, CHAINS = 1 << 14, ENDED = 1 << 10, SWEEP_AFTER = 1024 };
 
 struct quota_fold *
 quota_fold_new(struct shares *shares)
@@ -36,7 +36,8 @@ quota_fold_new(struct shares *shares)
 	f->open = calloc(PLACES, sizeof(struct quota_orphan_of *));
 	f->count = calloc(CHAINS, sizeof(struct fold_count *));
 	f->late = calloc(CHAINS, sizeof(struct fold_late *));
-	if (!f->open || !f->count || !f->late)
+	f->ended = calloc(ENDED, sizeof(struct fold_ended *));
+	if (!f->open || !f->count || !f->late || !f->ended)
 		quota_fold_free(&f);
 	return f;
 }
@@ -66,9 +67,16 @@ quota_fold_free(struct quota_fold **fp)
 			f->late[i] = l->next;
 			free(l);
 		}
+	for (size_t i = 0; f->ended && i < ENDED; i++)
+		while (f->ended[i]) {
+			struct fold_ended *e = f->ended[i];
+			f->ended[i] = e->next;
+			free(e);
+		}
 	free(f->open);
 	free(f->count);
 	free(f->late);
+	free(f->ended);
 	free(f);
 	*fp = NULL;
 }
@@ -173,8 +181,8 @@ make_count(struct quota_fold *f, struct span id, const struct quota_dim *as_reco
 
 /* Adds to the place of a charge. The counter's name is as in a record of the request `id`. */
 static void
-add_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recorded, int64_t own,
-	int64_t spent)
+add_count(struct quota_fold *f, struct span id, const struct quota_dim *as_recorded,
+	int64_t own, int64_t spent)
 {
 	struct quota_dim d = *as_recorded;
 	char text[QUOTA_TEXT_MAX];
@@ -373,22 +381,22 @@ struct fold_line {
 	const char *segment;
 	uint64_t at;
 	struct span text;
-	struct span type, id, decision, via; /* without their quotes */
-	struct span reserved, settled;	     /* lists of charges */
-	struct span counted;		     /* list of ids of settlements */
+	struct span type, id, decision, via, outcome; /* without their quotes */
+	struct span reserved, settled;		      /* lists of charges */
+	struct span counted;			      /* list of ids of settlements */
 };
 
 static struct fold_line
 fold_line_of(const char *segment, uint64_t at, struct span text)
 {
 	static const struct span names[] = { SPAN_LIT("type"), SPAN_LIT("id"),
-		SPAN_LIT("decision"), SPAN_LIT("via"), SPAN_LIT("reserved"),
-		SPAN_LIT("settled"), SPAN_LIT("counted") };
+		SPAN_LIT("decision"), SPAN_LIT("via"), SPAN_LIT("outcome"),
+		SPAN_LIT("reserved"), SPAN_LIT("settled"), SPAN_LIT("counted") };
 	struct span v[COUNT_OF(names)];
 
 	line_members(text, names, COUNT_OF(names), v);
 	return (struct fold_line){ segment, at, text, within_quotes(v[0]), within_quotes(v[1]),
-		within_quotes(v[2]), within_quotes(v[3]), v[4], v[5], v[6] };
+		within_quotes(v[2]), within_quotes(v[3]), within_quotes(v[4]), v[5], v[6], v[7] };
 }
 
 static void
@@ -463,6 +471,92 @@ used_of(const struct quota_dim *d, const struct quota_dim *v, size_t n)
 	return used ? used->n : 0;
 }
 
+static struct fold_ended **
+ended_place(const struct quota_fold *f, struct span id)
+{
+	struct fold_ended **e = &f->ended[span_hash(id) % ENDED];
+
+	while (*e && !span_is(id, (*e)->id))
+		e = &(*e)->next;
+	return e;
+}
+
+/* Remembers an orphan of the other instance's journal that is settled in this one. */
+static void
+add_ended(struct quota_fold *f, struct span id)
+{
+	struct fold_ended **at, *e;
+
+	if (!is_fold_word(id, sizeof(e->id)) || *(at = ended_place(f, id)))
+		return;
+	e = f->nended < QUOTA_ORPHANS_MAX ? calloc(1, sizeof(*e)) : NULL;
+	if (!e) {
+		f->full = true;
+		return;
+	}
+	memcpy(e->id, id.p, id.n);
+	*at = e;
+	f->nended++;
+}
+
+static void
+close_decision(struct quota_fold *f, struct quota_orphan_of **at)
+{
+	struct quota_orphan_of *o = *at;
+
+	INVARIANT(f->nopen > 0);
+	*at = o->next;
+	free(o);
+	f->nopen--;
+}
+
+size_t
+quota_fold_settled_by(struct quota_fold *f, const struct quota_fold *other)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < PLACES && other->nended; i++)
+		for (struct quota_orphan_of **at = &f->open[i]; *at;) {
+			struct quota_orphan_of *o = *at;
+			struct span id = span_str(o->id);
+			if (!*ended_place(other, id)) {
+				at = &o->next;
+				continue;
+			}
+			for (size_t k = 0; k < o->ndims; k++)
+				on_settled(f, id, &o->dim[k], o->dim[k].n);
+			close_decision(f, at);
+			n++;
+		}
+	return n;
+}
+
+int
+quota_fold_copy_ended(struct quota_fold *f, const struct quota_fold *from)
+{
+	for (size_t i = 0; i < ENDED; i++)
+		for (const struct fold_ended *e = from->ended[i]; e; e = e->next)
+			add_ended(f, span_str(e->id));
+	return f->full ? ERR_NOMEM : 0;
+}
+
+void
+quota_fold_forget_ended(struct quota_fold *f, const struct quota_fold *other)
+{
+	for (size_t i = 0; i < ENDED; i++)
+		for (struct fold_ended **at = &f->ended[i]; *at;) {
+			struct fold_ended *e = *at;
+			if (*orphan_place((struct quota_fold *)other, span_str(e->id))) {
+				at = &e->next;
+				continue;
+			}
+			INVARIANT(f->nended > 0);
+			*at = e->next;
+			free(e);
+			f->nended--;
+		}
+}
+
 /* Settles the charges of a decision. "settled" lists the same charges as "reserved", with the
  * amounts used. */
 static void
@@ -472,14 +566,13 @@ on_completion(struct quota_fold *f, const struct fold_line *l)
 	struct quota_dim dim[QUOTA_DIMS_MAX];
 	size_t n = read_charges(l->settled, dim);
 
+	if (!o && span_is(l->outcome, "orphaned"))
+		add_ended(f, l->id);
 	if (!o)
 		return;
 	for (size_t k = 0; k < o->ndims; k++)
 		on_settled(f, l->id, &o->dim[k], used_of(&o->dim[k], dim, n));
-	INVARIANT(f->nopen > 0);
-	*at = o->next;
-	free(o);
-	f->nopen--;
+	close_decision(f, at);
 }
 
 /* Returns true if the charge belongs to the caller's request and not to one attempt, so that
@@ -564,6 +657,12 @@ by_id(const void *a, const void *b)
 		(*(struct quota_orphan_of *const *)b)->id);
 }
 
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 /* Writes the charge as recorded, with the counter's hidden name. */
 static void
 write_fold_count(struct buf *out, const struct fold_count *c)
@@ -616,7 +715,8 @@ quota_fold_write(struct quota_fold *f, struct buf *out)
 
 	sweep_counts(f);
 	sweep_late(f);
-	void **all = malloc((f->ncounts + f->nopen + f->nlate + 1) * sizeof(*all));
+	void **all =
+		malloc((f->ncounts + f->nopen + f->nlate + f->nended + 1) * sizeof(*all));
 	if (!all) {
 		f->full = true;
 		return;
@@ -645,6 +745,14 @@ quota_fold_write(struct quota_fold *f, struct buf *out)
 	qsort(all, n, sizeof(*all), by_id);
 	for (size_t i = 0; i < n; i++)
 		write_open(out, all[i]);
+	n = 0;
+	for (size_t i = 0; i < ENDED; i++)
+		for (struct fold_ended *e = f->ended[i]; e; e = e->next)
+			all[n++] = e->id;
+	INVARIANT(n == f->nended);
+	qsort(all, n, sizeof(*all), by_text);
+	for (size_t i = 0; i < n; i++)
+		buf_printf(out, "ended %s\n", (const char *)all[i]);
 	free(all);
 }
 
@@ -725,7 +833,13 @@ quota_fold_read(struct quota_fold *f, struct span text)
 		bool good = span_is(what, "count")  ? read_fold_count(f, line)
 			    : span_is(what, "late") ? read_late(f, line)
 			    : span_is(what, "open") ? read_open(f, line, &text)
-						    : false;
+						    : span_is(what, "ended");
+		if (good && span_is(what, "ended")) {
+			good = is_fold_word(line, sizeof(((struct fold_ended *)0)->id)) &&
+			       !*ended_place(f, line);
+			if (good)
+				add_ended(f, line);
+		}
 		if (!good)
 			return ERR_SYNTAX;
 		if (f->full)
@@ -759,7 +873,7 @@ charge_ledger(const struct quota_recall_into *into, const struct quota_dim *d, i
 {
 	struct quota_ledger *l = into->ledger;
 
-	ledger_live(l, d->at.epoch);
+	ledger_live(l, l->adds, d->at.epoch);
 	/* a reservation may have expired */
 	if (own && cell_alive(d, &d->at, cell_own(d, &d->at), into->now_ms))
 		ledger_add(l, d, &d->at, cell_own(d, &d->at), own, d->at.epoch, into->now_ms);
@@ -798,8 +912,7 @@ note_charges(const struct quota_recall_into *into, struct quota_orphan_of *o)
 			into->now_ms < quota_fold_over_ms(&d) &&
 			cell_alive(&d, &d.at, own, into->now_ms) &&
 			quota_fold_name(into->shares, span_str(o->id), &d) &&
-			ledger_add(
-				into->ledger, &d, &d.at, own, 0, d.at.epoch, into->now_ms);
+			ledger_add(into->ledger, &d, &d.at, own, 0, d.at.epoch, into->now_ms);
 	}
 }
 
@@ -848,7 +961,6 @@ gather_orphans(struct quota_recall *out, const struct quota_recall_into *into, c
 				continue;
 			}
 			INVARIANT(out->norphans < QUOTA_ORPHANS_MAX);
-			note_charges(into, o);
 			o->next = out->orphans;
 			out->orphans = o;
 			out->norphans++;
@@ -875,6 +987,42 @@ gather_late(struct quota_recall *out, const struct quota_recall_into *into)
 			if (quota_fold_name(into->shares, span_str(l->id), &d))
 				out->late[out->nlate++] = cell_settle(&d);
 		}
+}
+
+static void
+drop_orphans(struct quota_recall *r)
+{
+	while (r->orphans) {
+		struct quota_orphan_of *o = r->orphans;
+		r->orphans = o->next;
+		buf_free(&o->said);
+		free(o);
+	}
+	r->norphans = 0;
+}
+
+void
+quota_recall_orphans(
+	struct quota_recall *out, const char *dir, const struct quota_recall_into *into)
+{
+	drop_orphans(out);
+	gather_orphans(out, into, dir);
+}
+
+void
+quota_recall_count(
+	struct quota_recall *r, const char *node, const struct quota_recall_into *into)
+{
+	if (into->ledger)
+		into->ledger->adds = into->part;
+	begin_counts(into, r->fold);
+	for (struct quota_orphan_of *o = r->orphans; o; o = o->next)
+		note_charges(into, o);
+	gather_late(r, into);
+	if (into->ledger) {
+		ledger_recalled(into->ledger, span_hash(span_str(node)));
+		into->ledger->adds = LEDGER_OWN;
+	}
 }
 
 /* ---- reading ---- */
@@ -963,7 +1111,7 @@ first_segment(struct quota_recall *out, const struct quota_recall_into *into, co
 }
 
 int
-quota_recall_read(struct quota_recall *out, const char *dir, const char *node, int64_t since_s,
+quota_recall_lines(struct quota_recall *out, const char *dir, const char *node, int64_t since_s,
 	const struct quota_recall_into *into, struct buf *why)
 {
 	struct journal_list l = { 0 };
@@ -994,23 +1142,26 @@ quota_recall_read(struct quota_recall *out, const char *dir, const char *node, i
 		return err;
 	out->records = out->fold->records;
 	out->unnamed = out->fold->unnamed;
-	begin_counts(into, out->fold);
-	gather_orphans(out, into, dir);
-	gather_late(out, into);
-	if (into->ledger)
-		ledger_recalled(into->ledger, span_hash(span_str(node)));
+	return 0;
+}
+
+int
+quota_recall_read(struct quota_recall *out, const char *dir, const char *node, int64_t since_s,
+	const struct quota_recall_into *into, struct buf *why)
+{
+	int err = quota_recall_lines(out, dir, node, since_s, into, why);
+
+	if (err)
+		return err;
+	quota_recall_orphans(out, dir, into);
+	quota_recall_count(out, node, into);
 	return 0;
 }
 
 void
 quota_recall_free(struct quota_recall *r)
 {
-	while (r->orphans) {
-		struct quota_orphan_of *o = r->orphans;
-		r->orphans = o->next;
-		buf_free(&o->said);
-		free(o);
-	}
+	drop_orphans(r);
 	free(r->late);
 	r->late = NULL;
 	quota_fold_free(&r->fold);

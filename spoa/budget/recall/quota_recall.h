@@ -22,7 +22,7 @@ struct quota_recall {
 	uint64_t records; /* records that were read */
 	/* charges of counters with a hidden name whose share no longer exists */
 	uint64_t unnamed;
-	bool cut;	  /* older records were not read: QUOTA_RECALL_BYTES */
+	bool cut; /* older records were not read: QUOTA_RECALL_BYTES */
 	/* the state that was read, and its place in the journal; owned by the caller */
 	struct quota_fold *fold;
 	struct startpoint at;
@@ -35,6 +35,7 @@ struct quota_recall {
 struct quota_recall_into {
 	struct quota_table *table;
 	struct quota_ledger *ledger;
+	enum ledger_of part; /* the ledger's part that gets the amounts */
 	int64_t now_ms;
 	/* resolves hidden counters; NULL: hidden counters are not counted */
 	struct shares *shares;
@@ -49,7 +50,19 @@ struct quota_recall_into {
 };
 
 /* Reads the segments of this node written since since_s (wall clock), or the lines after the
- * start checkpoint. Returns 0, or ERR_IO or ERR_NOMEM, with *why for ERR_IO. */
+ * start checkpoint, into the state r->fold. Counts nothing. Returns 0, or ERR_IO or ERR_NOMEM,
+ * with *why for ERR_IO. */
+int quota_recall_lines(struct quota_recall *r, const char *dir, const char *node,
+	int64_t since_s, const struct quota_recall_into *into, struct buf *why);
+/* Lists the orphans of the state, with their lines. May be called again after the state
+ * changed.
+ */
+void quota_recall_orphans(
+	struct quota_recall *r, const char *dir, const struct quota_recall_into *into);
+/* Adds the state's amounts to the destinations. */
+void quota_recall_count(
+	struct quota_recall *r, const char *node, const struct quota_recall_into *into);
+/* All three: for a journal that needs no other one. */
 int quota_recall_read(struct quota_recall *r, const char *dir, const char *node,
 	int64_t since_s, const struct quota_recall_into *into, struct buf *why);
 /* Frees the members of *r. */

@@ -362,7 +362,7 @@ policy_show(int argc, char **argv)
 	if (!journal && !cfg)
 		return cmd_no_config(what, config, ", or the journal with --journal");
 	const struct kept_places places = { .journal = journal ? journal : cfg->journal,
-		.beside = journal ? NULL : cfg->other.journal };
+		.beside = journal ? NULL : config_part(cfg, CONFIG_OTHER)->journal };
 	if (!places.journal)
 		return cmd_fail(what, "%s: has no audit.journal", cfg->file);
 	if (!versions_find(&places, operands[0], version, &why)) {
@@ -427,7 +427,7 @@ load_config(struct apply *ap)
 	ap->socket = admin_socket(ap->what, ap->config, &ap->a);
 	if (!ap->socket)
 		return false;
-	ap->places = (struct kept_places){ ap->cfg->journal, ap->cfg->other.journal };
+	ap->places = (struct kept_places){ ap->cfg->journal, config_part(ap->cfg, CONFIG_OTHER)->journal };
 	return true;
 }
 

@@ -887,9 +887,10 @@ audit_signers(struct audit_args *a, bool need)
 	if (!file)
 		return cmd_no_config(what, a->q.config, ", or the key with --public-key");
 	const struct config *cfg = cmd_config(&a->q.arena, a->q.config);
-	const char *beside = cfg && a->q.beside
-				     ? arena_printf(&a->q.arena, "%s.pub", cfg->other.key).p
-				     : NULL;
+	const struct config *other =
+		cfg && a->q.beside ? config_part(cfg, CONFIG_OTHER) : NULL;
+	const char *beside =
+		other ? arena_printf(&a->q.arena, "%s.pub", other->audit_key).p : NULL;
 	if (beside && access(beside, R_OK) == 0 && (code = add_keys(a, beside)))
 		return code;
 	if (cfg && cfg->audit_key)

@@ -819,8 +819,8 @@ query_source(struct query *q)
 			return cmd_fail(q->what, "%s: has no audit.journal: name a journal "
 						 "with --journal", file);
 		q->journal = cfg->journal;
-		if (access(cfg->other.journal, F_OK) == 0)
-			q->beside = cfg->other.journal;
+		const struct config *other = config_other_that_wrote(cfg);
+		q->beside = other ? other->journal : NULL;
 	}
 	reading_of(q->journal, q->redis, q->file);
 	return 0;
@@ -834,7 +834,7 @@ query_places(struct query *q)
 	bool own = q->file && kept_policy_any(q->file);
 
 	return (struct kept_places){ .journal = own ? q->file : cfg ? cfg->journal : q->journal,
-		.beside = cfg ? cfg->other.journal : q->beside };
+		.beside = cfg ? config_part(cfg, CONFIG_OTHER)->journal : q->beside };
 }
 
 int

@@ -194,7 +194,8 @@ open_trends(struct server *s)
 
 	if (s->sampling.trends || handover_joined(&s->handover))
 		return;
-	const char *journal = config_is_second() ? cfg->other.journal : cfg->journal;
+	const char *journal =
+		config_part(cfg, config_is_second() ? CONFIG_OTHER : CONFIG_OWN)->journal;
 	SCOPED_BUF(file, 4096);
 	buf_printf(&file, "%s.trends", journal ? journal : "");
 	buf_putc(&file, '\0');

@@ -43,7 +43,7 @@ begin_pinning(struct server *s, struct buf *why)
 {
 	const struct config *cfg = s->shared_cfg;
 	struct tool_pins_place place = { .file = cfg->pins_file,
-		.other = cfg->other.pins_file };
+		.other = config_part(cfg, CONFIG_OTHER)->pins_file };
 	struct redis_options redis;
 
 	s->pinning.begun = true;

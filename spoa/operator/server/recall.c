@@ -1,31 +1,73 @@
-/* Reads the journal at a start and settles decisions without completion. */
+/* Reads the journals of both instances, counts their amounts, and settles decisions without
+ * completion. The own journal is read at the start. The other instance's journal is read when
+ * no process writes to it: at the start, or after the older instance has ended. Until then that
+ * instance counts and settles its requests itself.
+ *
+ * An orphan of the other instance's journal is settled by a completion in the own one. The
+ * state of limits remembers such orphans (quota_fold.h), so that the other instance's next
+ * start settles none a second time. */
 #include "operator/server/recall.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json_put.h"
 #include "base/log.h"
+#include "base/scoped.h"
 #include "base/wall.h"
 #include "record/audit/audit.h"
+#include "record/audit/keys.h"
 #include "record/audit/usage.h"
+#include "record/seal/shares.h"
 
 enum {
 	WINDOWS_S = 32 * 86400, /* no reservation and no window lasts longer */
 	SAID_MAX = 65536,
 };
 
-/* owner: main until recall_settle(), then the worker */
+/* The result of reading one journal. */
+struct recalled {
+	struct quota_recall found;
+	struct startpoint used; /* the checkpoint from which the journal was read */
+	struct shares *shares;	/* borrowed for the own journal, owned for the other one */
+	bool read;
+};
+
+/* owner: main until recall_settle() or recall_other(), then the worker */
 struct recall {
 	struct tag tag;
 	struct mail mail;
 	struct worker *worker;
 	struct audit *audit;
-	struct shares *shares;
-	struct quota_recall found;
+	const struct config *cfg;
+	struct quota_table *table;
+	struct recalled of[LEDGER_PARTS];
+	bool late; /* the other instance's journal was read while the worker runs */
 };
+
+struct recall_after {
+	struct quota_fold *ended;
+};
+
+static void
+recall_free(struct recall **rp)
+{
+	struct recall *r = *rp;
+
+	if (!r)
+		return;
+	for (enum ledger_of i = 0; i < LEDGER_PARTS; i++) {
+		quota_recall_free(&r->of[i].found);
+		startpoint_free(&r->of[i].used);
+	}
+	shares_close(&r->of[LEDGER_OTHER].shares);
+	TAG_CLEAR(recall, r);
+	free(r);
+	*rp = NULL;
+}
 
 /* ---- members of the decision that its completion repeats ---- */
 
@@ -121,6 +163,118 @@ on_orphan(struct quota_orphan_of *o, struct span line)
 			b, v[ATTEMPTS], v[TARGET], v[MODEL], input + output, nanousd);
 }
 
+/* ---- reading ---- */
+
+static struct quota_recall_into
+into_of(struct recall *r, enum ledger_of part, struct quota_ledger *ledger)
+{
+	/* Use the earlier of the possible times: with a clock that is ahead, a window would
+	 * seem to have ended, and its charges would be missing once the clock is corrected. */
+	return (struct quota_recall_into){ .table = r->table,
+		.ledger = ledger,
+		.part = part,
+		.now_ms = wall_least_ns() / 1000000,
+		.shares = r->of[part].shares,
+		.orphan = on_orphan };
+}
+
+static void
+log_read(const struct config *of, const struct quota_recall *found,
+	const struct startpoint *from, uint64_t began_us, struct metrics *m)
+{
+	log_event(LOG_INFO, "quota.recalled", LS("node", of->node),
+		LI("records", found->records), LI("ms", (clock_mono_us() - began_us) / 1000),
+		LS("from", from && !found->whole ? "checkpoint" : "journal"));
+	if (found->whole) {
+		metric_inc(m, M_START_REFUSED);
+		log_event(LOG_WARN, "start.checkpoint_refused", LS("journal", of->journal),
+			LS("why", found->whole),
+			LS("note", "the start ignores the start checkpoint and reads the whole "
+				   "journal"));
+	}
+	if (found->fold->full)
+		log_event(LOG_WARN, "quota.recall_full", LI("counters", FOLD_COUNTS_MAX),
+			LI("decisions", QUOTA_ORPHANS_MAX),
+			LS("why", "the journal has more counters or unfinished decisions than "
+				  "a start reads: usage of the rest is not counted again"));
+	if (found->cut)
+		log_event(LOG_WARN, "quota.recall",
+			LS("why", "the journal is longer than a start reads: earlier usage is "
+				  "counted in Redis only"));
+	if (found->unnamed)
+		log_event(LOG_WARN, "quota.unnamed", LI("charges", found->unnamed),
+			LS("why", "the shares of these persons no longer exist: their charges "
+				  "are not counted again, and their reservations expire"));
+}
+
+static int
+read_part(struct recall *r, enum ledger_of part, const struct startpoint *from,
+	const struct follow_end *end, struct metrics *m, struct buf *why)
+{
+	const struct config *of = config_part(r->cfg, part);
+	struct quota_recall_into into = into_of(r, part, NULL);
+	const uint64_t began_us = clock_mono_us();
+
+	into.from = from;
+	into.end = end;
+	int err = quota_recall_lines(&r->of[part].found, of->journal, of->node,
+		into.now_ms / 1000 - WINDOWS_S, &into, why);
+	if (err)
+		return err;
+	r->of[part].read = true;
+	log_read(of, &r->of[part].found, from, began_us, m);
+	return 0;
+}
+
+/* Loads the other instance's start checkpoint. Without one that verifies, the whole journal is
+ * read. */
+static void
+load_other_startpoint(const struct config *other, struct startpoint *out)
+{
+	const struct hashkey none = { .derived = false };
+	struct audit_keys *keys = calloc(1, sizeof(*keys));
+	SCOPED_BUF(why, 4096);
+	int err = keys ? audit_keys_load(keys, other, &none, &why) : ERR_NOMEM;
+
+	if (!err)
+		err = startpoint_load(out, other->journal, other->node, &keys->ring, &why);
+	if (err) {
+		startpoint_free(out);
+		if (why.n)
+			log_event(LOG_WARN, "start.checkpoint_refused",
+				LS("journal", other->journal), LSP("why", buf_view(&why)),
+				LS("note", "the start ignores the start checkpoint and reads "
+					   "the whole journal"));
+	}
+	if (keys)
+		audit_keys_free(keys);
+	free(keys);
+}
+
+/* Reads the other instance's journal. A failure is logged: the own usage is known, and requests
+ * are decided by it. */
+static bool
+read_other(struct recall *r, struct metrics *m)
+{
+	const struct config *other = config_part(r->cfg, CONFIG_OTHER);
+	struct recalled *of = &r->of[LEDGER_OTHER];
+	SCOPED_BUF(why, 4096);
+	SCOPED_BUF(lost_why, 4096);
+	uint64_t lost;
+
+	if (other->nauditors && other->seal_shares && access(other->seal_shares, F_OK) == 0)
+		of->shares = shares_open(
+			other->seal_shares, NULL, other->node, &lost, &lost_why, &why);
+	load_other_startpoint(other, &of->used);
+	int err = read_part(r, LEDGER_OTHER, of->used.offset ? &of->used : NULL, NULL, m, &why);
+	if (err || why.n)
+		log_event(LOG_ERROR, "quota.recall_other", LS("journal", other->journal),
+			LSP("why", buf_view(&why)),
+			LS("note", "usage that the other instance recorded is not counted "
+				   "again if Redis loses its data"));
+	return err == 0;
+}
+
 /* Keeps the state for the start checkpoints, if it is known how far the journal is durable. */
 static void
 keep_state(struct quota_recall *found, bool durable, const struct startpoint *used, bool whole,
@@ -137,72 +291,90 @@ keep_state(struct quota_recall *found, bool durable, const struct startpoint *us
 	found->at = (struct startpoint){ .offset = 0 };
 }
 
-/* Reads what limits had counted before the last stop, from the start checkpoint and the journal
- * after it. If the checkpoint is refused, the whole journal is read. Decisions whose completion
- * is missing, and settlements that Redis may lack, stay in *out until recall_settle(); without
- * any, *out is NULL. */
+/* Lists the orphans of both journals that neither journal settles. */
+static void
+match_orphans(struct recall *r, bool take_other)
+{
+	struct recalled *own = &r->of[LEDGER_OWN], *other = &r->of[LEDGER_OTHER];
+
+	if (other->read) {
+		quota_fold_settled_by(own->found.fold, other->found.fold);
+		quota_fold_settled_by(other->found.fold, own->found.fold);
+		if (take_other)
+			quota_fold_forget_ended(own->found.fold, other->found.fold);
+	}
+	for (enum ledger_of i = 0; i < LEDGER_PARTS; i++) {
+		struct quota_recall_into into = into_of(r, i, NULL);
+		if (r->of[i].read && (i == LEDGER_OWN || take_other))
+			quota_recall_orphans(
+				&r->of[i].found, config_part(r->cfg, i)->journal, &into);
+	}
+}
+
 int
-recall_read(struct recall **out, struct startpoints_from *from, const struct config *cfg,
-	struct audit *audit, struct quota_table *table, struct quota_ledger *ledger,
-	struct shares *shares, struct metrics *m, struct buf *why)
+recall_read(struct recall **out, struct startpoints_from *from, struct recall_after **after,
+	const struct config *cfg, struct audit *audit, struct quota_table *table,
+	struct quota_ledger *ledger, struct shares *shares, struct metrics *m, struct buf *why)
 {
 	struct follow_end end;
 	bool durable = audit_end(audit, &end);
-	/* Use the earlier of the possible times: with a clock that is ahead, a window would
-	 * seem to have ended, and its charges would be missing once the clock is corrected. */
-	const struct quota_recall_into into = { table, ledger, wall_least_ns() / 1000000,
-		shares, on_orphan, audit_startpoint(audit), durable ? &end : NULL };
+	const struct startpoint *used = audit_startpoint(audit);
+	const struct config *other = config_other_that_wrote(cfg);
+	bool take_other = other && journal_is_free(other->journal);
 	struct recall *r = calloc(1, sizeof(*r));
 
-	const uint64_t began_us = clock_mono_us();
-
 	*out = NULL;
+	*after = NULL;
 	*from = (struct startpoints_from){ .fold = NULL };
 	if (!r)
 		return ERR_NOMEM;
 	TAG(recall, r);
-	r->shares = shares;
-	int err = quota_recall_read(
-		&r->found, cfg->journal, cfg->node, into.now_ms / 1000 - WINDOWS_S, &into, why);
-	bool whole = !into.from || r->found.whole;
-	log_event(LOG_INFO, "quota.recalled", LI("records", r->found.records),
-		LI("ms", (clock_mono_us() - began_us) / 1000),
-		LS("from", whole ? "journal" : "checkpoint"));
-	if (r->found.whole) {
-		metric_inc(m, M_START_REFUSED);
-		log_event(LOG_WARN, "start.checkpoint_refused", LS("journal", cfg->journal),
-			LS("why", r->found.whole),
-			LS("note", "the start ignores the start checkpoint and reads the whole "
-				   "journal"));
-	}
-	if (!err && r->found.fold->full)
-		log_event(LOG_WARN, "quota.recall_full", LI("counters", FOLD_COUNTS_MAX),
-			LI("decisions", QUOTA_ORPHANS_MAX),
-			LS("why", "the journal has more counters or unfinished decisions than "
-				  "a start reads: usage of the rest is not counted again"));
-	if (!err)
-		keep_state(&r->found, durable, into.from, whole, from);
-	audit_startpoint_free(audit);
-	if (r->found.cut)
-		log_event(LOG_WARN, "quota.recall",
-			LS("why", "the journal is longer than a start reads: earlier usage is "
-				  "counted in Redis only"));
-	if (r->found.unnamed)
-		log_event(LOG_WARN, "quota.unnamed", LI("charges", r->found.unnamed),
-			LS("why", "the shares of these persons no longer exist: their charges "
-				  "are not counted again, and their reservations expire"));
-	if (err < 0 || (!r->found.norphans && !r->found.nlate)) {
-		quota_recall_free(&r->found);
-		TAG_CLEAR(recall, r);
-		free(r);
+	r->cfg = cfg;
+	r->table = table;
+	r->of[LEDGER_OWN].shares = shares;
+	int err = read_part(r, LEDGER_OWN, used, durable ? &end : NULL, m, why);
+	if (err < 0) {
+		recall_free(&r);
 		return err;
 	}
-	if (r->found.norphans)
-		log_event(LOG_INFO, "quota.orphans", LI("decisions", r->found.norphans));
-	if (r->found.nlate)
-		log_event(LOG_INFO, "quota.repeated", LI("settlements", r->found.nlate));
+	struct quota_recall *own = &r->of[LEDGER_OWN].found;
+	/* The other instance may have settled orphans of this one, also if it runs now. */
+	if (take_other || (other && own->fold->nopen))
+		take_other = read_other(r, m) && take_other;
+	match_orphans(r, take_other);
+	for (enum ledger_of i = 0; i < LEDGER_PARTS; i++) {
+		struct quota_recall_into into = into_of(r, i, ledger);
+		if (i == LEDGER_OWN || take_other)
+			quota_recall_count(&r->of[i].found, config_part(cfg, i)->node, &into);
+	}
+	if (other && !take_other && (*after = calloc(1, sizeof(**after)))) {
+		(*after)->ended = quota_fold_new(NULL);
+		if (!(*after)->ended || quota_fold_copy_ended((*after)->ended, own->fold))
+			recall_after_free(after);
+	}
+	keep_state(own, durable, used, !used || own->whole, from);
+	audit_startpoint_free(audit);
+	size_t orphans = own->norphans + (take_other ? r->of[LEDGER_OTHER].found.norphans : 0);
+	size_t late = own->nlate + (take_other ? r->of[LEDGER_OTHER].found.nlate : 0);
+	if (!orphans && !late) {
+		recall_free(&r);
+		return 0;
+	}
+	if (orphans)
+		log_event(LOG_INFO, "quota.orphans", LI("decisions", orphans));
+	if (late)
+		log_event(LOG_INFO, "quota.repeated", LI("settlements", late));
 	*out = r;
 	return 0;
+}
+
+void
+recall_after_free(struct recall_after **a)
+{
+	if (*a)
+		quota_fold_free(&(*a)->ended);
+	free(*a);
+	*a = NULL;
 }
 
 /* ---- the record of the settlement ---- */
@@ -235,17 +407,34 @@ static void
 on_worker(struct mail *m, void *worker UNUSED)
 {
 	struct recall *r = TAGGED_OF(recall, mail, m);
+	struct quota *qt = gate_quota(r->worker->gate);
 	uint64_t now = clock_mono_us();
 
-	for (struct quota_orphan_of *o = r->found.orphans; o; o = o->next) {
-		record_orphan(r->audit, o);
-		quota_recall_settle(gate_quota(r->worker->gate), o, r->shares, now);
+	if (r->late) {
+		struct quota_recall_into into = into_of(r, LEDGER_OTHER, quota_ledger_of(qt));
+		quota_recall_count(&r->of[LEDGER_OTHER].found,
+			config_part(r->cfg, CONFIG_OTHER)->node, &into);
+		quota_other_added(qt);
 	}
-	for (size_t i = 0; i < r->found.nlate; i++)
-		quota_repeat(gate_quota(r->worker->gate), &r->found.late[i]);
-	quota_recall_free(&r->found);
-	TAG_CLEAR(recall, r);
-	free(r);
+	for (enum ledger_of i = 0; i < LEDGER_PARTS; i++) {
+		const struct quota_recall *found = &r->of[i].found;
+		for (struct quota_orphan_of *o = found->orphans; o; o = o->next) {
+			record_orphan(r->audit, o);
+			quota_recall_settle(qt, o, r->of[i].shares, now);
+		}
+		for (size_t k = 0; k < found->nlate; k++)
+			quota_repeat(qt, &found->late[k]);
+	}
+	recall_free(&r);
+}
+
+static void
+send_to_worker(struct recall *r, struct worker *w, struct audit *audit)
+{
+	r->worker = w;
+	r->audit = audit;
+	r->mail.run = on_worker;
+	mailbox_send(&w->mail, &r->mail);
 }
 
 void
@@ -254,10 +443,33 @@ recall_settle(struct recall **rp, struct worker *w, struct audit *audit)
 	struct recall *r = *rp;
 
 	*rp = NULL;
+	if (r)
+		send_to_worker(r, w, audit);
+}
+
+bool
+recall_other(const struct recall_after *after, const struct config *cfg, struct worker *w,
+	struct quota_table *table, struct audit *audit, struct metrics *m)
+{
+	struct recall *r = calloc(1, sizeof(*r));
+
 	if (!r)
-		return;
-	r->worker = w;
-	r->audit = audit;
-	r->mail.run = on_worker;
-	mailbox_send(&w->mail, &r->mail);
+		return false;
+	TAG(recall, r);
+	r->cfg = cfg;
+	r->table = table;
+	r->late = true;
+	if (!read_other(r, m)) {
+		recall_free(&r);
+		return false;
+	}
+	struct quota_recall_into into = into_of(r, LEDGER_OTHER, NULL);
+	quota_fold_settled_by(r->of[LEDGER_OTHER].found.fold, after->ended);
+	quota_recall_orphans(
+		&r->of[LEDGER_OTHER].found, config_part(cfg, CONFIG_OTHER)->journal, &into);
+	if (r->of[LEDGER_OTHER].found.norphans)
+		log_event(LOG_INFO, "quota.orphans",
+			LI("decisions", r->of[LEDGER_OTHER].found.norphans));
+	send_to_worker(r, w, audit);
+	return true;
 }

@@ -429,8 +429,8 @@ start_live(struct starting *x, struct buf *why)
 	}
 	if (keyfile_derive(cfg->state_key, "tollgate-live-v1", key, why) < 0)
 		return ERR_IO;
-	s->live = live_open(
-		cfg->state_file, cfg->other.state_file, cfg->node, key, &s->metrics, why);
+	s->live = live_open(cfg->state_file, config_part(cfg, CONFIG_OTHER)->state_file,
+		cfg->node, key, &s->metrics, why);
 	sodium_memzero(key, sizeof(key));
 	s->erasing.live = s->live;
 	s->erasing.shares = s->shares;
@@ -648,9 +648,10 @@ start_workers(struct starting *x, struct buf *why)
 		quota_beside(gate_quota(s->workers[i].gate), &s->quota_daemon, i);
 	}
 	server_notify("STATUS=reading the journal for the usage of limits");
-	if (cfg->journal && recall_read(&s->recall, &s->starts_from, cfg, s->audit, s->table,
-				    quota_ledger_of(gate_quota(s->workers[0].gate)), s->shares,
-				    &s->metrics, why) < 0)
+	if (cfg->journal &&
+		recall_read(&s->recall, &s->starts_from, &s->adopting.after, cfg, s->audit,
+			s->table, quota_ledger_of(gate_quota(s->workers[0].gate)), s->shares,
+			&s->metrics, why) < 0)
 		return ERR_IO;
 	for (unsigned i = 0; i < s->nworkers; i++)
 		if (worker_listen(&s->workers[i], so->relay,
@@ -1014,6 +1015,18 @@ stop_handover(struct starting *x)
 		&x->s.handover, x->why.n ? x->why : SPAN_LIT("the daemon that decides stops"));
 }
 
+static int
+start_adopting(struct starting *x, struct buf *why)
+{
+	return adopting_start(&x->s.adopting, &x->s, why);
+}
+
+static void
+stop_adopting(struct starting *x)
+{
+	adopting_stop(&x->s.adopting);
+}
+
 /* The rows. A stop function has a row of its own if parts that start before or after need what
  * it stops. A stop function must cope with a part that was not started. */
 static const struct {
@@ -1045,6 +1058,7 @@ static const struct {
 	{ start_keepers,  NULL },
 	{ start_front,    stop_front },
 	{ take_over,      stop_handover },
+	{ start_adopting, stop_adopting },
 	/* clang-format on */
 };
 

@@ -10,6 +10,7 @@
 #include "net/worker.h"
 #include "gate/sources/extract_health.h"
 #include "operator/handover/handover.h"
+#include "operator/server/adopting.h"
 #include "operator/server/degraded.h"
 #include "operator/server/looks.h"
 #include "operator/server/observing.h"
@@ -61,7 +62,8 @@ struct server {
 	struct target_sync *target_sync; /* NULL: no Redis */
 	struct group *group;		 /* NULL: no Redis */
 	struct quota_table *table;
-	struct recall *recall;		     /* exists until the workers run */
+	struct recall *recall; /* exists until the workers run */
+	struct adopting adopting;
 	struct startpoints_from starts_from; /* used until `startpoints` runs */
 	struct startpoints *startpoints;
 	struct redis_finder *finder, *cache_finder; /* NULL: not configured */
@@ -83,7 +85,7 @@ struct server {
 	_Atomic int64_t
 		/* wall time at which the configured log level applies again; 0: it applies now
 		 */
-			log_until_ns;
+		log_until_ns;
 	uint64_t started_us;
 	int64_t started_wall_ns;
 };

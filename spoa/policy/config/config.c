@@ -403,24 +403,64 @@ of_second(struct arena *a, const char *path)
 	return arena_printf(a, "%.*s-b%.*s", (int)stem, s.p, (int)(s.n - stem), s.p + stem).p;
 }
 
-/* Gives the second instance files and sockets of its own if only one process may write or
- * listen. */
+/* The paths that each instance has for itself, because only one process may write or listen. */
+#define PART_PATHS(X)                                                                          \
+	X(journal)                                                                             \
+	X(audit_key) X(audit_previous_key) X(seal_shares) X(state_file) X(relay_listen.path)
+
+/* Gives the second instance a name, files and sockets of its own. */
 static void
 make_second(struct arena *a, struct config *cfg)
 {
-	const char **const own[] = { &cfg->journal, &cfg->audit_key, &cfg->audit_previous_key,
-		&cfg->seal_shares, &cfg->state_file, &cfg->relay_listen.path };
-
+#define OF_SECOND(member)                                                                      \
+	if (cfg->member)                                                                       \
+		cfg->member = of_second(a, cfg->member);
+	PART_PATHS(OF_SECOND)
+#undef OF_SECOND
 	cfg->node = arena_printf(a, "%.*s" SECOND_NODE,
 		(int)(NODE_NAME_MAX - sizeof(SECOND_NODE) + 1), cfg->node)
 			    .p;
-	for (size_t i = 0; i < COUNT_OF(own); i++)
-		if (*own[i])
-			*own[i] = of_second(a, *own[i]);
 	if (cfg->audit_origin)
 		cfg->audit_origin = arena_printf(a, "%s" SECOND_NODE, cfg->audit_origin).p;
 	if (cfg->relay_listen.path)
 		cfg->relay_listen.text = arena_printf(a, "unix@%s", cfg->relay_listen.path).p;
+}
+
+/* Completes the other instance's part: the checked configuration `own`, with the name, files
+ * and sockets of that instance. */
+static void
+complete_part(struct arena *a, struct config *other, const struct config *own)
+{
+	const struct config part = *other;
+
+	*other = *own;
+	other->other = own;
+#define OF_PART(member) other->member = part.member;
+	PART_PATHS(OF_PART)
+#undef OF_PART
+	other->node = part.node;
+	other->audit_origin = part.audit_origin;
+	other->relay_listen = part.relay_listen;
+	config_derive(a, other);
+}
+
+const struct config *
+config_part(const struct config *cfg, unsigned part)
+{
+	static const struct config no_part;
+
+	if (part == CONFIG_OWN)
+		return cfg;
+	return cfg->other ? cfg->other : &no_part;
+}
+
+const struct config *
+config_other_that_wrote(const struct config *cfg)
+{
+	const struct config *other = config_part(cfg, CONFIG_OTHER);
+
+	return other->journal && other->audit_key && access(other->journal, F_OK) == 0 ? other
+										       : NULL;
 }
 
 /* ---- whole file ---- */
@@ -465,21 +505,16 @@ config_read(struct arena *a, const char *file, struct diag *d)
 		cfg->node = node_of_journal(a, cfg->journal);
 	cfg->first_node = cfg->node;
 	cfg->hash_key_of = cfg->audit_key;
-	cfg->other = (struct config_other){
-		.journal = cfg->journal, .key = cfg->audit_key, .state_file = cfg->state_file
-	};
-	if (config_is_second()) {
-		make_second(a, cfg);
-	} else {
-		if (cfg->journal && cfg->audit_key) {
-			cfg->other.journal = of_second(a, cfg->journal);
-			cfg->other.key = of_second(a, cfg->audit_key);
-		}
-		if (cfg->state_file)
-			cfg->other.state_file = of_second(a, cfg->state_file);
+	struct config *other = arena_new(a, struct config);
+	if (other) {
+		*other = *cfg;
+		make_second(a, config_is_second() ? cfg : other);
+		cfg->other = other;
 	}
 	if (root->kind == YAML_MAPPING)
 		config_check(&r);
+	if (other)
+		complete_part(a, other, cfg);
 	if (arena_failed(a) && d->errors == errors)
 		diag_file(d, file, "out of memory");
 	return cfg;

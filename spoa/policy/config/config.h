@@ -37,7 +37,7 @@ struct config {
 	const struct yaml_node *root; /* parsed tree of the file, for config_at() */
 	/* [A-Za-z0-9_.-]{1,64}; default: the node of the journal's folder, or node_of_host() */
 	const char *node;
-	unsigned workers;	      /* 0 (auto): one per core */
+	unsigned workers; /* 0 (auto): one per core */
 
 	struct address agent[CONFIG_LISTENERS_MAX]; /* agent.listen */
 	size_t nagent;
@@ -102,11 +102,10 @@ struct config {
 	/* the first instance's audit.key, from which the hash key is derived without
 	 * audit.hash_key */
 	const char *hash_key_of;
-	/* The files of the other instance (`tollgate upgrade`). They exist once that instance has
-	 * started. The members that this file does not set are NULL. */
-	struct config_other {
-		const char *journal, *key, *state_file, *pins_file;
-	} other;
+	/* The same configuration as the other instance reads it: node, journal, keys, shares,
+	 * state file and relay socket are its own. The files exist once that instance has
+	 * started. Only config_part() and config_other() read this member. */
+	const struct config *other;
 	/* node name of the first instance: other daemons count both instances as one daemon */
 	const char *first_node;
 	const char *audit_passphrase_file; /* audit.key_passphrase_file; NULL: not encrypted */
@@ -240,6 +239,19 @@ const char *config_find(const char *named);
 #define CONFIG_INSTANCE "TOLLGATE_INSTANCE"
 #define SECOND_NODE	"_b"
 bool config_is_second(void);
+
+/* A node has two parts, one for each instance. A part is the configuration as its instance
+ *reads it. Loop over all parts to serve what belongs to the node:
+ *
+ *	for (unsigned i = 0; i < CONFIG_PARTS; i++)
+ *		serve(config_part(cfg, i));
+ */
+enum config_part { CONFIG_OWN, CONFIG_OTHER, CONFIG_PARTS };
+/* Returns that part. Never NULL: without other instance, CONFIG_OTHER has no file. */
+const struct config *config_part(const struct config *cfg, unsigned part);
+/* Returns the part of the other instance if that instance has ever written a journal, otherwise
+ * NULL. Looks for the journal's folder: not for the request path. */
+const struct config *config_other_that_wrote(const struct config *cfg);
 
 /* ---- name of a node: chosen at the first start, and kept ---- */
 

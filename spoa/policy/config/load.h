@@ -23,5 +23,8 @@ bool config_name_ok(struct span s, size_t max);
 /* together.c: checks options against each other and sets derived defaults, after all options
  * were read. */
 void config_check(struct config_reader *r);
+/* Sets the paths that the file leaves to their defaults and that each instance has for itself.
+ */
+void config_derive(struct arena *a, struct config *cfg);
 
 #endif

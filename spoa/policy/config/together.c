@@ -120,13 +120,26 @@ same_place(const struct address *x, const struct address *y)
 
 /* Returns the path of a file next to the journal's folder, which contains segments only. */
 static const char *
-beside_journal(struct config_reader *r, const char *file, const char *suffix)
+beside_journal(struct arena *a, const char *file, const char *suffix)
 {
 	struct span journal = span_str(file);
 
 	while (journal.n > 1 && journal.p[journal.n - 1] == '/')
 		journal.n--;
-	return arena_printf(r->a, "%.*s%s", SPAN_ARG(journal), suffix).p;
+	return arena_printf(a, "%.*s%s", SPAN_ARG(journal), suffix).p;
+}
+
+void
+config_derive(struct arena *a, struct config *cfg)
+{
+	if (cfg->state_key && !cfg->state_file && cfg->journal)
+		cfg->state_file = beside_journal(a, cfg->journal, ".live");
+	if (cfg->state_file)
+		cfg->pins_file = arena_printf(a, "%s.pins", cfg->state_file).p;
+	else if (cfg->journal)
+		cfg->pins_file = beside_journal(a, cfg->journal, ".pins");
+	if (cfg->nauditors && cfg->journal && !cfg->seal_shares)
+		cfg->seal_shares = beside_journal(a, cfg->journal, ".shares");
 }
 
 static void
@@ -143,7 +156,7 @@ check_anchors(struct config_reader *r)
 	if (witness && !cfg->witness_name)
 		cfg->witness_name = arena_printf(r->a, "tollgate/%s/witness", cfg->node).p;
 	if (witness && !cfg->witness_state && cfg->journal)
-		cfg->witness_state = beside_journal(r, cfg->journal, ".witness");
+		cfg->witness_state = beside_journal(r->a, cfg->journal, ".witness");
 	refuse_option(r, witness && !cfg->witness_state, "witness",
 		"needs state, or audit.journal for the default path");
 	refuse_option(r,
@@ -160,21 +173,9 @@ check_state(struct config_reader *r)
 {
 	struct config *cfg = r->cfg;
 
-	if (cfg->state_key && !cfg->state_file && cfg->journal) {
-		cfg->state_file = beside_journal(r, cfg->journal, ".live");
-		cfg->other.state_file = beside_journal(r, cfg->other.journal, ".live");
-	}
 	refuse_option(r, cfg->state_key && !cfg->state_file, "state_key",
 		"needs state_file, or audit.journal for the default path");
 	refuse_option(r, cfg->state_file && !cfg->state_key, "state_file", "needs state_key");
-	if (cfg->state_file)
-		cfg->pins_file = arena_printf(r->a, "%s.pins", cfg->state_file).p;
-	else if (cfg->journal)
-		cfg->pins_file = beside_journal(r, cfg->journal, ".pins");
-	if (cfg->other.state_file)
-		cfg->other.pins_file = arena_printf(r->a, "%s.pins", cfg->other.state_file).p;
-	else if (cfg->other.journal)
-		cfg->other.pins_file = beside_journal(r, cfg->other.journal, ".pins");
 	refuse_option(
 		r, cfg->state_required && !cfg->state_key, "state_required", "needs state_key");
 	refuse_option(r, cfg->cache_redis && !cfg->state_key, "cache.redis",
@@ -195,8 +196,6 @@ check_seal(struct config_reader *r)
 	refuse_option(r, cfg->audit_persons == PERSONS_PSEUDONYM && !cfg->nauditors,
 		"audit.persons",
 		"pseudonym: needs the section seal, from whose shares pseudonyms are derived");
-	if (cfg->nauditors && cfg->journal && !cfg->seal_shares)
-		cfg->seal_shares = beside_journal(r, cfg->journal, ".shares");
 }
 
 /* Checks redis.* against redis.url. */
@@ -329,6 +328,7 @@ config_check(struct config_reader *r)
 	require_key(r, "audit", "key");
 	require_key(r, "redis", "url");
 	require_key(r, "notify", "url");
+	config_derive(r->a, cfg);
 	if (cfg->notify_url && !cfg->notify_events)
 		cfg->notify_events = ~(~0u << NOTICE_TEST);
 	check_state(r);

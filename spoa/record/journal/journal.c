@@ -322,6 +322,17 @@ journal_look(struct journal *j, const char *dir, const char *node, struct buf *w
 	return 0;
 }
 
+bool
+journal_is_free(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool is_free = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return is_free;
+}
+
 int
 journal_open(struct journal *j, const char *dir, const char *node, uint64_t segment_bytes,
 	struct buf *why)

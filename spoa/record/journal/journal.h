@@ -79,8 +79,8 @@ struct journal {
 	ino_t ino;
 	char name[JOURNAL_NAME_MAX]; /* the open segment */
 	uint64_t boot, first;
-	uint64_t good;		 /* bytes of whole, durable commits in the open segment */
-	uint64_t size;		 /* size of the file, with the NUL bytes after `good` */
+	uint64_t good; /* bytes of whole, durable commits in the open segment */
+	uint64_t size; /* size of the file, with the NUL bytes after `good` */
 	/* monotonic µs: when the names of folder and segment were last checked */
 	uint64_t placed_us;
 	bool placing; /* the check of the names is part of this commit */
@@ -100,6 +100,9 @@ struct journal {
  * 0; ERR_NOTFOUND (journal_open() would create the folder); ERR_BAD_STATE (a daemon writes to
  * it now); or the error of journal_open() with the same reason in *why. */
 int journal_look(struct journal *j, const char *dir, const char *node, struct buf *why);
+/* Returns true if no daemon has locked the folder. A daemon that starts meanwhile tries again.
+ */
+bool journal_is_free(const char *dir);
 /* Opens and locks the folder. Creates it (mode 0700) if only the folder itself is missing and
  * no note states that it existed. `segment_bytes`: size from which on a new segment is begun.
  * Returns 0, or an error with the reason in *why; ERR_BAD_STATE: another daemon has locked

@@ -138,8 +138,8 @@ struct taken {
 };
 
 static void
-note_taken_part(struct taken *t, const struct ledger_entry *e, const struct quota_dim *d,
-	int64_t ttl_s)
+note_taken_part(
+	struct taken *t, const struct ledger_entry *e, const struct quota_dim *d, int64_t ttl_s)
 {
 	size_t i = t->n++;
 
@@ -184,8 +184,8 @@ on_taken(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 static void
 take_from_former(struct quota *qt, struct life *l, const struct taken *t)
 {
-	struct redis_pipe *p = redis_begin(
-		qt->redis, PUBLISH_COMMANDS * t->n, on_taken, t, sizeof(*t));
+	struct redis_pipe *p =
+		redis_begin(qt->redis, PUBLISH_COMMANDS * t->n, on_taken, t, sizeof(*t));
 
 	for (size_t i = 0; i < t->n; i++)
 		key_add(p, t->of[i].key, t->of[i].kn, -t->of[i].sum,
@@ -241,12 +241,12 @@ move_what_is_left(struct quota *qt, struct life *l, const struct ledger_entry *e
 }
 
 static size_t
-recalled_key(const struct quota *qt, char key[CELL_KEY_TEXT], const struct redis_life *life,
-	uint64_t epoch)
+recalled_key(
+	uint64_t of, char key[CELL_KEY_TEXT], const struct redis_life *life, uint64_t epoch)
 {
 	char name[32];
 
-	snprintf(name, sizeof(name), "recalled-%016llx", (unsigned long long)qt->ledger->node);
+	snprintf(name, sizeof(name), "recalled-%016llx", (unsigned long long)of);
 	return life_key(key, name, life, epoch);
 }
 
@@ -256,36 +256,48 @@ on_recalled(void *arg, int err, const struct redis_reply_ints *replies, size_t n
 	const struct asked *a = TAGGED(asked, arg);
 	struct life *l = lives_find(a->quota->lives, a->epoch);
 
-	if (!l || l->state != LIFE_ASKS || err || n < 1 || replies[0].err || replies[0].n != 1)
+	if (!l || l->state != LIFE_ASKS || err || n < 1 || replies[0].err ||
+		replies[0].n != LEDGER_PARTS)
 		return; /* asks again in a later turn */
-	if (replies[0].list[0])
-		ledger_live(a->quota->ledger, a->epoch);
+	/* The other instance's part may be new since the question: its key was then that of the
+	 * own part, and the question is repeated. */
+	if (l->asked_other != a->quota->ledger->part[LEDGER_OTHER].node)
+		return;
+	for (enum ledger_of i = 0; i < LEDGER_PARTS; i++)
+		if (replies[0].list[i] && a->quota->ledger->part[i].node)
+			ledger_live(a->quota->ledger, i, a->epoch);
 	life_enter(l, LIFE_PUBLISHES);
 }
 
-/* Asks whether the journal's amounts were already added to this epoch. Another daemon with
- * this name may have added them without admitting anything there, and its records would not
+/* Asks whether the journals' amounts were already added to this epoch. Another daemon with
+ * that name may have added them without admitting anything there, and its records would not
  * name the epoch. */
 static void
 publish_ask(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 {
-	char key[CELL_KEY_TEXT];
+	const struct ledger_part *part = qt->ledger->part;
+	char own[CELL_KEY_TEXT], other[CELL_KEY_TEXT];
 
 	if (l->asked_us && now_us - l->asked_us < BEAT_US)
 		return;
 	l->asked_us = now_us;
-	size_t kn = recalled_key(qt, key, redis_life(node), l->epoch);
+	l->asked_other = part[LEDGER_OTHER].node;
+	size_t n = recalled_key(part[LEDGER_OWN].node, own, redis_life(node), l->epoch),
+	       m = recalled_key(part[l->asked_other ? LEDGER_OTHER : LEDGER_OWN].node, other,
+		       redis_life(node), l->epoch);
 	struct redis_pipe *p = lives_begin(qt, l, 1, on_recalled);
-	redis_command(p, 2, (const char *[]){ "MGET", key }, (const size_t[]){ 4, kn });
+	redis_command(
+		p, 3, (const char *[]){ "MGET", own, other }, (const size_t[]){ 4, n, m });
 	redis_send(p);
 }
 
-/* Notes in Redis that the journal's amounts are added to this epoch. */
+/* Notes in Redis that the amounts of that part's journal are added to this epoch. */
 static void
-write_recalled_key(struct quota *qt, struct redis *node, const struct life *l)
+write_recalled_key(
+	struct quota *qt, struct redis *node, const struct life *l, enum ledger_of of)
 {
 	char key[CELL_KEY_TEXT];
-	size_t kn = recalled_key(qt, key, redis_life(node), l->epoch);
+	size_t kn = recalled_key(qt->ledger->part[of].node, key, redis_life(node), l->epoch);
 	struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
 
 	key_set(p, key, kn, 1, RECALLED_S);
@@ -297,10 +309,12 @@ write_recalled_key(struct quota *qt, struct redis *node, const struct life *l)
 static void
 publish_done(struct quota *qt, struct redis *node, struct life *l)
 {
-	if (!qt->ledger->node || ledger_lived(qt->ledger, l->epoch))
-		return;
-	ledger_live(qt->ledger, l->epoch);
-	write_recalled_key(qt, node, l);
+	for (enum ledger_of i = 0; i < LEDGER_PARTS; i++) {
+		if (!qt->ledger->part[i].node || ledger_lived(qt->ledger, i, l->epoch))
+			continue;
+		ledger_live(qt->ledger, i, l->epoch);
+		write_recalled_key(qt, node, l, i);
+	}
 }
 
 static void
@@ -321,9 +335,11 @@ publish_again(struct quota *qt, struct redis *node, struct life *l, int64_t now_
 	if (known_longs(qt->known, l->epoch) > 0)
 		write_longs_key(qt, node, l, now_ms);
 	else
-		known_lives(qt->known, &(struct known_life){ .epoch = l->epoch, .longs_s = -1 });
-	if (qt->ledger->node && ledger_lived(qt->ledger, l->epoch))
-		write_recalled_key(qt, node, l);
+		known_lives(
+			qt->known, &(struct known_life){ .epoch = l->epoch, .longs_s = -1 });
+	for (enum ledger_of i = 0; i < LEDGER_PARTS; i++)
+		if (qt->ledger->part[i].node && ledger_lived(qt->ledger, i, l->epoch))
+			write_recalled_key(qt, node, l, i);
 }
 
 /* Sends one pipeline that adds amounts which are counted only in former epochs of this
@@ -352,7 +368,7 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 				continue;
 			if (n == PUBLISH_MAX)
 				goto full; /* continue with this chain in the next turn */
-			if (e->recalled && ledger_lived(qt->ledger, l->epoch)) {
+			if (e->recalled && ledger_lived(qt->ledger, e->part, l->epoch)) {
 				if (node != qt->redis) {
 					move_what_is_left(qt, l, e, now_ms);
 					n++;
@@ -422,7 +438,7 @@ enum {
 	MOST_US = 600000000,
 	RENEW_US = 1000000,
 	MEMBER_MS = 3000,
-	NAMES_US = 1000000,   /* interval at which the members are read */
+	NAMES_US = 1000000, /* interval at which the members are read */
 	NAMES_BYTES = NAMES_MAX * 64,
 	KEY_S = 60,
 	BEAT_COMMANDS = 6,
@@ -442,7 +458,7 @@ enum {
 struct quota_lives {
 	uint64_t in; /* the epoch, if there is only one server; 0: none yet */
 	struct life life[LIVES];
-	size_t next;	     /* index of the next entry of `life` to use */
+	size_t next; /* index of the next entry of `life` to use */
 	/* number of members at the last count; 0: this worker has never taken part */
 	int64_t members;
 	int64_t handed;	 /* number of members that have retired */
@@ -451,7 +467,7 @@ struct quota_lives {
 	bool guesses;	 /* tollgate.yaml does not state the number of daemons */
 	/* the largest deciding() that Redis showed lately; 0: never asked */
 	int64_t most;
-	uint64_t most_us;    /* monotonic, when `most` was last seen */
+	uint64_t most_us; /* monotonic, when `most` was last seen */
 	/* the most workers that were present for long; 0: not more than `first` */
 	int64_t lasting;
 	bool said;	     /* the log reports that more workers than `first` are present */
@@ -460,8 +476,8 @@ struct quota_lives {
 	uint64_t crowded_us; /* the caller's value of lives_unknown() */
 	/* the members as last read in an epoch in which no worker is missing */
 	struct names names;
-	bool no_names;	    /* Redis did not list the members */
-	bool retired;	    /* set by lives_retire() */
+	bool no_names;		     /* Redis did not list the members */
+	bool retired;		     /* set by lives_retire() */
 	struct quota_daemon *daemon; /* NULL: the workers of this daemon share nothing */
 	/* values of the daemon's members and doubts that were last seen */
 	uint64_t heard, doubts;
@@ -575,6 +591,20 @@ lives_all_settled(const struct quota *qt)
 }
 
 void
+lives_other_added(struct quota *qt)
+{
+	for (size_t i = 0; i < LIVES; i++) {
+		struct life *l = &qt->lives->life[i];
+		if (!l->epoch || !ledger_must_ask(qt->ledger, l->epoch))
+			continue;
+		if (l->state != LIFE_ASKS)
+			life_enter(l, LIFE_ASKS);
+		l->chain = 0;
+		l->asked_us = 0;
+	}
+}
+
+void
 lives_look_again(struct quota *qt)
 {
 	for (size_t i = 0; i < LIVES; i++)
@@ -582,15 +612,16 @@ lives_look_again(struct quota *qt)
 }
 
 /* A worker asks once in an epoch, and is settled only after it has published and waited. It
- * publishes again after it left the epoch, or if it is not known what is counted there. */
+ * publishes again after it left the epoch, or if it is not known what is counted there. It asks
+ * again if it has taken over sums of the other instance. */
 void
 life_enter(struct life *l, enum life_state next)
 {
 	static const unsigned char follows[] = {
 		[LIFE_ASKS] = 1u << LIFE_PUBLISHES,
-		[LIFE_PUBLISHES] = 1u << LIFE_PUBLISHES | 1u << LIFE_SETTLES,
-		[LIFE_SETTLES] = 1u << LIFE_PUBLISHES | 1u << LIFE_SETTLED,
-		[LIFE_SETTLED] = 1u << LIFE_PUBLISHES,
+		[LIFE_PUBLISHES] = 1u << LIFE_ASKS | 1u << LIFE_PUBLISHES | 1u << LIFE_SETTLES,
+		[LIFE_SETTLES] = 1u << LIFE_ASKS | 1u << LIFE_PUBLISHES | 1u << LIFE_SETTLED,
+		[LIFE_SETTLED] = 1u << LIFE_ASKS | 1u << LIFE_PUBLISHES,
 	};
 
 	INVARIANT(l->epoch && l->state < COUNT_OF(follows) && follows[l->state] & 1u << next);
@@ -741,7 +772,8 @@ take_daemon_members(struct quota_lives *all, uint64_t now_us)
 		if (all->life[i].epoch && epoch_bits(all->life[i].epoch) == epoch_bits(word)) {
 			all->members = (int64_t)(word >> 48);
 			all->handed = (int64_t)all->daemon->retired;
-			note_members_seen(all, deciding_members(all->members, all->handed), now_us);
+			note_members_seen(
+				all, deciding_members(all->members, all->handed), now_us);
 			return;
 		}
 }
@@ -903,8 +935,8 @@ all_are_back(const struct quota_lives *all, const struct life *l, const struct n
 	if (l->missed)
 		return names_back(l->missed, is) &&
 		       (as_many || (int64_t)l->missed->n >= l->expected);
-	return as_many && (!all->workers ||
-				  (int64_t)names_nodes(is) >= all->first / all->workers);
+	return as_many &&
+	       (!all->workers || (int64_t)names_nodes(is) >= all->first / all->workers);
 }
 
 static void
@@ -996,13 +1028,14 @@ send_beat(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 	const struct redis_life *life = redis_life(node);
 	bool waits = l->state == LIFE_SETTLES;
 	int64_t now_ms = redis_life_ms(life, now_us);
-	char key[CELL_KEY_TEXT], retired[CELL_KEY_TEXT], since[SPAN_DECIMAL], word[CELL_KEY_TEXT];
+	char key[CELL_KEY_TEXT], retired[CELL_KEY_TEXT], since[SPAN_DECIMAL],
+		word[CELL_KEY_TEXT];
 	size_t kn = life_key(key, "members", life, l->epoch),
 	       rn = life_key(retired, "retired", life, l->epoch),
 	       sn = span_decimal(since, now_ms - MEMBER_MS),
 	       wn = life_key(word, waits ? "begun" : "revision", life, l->epoch);
-	struct redis_pipe *p = lives_begin(
-		qt, l, BEAT_COMMANDS + SIGN_COMMANDS, waits ? on_came : on_beat);
+	struct redis_pipe *p =
+		lives_begin(qt, l, BEAT_COMMANDS + SIGN_COMMANDS, waits ? on_came : on_beat);
 
 	sign_set(p, qt->lives, key, kn, now_ms);
 	redis_command(p, 4, (const char *[]){ "ZREMRANGEBYSCORE", key, "-inf", since },
@@ -1070,8 +1103,7 @@ begin_life(struct quota *qt, struct redis *node, uint64_t now_us)
 		.expected = all->members ? all->members : all->first };
 	TAG(life, l);
 	strcpy(l->keys_tag, redis_life(node)->tag);
-	l->state = qt->ledger->node && !ledger_lived(qt->ledger, epoch) ? LIFE_ASKS
-									: LIFE_PUBLISHES;
+	l->state = ledger_must_ask(qt->ledger, epoch) ? LIFE_ASKS : LIFE_PUBLISHES;
 	return l;
 }
 
@@ -1115,9 +1147,9 @@ go_on_publishing(struct quota *qt, struct redis *node, struct life *l, uint64_t 
 	}
 	settle_if_all_came(qt, node, l, now_us);
 	/* A resting worker without requests only renews its name. */
-	uint64_t every = l->state == LIFE_SETTLES	   ? POLL_US
+	uint64_t every = l->state == LIFE_SETTLES	       ? POLL_US
 			 : is_watching(qt->lives) || qt->first ? BEAT_US
-							   : REST_US;
+							       : REST_US;
 	if (since < every || l->state == LIFE_PUBLISHES)
 		return;
 	l->beat_us = now_us;

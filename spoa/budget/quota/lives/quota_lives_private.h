@@ -7,8 +7,8 @@
 enum {
 	LIVES = 4 * REDIS_HOLDERS_MAX, /* epochs that are remembered */
 	BEAT_US = 100000,
-	NAMES_MAX = 512, /* the most names of workers; with more workers, nobody knows whether all
-			  * have arrived */
+	NAMES_MAX = 512, /* the most names of workers; with more workers, nobody knows whether
+			  * all have arrived */
 };
 
 /* Workers that take part in an epoch. */
@@ -21,7 +21,7 @@ struct names {
 struct life {
 	struct tag tag;
 	struct quota *quota;
-	uint64_t epoch; /* 0: unused */
+	uint64_t epoch;	    /* 0: unused */
 	char keys_tag[16];  /* tag of the epoch's keys, as redis_life.tag */
 	uint64_t tagged_us; /* monotonic, when the tag changed; 0: never */
 	enum life_state state;
@@ -35,7 +35,7 @@ struct life {
 	bool left;   /* this worker has left the epoch for another one */
 	/* this worker was the first to see that the epoch ended, and informed the others */
 	bool ended;
-	uint64_t seen_us;    /* monotonic, when this worker first saw the epoch */
+	uint64_t seen_us; /* monotonic, when this worker first saw the epoch */
 	/* monotonic, when limits were reduced to a share; 0: limits are not reduced */
 	uint64_t settled_us;
 	/* names of the workers of the previous epoch; owner: the life. NULL: not known */
@@ -45,6 +45,8 @@ struct life {
 	/* the epoch whose members were requested, until Redis answers; otherwise 0 */
 	uint64_t names_of;
 	uint64_t beat_us, renewed_us, asked_us;
+	/* the other instance's node in the last question of LIFE_ASKS; 0: none */
+	uint64_t asked_other;
 	int64_t expected, came; /* number of workers: expected, and arrived so far */
 	bool begun;		/* another worker already continues in this epoch */
 };
