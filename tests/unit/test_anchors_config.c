@@ -47,8 +47,11 @@ every_kind_of_anchor_is_read_with_its_defaults(void **state)
 	assert_string_equal(p[4].key, "/abs/w.pub");
 	assert_string_equal(c->witness_name, "tollgate/gw-1/witness");
 	assert_string_equal(c->witness_state, path("j.witness"));
-	assert_int_equal(c->nwitness_logs, 1);
+	/* a log and that of the node's second instance, with the same file of keys */
+	assert_int_equal(c->nwitness_logs, 2);
 	assert_string_equal(c->witness_logs[0].origin, "o");
+	assert_string_equal(c->witness_logs[1].origin, "o_b");
+	assert_string_equal(c->witness_logs[1].key, c->witness_logs[0].key);
 	config_fix_done(&a, &d);
 }
 

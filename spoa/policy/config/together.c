@@ -142,6 +142,34 @@ config_derive(struct arena *a, struct config *cfg)
 		cfg->seal_shares = beside_journal(a, cfg->journal, ".shares");
 }
 
+/* Adds, for each log that the witness knows, the log of the node's second instance, whose chain is
+ * another one: its origin ends with SECOND_NODE, and its key is in the same file. A log that the
+ * file lists itself stays as it is. */
+static void
+add_second_logs(struct config_reader *r)
+{
+	struct config *cfg = r->cfg;
+	const size_t n = cfg->nwitness_logs;
+	struct witness_log *all = n ? arena_alloc(r->a, 2 * n * sizeof(*all)) : NULL;
+
+	if (!all)
+		return;
+	memcpy(all, cfg->witness_logs, n * sizeof(*all));
+	cfg->witness_logs = all;
+	for (size_t i = 0; i < n; i++) {
+		const char *origin = all[i].origin
+					     ? arena_printf(r->a, "%s" SECOND_NODE, all[i].origin).p
+					     : NULL;
+		size_t k = 0;
+		while (origin && k < n && !str_same(all[k].origin, origin))
+			k++;
+		if (!origin || k < n)
+			continue;
+		all[cfg->nwitness_logs] = all[i];
+		all[cfg->nwitness_logs++].origin = origin;
+	}
+}
+
 static void
 check_anchors(struct config_reader *r)
 {
@@ -151,6 +179,7 @@ check_anchors(struct config_reader *r)
 	require_key(r, "witness", "listen");
 	require_key(r, "witness", "logs");
 	require_key(r, "witness", "key");
+	add_second_logs(r);
 	refuse_option(r, cfg->nanchors && !cfg->journal, "anchors",
 		"needs the section audit: anchors are copies of its checkpoints");
 	if (witness && !cfg->witness_name)
