@@ -59,6 +59,9 @@ struct opening {
 	unsigned char key[HPKE_KEY_BYTES];
 	const char *journal; /* the journal next to which the texts are */
 	const char *node;    /* the daemon's node; NULL: any node, by args->shares */
+	/* the node's other instance, whose shares the daemon has too; the journal is NULL if the
+	 * records are not read by the configuration */
+	const char *other_node, *other_journal;
 	const char *socket;
 	struct shares
 		*shares; /* the file args->shares, loaded for the first text that needs it */
@@ -103,6 +106,8 @@ find_places(struct opening *o)
 	if (daemon && !(o->socket = admin_socket(q->what, q->config, &o->arena)))
 		return EXIT_CANNOT;
 	o->node = daemon && cfg ? cfg->node : NULL;
+	o->other_node = cfg ? config_part(cfg, CONFIG_OTHER)->node : NULL;
+	o->other_journal = q->beside;
 	return o->journal ? 0
 			  : cmd_fail(q->what, "sealed texts are next to a journal: give "
 					      "--journal DIR, or configure audit.journal");
@@ -216,6 +221,7 @@ find_seal(struct opening *o, struct span id, const char *node, struct buf *why)
 	if (!p->record || !span_is(id, p->id) || strcmp(p->node, node) != 0) {
 		struct query q = { .what = o->q->what,
 			.journal = o->q->journal,
+			.beside = o->q->beside,
 			.redis = o->q->redis,
 			.file = o->q->file,
 			.config = o->q->config,
@@ -270,6 +276,13 @@ seal_state(struct seal_place *p, uint64_t step)
 	seal_ratchet(p->state, step - p->step);
 	p->step = step;
 	return p->state;
+}
+
+/* Returns the journal beside which the texts of that node's records are. */
+static const char *
+texts_journal(const struct opening *o, const char *node)
+{
+	return o->other_journal && str_same(node, o->other_node) ? o->other_journal : o->journal;
 }
 
 /* ---- share B ---- */
@@ -329,15 +342,18 @@ share_of_daemon(struct opening *o, const json_t *record, enum seal_kind kind, ui
 {
 	size_t n = 0;
 
-	if (o->node && !record_is(record, RF_NODE, o->node)) {
+	const char *node = record_text(record, RF_NODE);
+	const bool other = o->other_node && !strcmp(node, o->other_node);
+
+	if (o->node && !other && strcmp(node, o->node) != 0) {
 		buf_printf(why, "the daemon is node %s, but the record is from %s: ask "
 				"that node, or give its file of shares with --shares", o->node,
-			record_text(record, RF_NODE));
+			node);
 		return OPENING_NOT_GIVEN;
 	}
-	json_auto_t *in = json_pack("{ss ss sI ss* ss*}", "id", record_text(record, RF_ID),
+	json_auto_t *in = json_pack("{ss ss sI ss* ss* ss*}", "id", record_text(record, RF_ID),
 		"part", seal_kinds[kind], "share", (json_int_t)number, "reason",
-		o->args->reason, "by", o->args->by);
+		o->args->reason, "by", o->args->by, "node", other ? node : NULL);
 	json_auto_t *said = NULL;
 	long status = in ? admin_ask_json(o->socket, "/audit/share", in, &said, why) : 0;
 	struct span share = json_span(json_object_get(said, "share"));
@@ -403,7 +419,7 @@ open_kept(struct opening *o, const json_t *record, enum seal_kind kind, struct b
 		return is;
 	seal_text_key(seal_state(seal, (uint64_t)step), 0, &b, node, record_span(record, RF_ID),
 		kind, k);
-	int err = seal_open_text(kept, o->journal, node, k, out, why);
+	int err = seal_open_text(kept, texts_journal(o, node), node, k, out, why);
 	explicit_bzero(k, sizeof(k));
 	explicit_bzero(&b, sizeof(b));
 	if (!err && !buf_failed(out))
@@ -454,7 +470,8 @@ put_ciphertexts(struct opening *o, const json_t *record, const json_t *kept, jso
 		SCOPED_BUF(frame, 0);
 		SCOPED_BUF(text, 0);
 		err = err ? err
-			  : texts_read(o->journal, record_text(record, RF_NODE),
+			  : texts_read(texts_journal(o, record_text(record, RF_NODE)),
+				    record_text(record, RF_NODE),
 				    (uint64_t)json_integer_value(at), &part, &last, &frame,
 				    why);
 		base64_put(&text, buf_view(&frame).p, frame.n);

@@ -1045,6 +1045,7 @@ static const struct param share_asked[] = {
 	{ "id", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The public id of the request whose text is opened." },
 	{ "part", PARAM_CHOICE, PARAM_NEEDED, .words = "prompt response tools", .text = "The part: prompt, response or tools." },
 	{ "share", PARAM_INTEGER, PARAM_NEEDED, .min = 1, .max = (INT64_C(1) << 53) - 1, .text = "The share's number in the record." },
+	{ "node", PARAM_TEXT, .max = 64, .text = "The record's node: this one, or that of the other instance. Default: this one." },
 	SIGNED, { .name = NULL },
 };
 static const struct param opening_asked[] = {

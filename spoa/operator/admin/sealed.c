@@ -7,10 +7,12 @@
 #include <microhttpd.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/attr.h"
 #include "base/codec/base64.h"
 #include "base/codec/json_text.h"
+#include "base/log.h"
 #include "base/scoped.h"
 #include "gate/changes/sync.h"
 #include "operator/admin/caches.h"
@@ -54,10 +56,38 @@ lacks_reason(const struct server *s, const json_t *in)
 	       !span_trim(json_span(json_object_get(in, "reason")), " \t").n;
 }
 
+/* Finds a share of the node: in the own file, or in that of the other instance, which is opened to
+ * read only, because that instance may run. `node` is empty for the own one. */
+static enum share_state
+find_share(struct server *s, struct span node, uint64_t number, struct share *out)
+{
+	const struct config *other = config_part(s->shared_cfg, CONFIG_OTHER);
+	SCOPED_BUF(why, 4096);
+	SCOPED_BUF(lost_why, 4096);
+	uint64_t lost;
+
+	if (!node.n || span_is(node, s->shared_cfg->node))
+		return shares_find(s->shares, number, out, NULL);
+	if (!other->node || !span_is(node, other->node) || !other->seal_shares ||
+		access(other->seal_shares, F_OK) != 0)
+		return SHARE_NEVER;
+	struct shares *of =
+		shares_open(other->seal_shares, NULL, other->node, &lost, &lost_why, &why);
+	if (!of) {
+		log_event(LOG_ERROR, "shares.other", LS("file", other->seal_shares),
+			LSP("why", buf_view(&why)));
+		return SHARE_LOST;
+	}
+	enum share_state state = shares_find(of, number, out, NULL);
+	shares_close(&of);
+	return state;
+}
+
 static bool
 make_handout(struct change *c, json_t **before UNUSED, json_t **after)
 {
 	json_int_t number = json_integer_value(json_object_get(c->in, "share"));
+	json_t *node = json_object_get(c->in, "node");
 	struct share b;
 
 	c->reads = true;
@@ -69,12 +99,14 @@ make_handout(struct change *c, json_t **before UNUSED, json_t **after)
 			"audit.journal in tollgate.yaml");
 	if (lacks_reason(c->s, c->in))
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "%s", no_reason);
-	enum share_state state = shares_find(c->s->shares, (uint64_t)number, &b, NULL);
+	enum share_state state = find_share(c->s, json_span(node), (uint64_t)number, &b);
 	sodium_memzero(&b, sizeof(b));
 	if (state != SHARE_HERE)
 		return refuse_share(c, state);
 	*after = json_pack("{s:O,s:O,s:I}", "id", json_object_get(c->in, "id"), "part",
 		json_object_get(c->in, "part"), "share", number);
+	if (node && json_string_length(node)) /* the other instance's share */
+		json_object_set(*after, "node", node);
 	return change_sign(c, *after);
 }
 
@@ -86,7 +118,8 @@ give_share(struct change *c, const json_t *after)
 	json_int_t number = json_integer_value(json_object_get(after, "share"));
 	struct share b;
 
-	enum share_state state = shares_find(c->s->shares, (uint64_t)number, &b, NULL);
+	enum share_state state = find_share(
+		c->s, json_span(json_object_get(after, "node")), (uint64_t)number, &b);
 	if (state == SHARE_HERE) {
 		SCOPED_BUF(text, 0);
 		base64_put(&text, b.key, sizeof(b.key));
