@@ -353,7 +353,7 @@ share_of_daemon(struct opening *o, const json_t *record, enum seal_kind kind, ui
 	}
 	json_auto_t *in = json_pack("{ss ss sI ss* ss* ss*}", "id", record_text(record, RF_ID),
 		"part", seal_kinds[kind], "share", (json_int_t)number, "reason",
-		o->args->reason, "by", o->args->by, "node", other ? node : NULL);
+		o->args->reason, "by", o->args->by, "node", node);
 	json_auto_t *said = NULL;
 	long status = in ? admin_ask_json(o->socket, "/audit/share", in, &said, why) : 0;
 	struct span share = json_span(json_object_get(said, "share"));

@@ -105,7 +105,8 @@ make_handout(struct change *c, json_t **before UNUSED, json_t **after)
 		return refuse_share(c, state);
 	*after = json_pack("{s:O,s:O,s:I}", "id", json_object_get(c->in, "id"), "part",
 		json_object_get(c->in, "part"), "share", number);
-	if (node && json_string_length(node)) /* the other instance's share */
+	/* the other instance's share */
+	if (node && !span_is(json_span(node), c->s->shared_cfg->node))
 		json_object_set(*after, "node", node);
 	return change_sign(c, *after);
 }
