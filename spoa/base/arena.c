@@ -78,8 +78,10 @@ new_chunk(struct arena *a, size_t n)
 	 * newest chunk. */
 	bool apart = a->chunks && n > want;
 
-	if (a->cap_bytes && (size > a->cap_bytes || a->used_bytes > a->cap_bytes - size))
+	if (a->cap_bytes && (size > a->cap_bytes || a->used_bytes > a->cap_bytes - size)) {
+		a->full = true;
 		return NULL;
+	}
 	size_t all = sizeof(struct arena_chunk) + size;
 	struct arena_chunk *c = a->wipe ? mem_get_zeroed(all) : calloc(1, all);
 	if (!c)

@@ -15,6 +15,7 @@ struct arena {
 	size_t apart_bytes;	    /* bytes in chunks that hold a single large allocation */
 	size_t cap_bytes;	    /* limit of used_bytes; 0: none */
 	bool failed; /* an allocation failed */
+	bool full;   /* it failed because of cap_bytes */
 	bool wipe; /* zero the memory before release, because it holds text or secrets */
 };
 
@@ -39,6 +40,13 @@ char *arena_strdup(struct arena *a, const char *s);
 /* Returns the formatted text as arena_dup() does. */
 __attribute__((format(printf, 2, 3))) struct span arena_printf(
 	struct arena *a, const char *fmt, ...);
+/* Returns true if an allocation failed because the limit is reached, not because memory is
+ * exhausted. */
+static inline bool
+arena_is_full(const struct arena *a)
+{
+	return a->full;
+}
 static inline bool
 arena_failed(const struct arena *a)
 {

@@ -34,8 +34,8 @@
 #define CAP_MEDIA_PARTS        65536        /* tags and boxes in a file's metadata; beyond, the file counts as unreadable */
 #define CAP_MODELS             16           /* different models in a body with many requests: 400; in members outside its rows: 413 */
 #define CAP_FINDINGS           100000       /* findings of a request: the declared outcome of the classifier */
-#define CAP_MENTION_BYTES      (2u << 20)   /* different bytes of a request's values whose further mentions are searched: 503; e-mail addresses and values of `spreads: distinct` beyond a quarter of it are left to their detectors */
-#define CAP_MENTIONS           1000000      /* further mentions found in a request: 503 */
+#define CAP_MENTION_BYTES      (2u << 20)   /* different bytes of a request's values whose further mentions are searched: 413; e-mail addresses and values of `spreads: distinct` beyond a quarter of it are left to their detectors */
+#define CAP_MENTIONS           1000000      /* further mentions found in a request: 413 */
 #define CAP_DECODE_DEPTH       4            /* encodings inside encodings (base64, hex, …): the declared outcome of the classifier */
 #define CAP_DECODE_RATIO       4            /* bytes decoded during a scan for each byte of its text: the declared outcome of the classifier */
 #define CAP_WORK_RATIO         128          /* limit of the work on a searched text, in units (effort.h): this many for each of its first CAP_WORK_FIRST bytes, */
@@ -75,7 +75,7 @@
 #define CAP_INLINE_EVENTS      (4u << 10)   /* bytes of an event, or of events that arrived together, that a worker inspects itself; a helper thread gets longer ones */
 #define CAP_HELPERS            8            /* helper threads for long bodies and responses; further work waits for one */
 #define CAP_INDEX_SEGMENT      (256u << 20) /* bytes of a closed segment that the daemon indexes, with half of it in memory; the first search indexes a larger one */
-#define CAP_REQUEST_ARENA      (160u << 20) /* bytes of a request's arena: the declared outcome of the step */
+#define CAP_REQUEST_ARENA      (160u << 20) /* bytes of a request's arena: 413 */
 #define CAP_TICKETS            16384        /* decisions of a worker that wait for their request: 503 */
 #define CAP_SSE_EVENT_BYTES    (1u << 20)   /* bytes of an SSE event that must be read whole (an event of MCP: CAP_ANSWER_BYTES); a longer one passes uninspected and is counted */
 #define CAP_COMMAND_HELD       (1u << 20)   /* bytes of a command in a stream that is held back to its end; beyond, its placeholders are not replaced */

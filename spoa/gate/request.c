@@ -213,8 +213,23 @@ request_refuse(struct request *r, const struct body_refusal *why)
 }
 
 enum step_result
+request_too_complex(struct request *r, const char *limit)
+{
+	return request_deny(r, 413, "request_too_complex", "",
+		arena_printf(&r->arena,
+			"the request reaches the limit of %s; send it in parts, because a "
+			"retry has the same result",
+			limit));
+}
+
+enum step_result
 request_overload(struct request *r)
 {
+	/* The request itself reached a limit, so a retry would have the same result. */
+	if (arena_is_full(&r->arena))
+		return request_deny(r, 413, "request_too_complex", "",
+			SPAN_LIT("the request reaches the limit of 160 MB of memory; send it in "
+				 "parts, because a retry has the same result"));
 	return request_deny(r, 503, "overloaded", "",
 		SPAN_LIT("the gateway ran out of memory for this request; retry later or send "
 			 "a shorter one"));

@@ -342,7 +342,9 @@ enum step_result request_deny(
 	struct request *r, int status, const char *code, const char *rule, struct span message);
 /* Denies with the refusal of a reader of bodies or paths. */
 enum step_result request_refuse(struct request *r, const struct body_refusal *why);
-/* Denies with 503: out of memory, or over the arena's limit. */
+/* Denies with 413, because the request itself reaches `limit`: "2 MB of …". */
+enum step_result request_too_complex(struct request *r, const char *limit);
+/* Denies with 503 because memory ran out, or with 413 if the arena of the request is full. */
 enum step_result request_overload(struct request *r);
 /* Denies with 503: over a limit of held bytes. */
 enum step_result request_overheld(struct request *r);

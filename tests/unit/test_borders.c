@@ -369,11 +369,35 @@ bodies_are_edited_at_their_borders(void **state)
 	}
 }
 
+/* A key of the gateway in two parts or more is refused, wherever it is cut. */
+static void
+keys_over_borders_are_refused(void **state)
+{
+	static const char key[] =
+		"tg_0a1b2c3d_0123456789abcdefghjkmnpqrstvwxyz0123456789abcdefghjk";
+	char body[512];
+
+	(void)state;
+	for (size_t at = 1; at < sizeof(key) - 1; at += 7)
+		for (size_t more = at; more < sizeof(key) - 1; more += 29) {
+			snprintf(body, sizeof(body), CHAT(TEXT("use %.*s") "," TEXT("%.*s") ","
+								TEXT("%s now")),
+				(int)at, key, (int)(more - at), key + at, key + more);
+			json_t *d = decide("/v1/chat/completions", JSON_TYPE, body);
+			if (json_integer_value(json_object_get(d, "status")) != 403) {
+				print_message("%s\n%s\n", body, cmd_out);
+				fail();
+			}
+			json_decref(d);
+		}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bodies_are_edited_at_their_borders),
+		cmocka_unit_test(keys_over_borders_are_refused),
 		cmocka_unit_test(values_over_borders_are_replaced),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

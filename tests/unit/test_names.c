@@ -56,6 +56,7 @@ expect_rows(struct detect_fix *f, const struct row *rows, size_t n, const float 
 
 /* clang-format off */
 static const struct row people[] = {
+	{ "the end of a hexadecimal number is no title", "PORT: 78ba\nPORT: 3342", NULL, "" },
 	{ "a title names what follows", "ask Dr. Quuxworthy about it", NULL, "PERSON Quuxworthy|" },
 	{ "a title in small letters too", "ask dr. weiss about it", NULL, "PERSON weiss|" },
 	{ "a cue and a name in no list", "My name is Zzyrmon", NULL, "PERSON Zzyrmon|" },

@@ -534,7 +534,8 @@ look_back(struct names_sweep *w, struct looked *l, size_t end)
 	struct span t = w->text;
 	size_t to[BACK_WORDS], k = read_back(t, end, l->from, to, 1);
 
-	if (k == 0)
+	/* The end of a hexadecimal number is no word: "78ba". */
+	if (k == 0 || (l->from[0] > 0 && is_digit(t.p[l->from[0] - 1])))
 		return;
 	l->flags[0] = names_flags_small(w->t, hash_back(t, l->from, to, 1));
 	/* The end of a domain is no title: "x@example.fr". */
