@@ -1,4 +1,4 @@
-/* What the instance that decides does for the node's other instance, once no process of that
+/* Work of the instance that decides for the other instance of the node, once no process of that
  * instance runs: it counts the usage in that instance's journal, and settles its requests. A
  * host without a second instance has no such thread. */
 #ifndef OPERATOR_SERVER_ADOPTING_H
@@ -14,7 +14,7 @@ struct server;
 struct adopting {
 	struct server *server;
 	struct service service;
-	/* what the start has left to do; owner: the service while it runs */
+	/* work that the start has left; owner: the service while it runs */
 	struct recall_after *after;
 };
 
