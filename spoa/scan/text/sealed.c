@@ -233,7 +233,7 @@ sealed_reads(struct span text, struct buf *readable)
 	for (unsigned skip = 0; bytes && sealed && skip < POSITIONS; skip++) {
 		size_t n = decode_sealed(text, skip, bytes);
 		all += put_readable(bytes, n, readable);
-		sealed = all <= n / 4 && all <= SEALED_READABLE &&
+		sealed = all <= SEALED_READABLE &&
 			 (skip || !inflates_to_text(bytes, n));
 	}
 	if (bytes)
