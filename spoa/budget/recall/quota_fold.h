@@ -19,6 +19,8 @@
 #ifndef BUDGET_RECALL_QUOTA_FOLD_H
 #define BUDGET_RECALL_QUOTA_FOLD_H
 
+#include <sys/queue.h>
+
 #include "base/buf.h"
 #include "budget/quota/quota_cell.h"
 #include "record/journal/journal.h"
@@ -36,6 +38,7 @@ enum {
 /* A decision that was sent to a relay and has no completion. */
 struct quota_orphan_of {
 	struct quota_orphan_of *next;
+	LIST_ENTRY(quota_orphan_of) of_all; /* quota_fold.all_open; unused in a copy */
 	char id[40];
 	/* the place in the journal of its record, or of its last attempt's record */
 	struct {
@@ -86,6 +89,7 @@ struct quota_fold {
 	/* something had no room, so this state must not become a checkpoint */
 	bool full;
 	struct quota_orphan_of **open; /* hash table by id */
+	LIST_HEAD(, quota_orphan_of) all_open; /* the same decisions */
 	size_t nopen;
 	/* orphans of the other instance's journal that this journal settles; hash table by id
 	 */

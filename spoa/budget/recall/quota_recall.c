@@ -89,7 +89,7 @@ quota_fold_clock(struct quota_fold *f, int64_t now_ms)
 }
 
 static struct quota_orphan_of **
-orphan_place(struct quota_fold *f, struct span id)
+orphan_place(const struct quota_fold *f, struct span id)
 {
 	struct quota_orphan_of **o = &f->open[span_hash(id) % PLACES];
 
@@ -284,11 +284,12 @@ quota_fold_late(const struct quota_fold *f, size_t *i)
 static void
 counted_before(struct quota_fold *f, uint64_t id)
 {
-	for (size_t i = 0; i < PLACES && f->nopen; i++)
-		for (struct quota_orphan_of *o = f->open[i]; o; o = o->next)
-			for (size_t k = 0; k < o->ndims; k++)
-				if (o->dim[k].id == id)
-					o->dim[k].id = 0;
+	struct quota_orphan_of *o;
+
+	LIST_FOREACH(o, &f->all_open, of_all)
+		for (size_t k = 0; k < o->ndims; k++)
+			if (o->dim[k].id == id)
+				o->dim[k].id = 0;
 }
 
 /* Forgets the settlements that a record states as counted. */
@@ -437,6 +438,7 @@ open_decision(struct quota_fold *f, struct span id, const struct fold_line *l,
 	o->ndims = n;
 	memcpy(o->dim, dim, n * sizeof(dim[0]));
 	*at = o;
+	LIST_INSERT_HEAD(&f->all_open, o, of_all);
 	f->nopen++;
 }
 
@@ -506,6 +508,7 @@ close_decision(struct quota_fold *f, struct quota_orphan_of **at)
 
 	INVARIANT(f->nopen > 0);
 	*at = o->next;
+	LIST_REMOVE(o, of_all);
 	free(o);
 	f->nopen--;
 }
@@ -546,7 +549,7 @@ quota_fold_forget_ended(struct quota_fold *f, const struct quota_fold *other)
 	for (size_t i = 0; i < ENDED; i++)
 		for (struct fold_ended **at = &f->ended[i]; *at;) {
 			struct fold_ended *e = *at;
-			if (*orphan_place((struct quota_fold *)other, span_str(e->id))) {
+			if (*orphan_place(other, span_str(e->id))) {
 				at = &e->next;
 				continue;
 			}
@@ -801,6 +804,15 @@ read_late(struct quota_fold *f, struct span line)
 }
 
 static bool
+read_ended(struct quota_fold *f, struct span id)
+{
+	if (!is_fold_word(id, sizeof(((struct fold_ended *)0)->id)) || *ended_place(f, id))
+		return false;
+	add_ended(f, id);
+	return true;
+}
+
+static bool
 read_open(struct quota_fold *f, struct span line, struct span *rest)
 {
 	struct span id = span_next(&line, ' '), segment = span_next(&line, ' ');
@@ -833,13 +845,8 @@ quota_fold_read(struct quota_fold *f, struct span text)
 		bool good = span_is(what, "count")  ? read_fold_count(f, line)
 			    : span_is(what, "late") ? read_late(f, line)
 			    : span_is(what, "open") ? read_open(f, line, &text)
-						    : span_is(what, "ended");
-		if (good && span_is(what, "ended")) {
-			good = is_fold_word(line, sizeof(((struct fold_ended *)0)->id)) &&
-			       !*ended_place(f, line);
-			if (good)
-				add_ended(f, line);
-		}
+			    : span_is(what, "ended") ? read_ended(f, line)
+						     : false;
 		if (!good)
 			return ERR_SYNTAX;
 		if (f->full)
