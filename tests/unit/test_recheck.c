@@ -21,6 +21,7 @@ static int
 begin(void **state)
 {
 	(void)state;
+	recheck_pace = (struct recheck_pace){ .first_us = 0, .pause_s = 0, .share = 1 };
 	rig_init(&r);
 	r.cfg.journal_segment_bytes = 4096;
 	assert_started();
@@ -47,7 +48,6 @@ start(void)
 {
 	checking = recheck_start(r.cfg.journal, r.cfg.node, r.audit);
 	assert_non_null(checking);
-	recheck_soon(checking);
 }
 
 static struct recheck_state

@@ -23,25 +23,28 @@
 #include "record/journal/journal.h"
 
 #define SLICE_US     2000
-#define SHARE	     100 /* one hundredth of a core */
-#define FIRST_US     (10 * UINT64_C(1000000))
 #define LOOK_US	     (60 * UINT64_C(1000000))
 #define KEPT_MAX     (64 << 10)
 #define KEPT_VERSION "tollgate-verified-v1"
+
+struct recheck_pace recheck_pace = {
+	.first_us = 10 * UINT64_C(1000000), .pause_s = 3600, .share = 100
+};
 
 struct recheck {
 	const char *journal, *node;
 	struct audit *audit;
 	struct service service;
-	atomic_bool soon;
 	char path[JOURNAL_DIR_MAX + 16];
-	pthread_mutex_t lock; /* guards `state` */
+	/* Guards the next two members, which the thread writes, and others read with the
+	 * state's file. */
+	pthread_mutex_t lock;
 	struct recheck_state state;
+	char last[256]; /* the segment that was verified last; "": none */
 
 	/* owner: the thread */
 	struct keyring *ring;
-	char last[256];	 /* the segment that was verified last; "": none */
-	struct chain at; /* the end of that segment; seq 0: not known */
+	struct chain at; /* the end of the last segment; seq 0: not known */
 	/* the segment that is being verified; `v` NULL: none */
 	char name[256];
 	struct verifier *v;
@@ -207,8 +210,8 @@ segment_over(struct recheck *r, const char *broken)
 	verifier_end(r->v, &v);
 	segment_close(r);
 	memset(&r->at, 0, sizeof(r->at));
-	snprintf(r->last, sizeof(r->last), "%s", r->name);
 	SCOPED_LOCK(&r->lock);
+	snprintf(r->last, sizeof(r->last), "%s", r->name);
 	r->state.done++;
 	if (v.ok) {
 		snprintf(r->at.node, sizeof(r->at.node), "%s", v.node);
@@ -291,9 +294,9 @@ next_segment(struct recheck *r)
 static void
 pass_begin(struct recheck *r)
 {
-	r->last[0] = '\0';
 	memset(&r->at, 0, sizeof(r->at));
 	SCOPED_LOCK(&r->lock);
+	r->last[0] = '\0';
 	r->state.began_ns = clock_wall_ns();
 	r->state.done = 0;
 	for (size_t i = 0; i < r->state.nfaults; i++)
@@ -348,11 +351,9 @@ pass_is_due(struct recheck *r)
 {
 	int64_t now = clock_wall_ns();
 
-	if (atomic_load(&r->soon))
-		return true;
 	SCOPED_LOCK(&r->lock);
 	return now < r->state.since_ns ||
-	       now - r->state.since_ns >= RECHECK_PAUSE_S * INT64_C(1000000000);
+	       now - r->state.since_ns >= recheck_pace.pause_s * INT64_C(1000000000);
 }
 
 static uint64_t
@@ -372,13 +373,11 @@ recheck_turn(void *arg)
 		audit_keys_ring(audit_keys(r->audit), r->ring);
 		if (!next_segment(r)) {
 			pass_end(r);
-			atomic_store(&r->soon, false);
 			return clock_mono_us() + LOOK_US;
 		}
 	}
 	read_slice(r, began_us);
-	return atomic_load(&r->soon) ? 0
-				     : clock_mono_us() + (cpu_us() - began_us) * (SHARE - 1);
+	return clock_mono_us() + (cpu_us() - began_us) * (recheck_pace.share - 1);
 }
 
 /* ---- start, stop and state ---- */
@@ -394,7 +393,7 @@ recheck_start(const char *journal, const char *node, struct audit *a)
 {
 	struct recheck *r = calloc(1, sizeof(*r));
 	const struct service_options o = { .name = "tg-recheck",
-		.first_us = clock_mono_us() + FIRST_US,
+		.first_us = clock_mono_us() + recheck_pace.first_us,
 		.turn = recheck_turn,
 		.last = recheck_last,
 		.arg = r,
@@ -431,13 +430,6 @@ recheck_stop(struct recheck **rp)
 	free(r->ring);
 	free(r);
 	*rp = NULL;
-}
-
-void
-recheck_soon(struct recheck *r)
-{
-	atomic_store(&r->soon, true);
-	service_wake(&r->service);
 }
 
 void

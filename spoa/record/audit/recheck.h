@@ -1,21 +1,28 @@
 /* Verifies closed segments of this node again, one after another, while the daemon runs: a
  * record that is changed on the disk is found without a person who asks for it. The thread
  * tg-recheck uses at most one hundredth of a core and the disk only if no other thread does. It
- * begins a new pass RECHECK_PAUSE_S after the last one began, at the earliest.
+ * begins a new pass an hour after the last one began, at the earliest.
  *
- * A fault that a pass found stays until a pass or a verification finds the record sound. A fault
- * that a verification of all records found stays until another one finds it sound. An operator
- * who knows the cause accepts a fault with a reason. JOURNAL.verified (mode 0600) keeps
- * faults and progress over a restart. Nobody has to trust this file: if it is
- * removed, there is another pass, and no more. */
+ * A fault that a pass found stays until a pass or a verification finds the record sound. A
+ * fault that a verification of all records found stays until another one finds it sound. An
+ * operator who knows the cause accepts a fault with a reason. JOURNAL.verified (mode 0600)
+ * keeps faults and progress over a restart. Nobody has to trust this file: if it is removed,
+ * there is another pass, and no more. */
 #ifndef RECORD_AUDIT_RECHECK_H
 #define RECORD_AUDIT_RECHECK_H
 
 #include "record/audit/audit.h"
 #include "record/journal/verify.h"
 
-#define RECHECK_SUFFIX	".verified"
-#define RECHECK_PAUSE_S 3600
+#define RECHECK_SUFFIX ".verified"
+
+/* The pace of the thread. Tests set it before the start. */
+struct recheck_pace {
+	uint64_t first_us; /* µs from the start to the first pass */
+	int64_t pause_s;   /* least time between the begins of two passes */
+	unsigned share;	   /* the thread uses one part of so many of a core */
+};
+extern struct recheck_pace recheck_pace;
 
 enum { RECHECK_FAULTS = 16, RECHECK_SOURCE = 16 };
 
@@ -48,9 +55,7 @@ struct recheck;
 struct recheck *recheck_start(const char *journal, const char *node, struct audit *a);
 void recheck_stop(struct recheck **r);
 
-/* Begins the next pass at once, at full speed until it is over. Any thread. */
-void recheck_soon(struct recheck *r);
-/* Any thread. */
+/* Copies faults and progress. Any thread, as the functions below. */
 void recheck_state(struct recheck *r, struct recheck_state *out);
 /* Takes the result of a verification of all records that began at that wall time. `found` has
  * its faults, none if all records were verified. */
