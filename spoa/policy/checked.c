@@ -56,9 +56,9 @@ static bool
 put_checked(json_t *to, const char *name, struct span text)
 {
 	unsigned char hash[SHA256_BYTES];
-	char hex[2 * SHA256_BYTES + 1];
 	json_auto_t *given = json_string(name);
 
+	SCOPED_BUF(hex, 0);
 	SCOPED_BUF(ascii, 0);
 	for (const char *p = name; !given && *p; p++)
 		buf_printf(
@@ -68,9 +68,8 @@ put_checked(json_t *to, const char *name, struct span text)
 		name = buf_view(&ascii).p;
 
 	sha256(text, hash);
-	for (size_t i = 0; i < SHA256_BYTES; i++)
-		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
-	return json_object_set_new(to, name, json_string(hex)) == 0;
+	buf_hex(&hex, hash, sizeof(hash));
+	return json_object_set_new(to, name, json_stringn(hex.p, hex.n)) == 0;
 }
 
 /* Adds a file to the part of the object to which it belongs. */
