@@ -832,22 +832,20 @@ take_sealed(struct request *r, const struct segment *s, struct span readable,
 	return 0;
 }
 
-/* Searches what is readable in a text that a provider sealed; usually nothing is. Returns as
- * scan_window(); *sealed: the text is sealed. */
+/* Searches what is readable in a text that a provider sealed and that looks random; usually nothing
+ * is. Returns as scan_window(). */
 static int
-scan_sealed(struct request *r, struct segment *s, bool *sealed, size_t *work)
+scan_sealed(struct request *r, struct segment *s, size_t *work)
 {
 	struct detect_options opt = policy_detect_options(r->snap->policy);
 	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
 	struct findings found = { 0 };
 
 	SCOPED_BUF(b, 0);
-	*sealed = sealed_reads(s->text, &b);
-	if (!*sealed)
-		return 0;
+	bool sealed = sealed_reads(s->text, &b);
 	*work = b.n;
 	opt.used = detectors_for(r, s, false, buf_view(&b));
-	int err = buf_failed(&b) ? ERR_NOMEM : 0;
+	int err = !sealed || buf_failed(&b) ? ERR_NOMEM : 0;
 	if (!err && b.n)
 		err = find_in_segment(r, mine, s, buf_view(&b), &opt, &r->arena, &found);
 	if (!err)
@@ -870,10 +868,8 @@ scan_all(struct request *r, struct segment *v, size_t n, size_t *at)
 		struct span before =
 			s->identifier ? SPAN_LIT("") : segment_names(v, s, names);
 		size_t work = 0;
-		bool sealed = false;
-		int err = s->sealed && r->scan.from == 0 ? scan_sealed(r, s, &sealed, &work) : 0;
-		if (!err && !sealed)
-			err = scan_window(r, s, v == r->in.target, before, &work);
+		int err = s->random ? scan_sealed(r, s, &work)
+				    : scan_window(r, s, v == r->in.target, before, &work);
 		if (err)
 			return err;
 		if (r->scan.from == 0)

@@ -18,7 +18,6 @@
 #include "policy/external.h"
 #include "policy/policy.h"
 #include "scan/recognizer/recognizer.h"
-#include "scan/text/sealed.h"
 
 /* a longer segment is not searched for candidates but redacted as a whole */
 enum { SLICE_BYTES = 256 << 10 };
@@ -89,7 +88,7 @@ static bool
 is_asked_about(const struct external *x, const struct segment *s)
 {
 	return (x->roles & segment_roles(s)) && !s->reserved && !s->identifier &&
-	       says_something(s->text) && !(s->sealed && sealed_reads(s->text, NULL));
+	       says_something(s->text) && !s->random;
 }
 
 static int

@@ -55,6 +55,7 @@ struct segment {
 			    * precedes the data */
 	bool sealed : 1;  /* the provider made this text and the client sends it back; if it is
 			   * not readable, nobody but the provider can read it */
+	bool random : 1;  /* sealed, and sealed_reads() holds (scan/text/sealed.h) */
 	bool counted : 1; /* belongs to a part that is already counted as a whole */
 	bool data : 1;	  /* holds the data of a file, if the part has any */
 	bool media : 1;	  /* the dialect has the data or the address of a file at this place */

@@ -791,17 +791,18 @@ count_run(const struct segment *v, size_t i, const struct opaque *o, struct unre
 
 int
 opaque_count(
-	const struct segment *v, size_t n, struct arena *a, struct unread *u, size_t *inspected)
+	struct segment *v, size_t n, struct arena *a, struct unread *u, size_t *inspected)
 {
 	struct opaque_reader r;
 	struct opaque o;
 	int err = 0;
 
 	for (size_t i = 0; i < n && !err; i++) {
-		const struct segment *s = &v[i];
+		struct segment *s = &v[i];
+		s->random = s->sealed && sealed_reads(s->text, NULL);
 		if (s->counted || s->form == SEG_NUMBER || s->text.n < OPAQUE_LEAST)
 			continue;
-		if (s->sealed && sealed_reads(s->text, NULL)) {
+		if (s->random) {
 			u->sealed++;
 			u->sealed_bytes += s->text.n;
 			*inspected -= s->text.n;

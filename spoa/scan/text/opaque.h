@@ -70,10 +70,11 @@ const char *opaque_kind(struct span type, struct span bytes);
 int opaque_add(struct unread *u, struct arena *a, const struct media *m, size_t bytes);
 /* Adds a part of which only the kind and size are known. Returns 0 or ERR_NOMEM. */
 int opaque_note(struct unread *u, struct arena *a, const char *kind, size_t bytes);
-/* Adds the uninspectable content of the segments, except in parts that were counted already.
+/* Adds the uninspectable content of the segments, except in parts that were counted already, and
+ * sets segment.random.
  * `inspected` is the sum of all segments' bytes; the uninspected bytes are subtracted from it.
  * Returns 0 or ERR_NOMEM. */
-int opaque_count(const struct segment *v, size_t n, struct arena *a, struct unread *u,
+int opaque_count(struct segment *v, size_t n, struct arena *a, struct unread *u,
 	size_t *inspected);
 
 #endif
