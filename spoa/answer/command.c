@@ -350,7 +350,7 @@ static void
 shell_operands(struct shell_reader *r, struct span program)
 {
 	struct shell_arguments a = { .program = span_is(program, "sed")	  ? PROGRAM_SED
-						: span_is(program, "git") ? PROGRAM_GIT
+						: span_is(program, "git")   ? PROGRAM_GIT
 						: SPAN_IN(program, shells)  ? PROGRAM_SHELL
 						: SPAN_IN(program, pythons) ? PROGRAM_PYTHON
 						: SPAN_IN(program, perls)   ? PROGRAM_PERL

@@ -54,8 +54,8 @@ void file_set_shadow(bool on);
 /* The place from which this thread reads a file that is missing in the set. */
 enum set_use {
 	SET_AS_LOADED, /* from the disk: only FILE_ROTATES and FILE_OF_CONFIGURATION */
-	/* As SET_AS_LOADED, but FILE_OF_SYSTEM is always read from the disk. For a start, which
-	 * takes the policy's kept text, and the current time zones. */
+	/* As SET_AS_LOADED, but FILE_OF_SYSTEM (time zones) is always read from the disk. A start
+	 * reads the kept text of a policy in this way. */
 	SET_AT_START,
 	/* Nowhere: such a file cannot be read. A file of the set is read only with the kind with
 	 * which it was recorded. For a process that tries another person's policy: the author of

@@ -11,8 +11,8 @@
 
 struct snapshot;
 
-/* The policy that a start took, and the reason. The caller owns it: first_policy_init() and first_policy_free().
- */
+/* The policy that a start took, and the reason. The caller owns it: first_policy_init() and
+ * first_policy_free(). */
 struct first_policy {
 	bool kept;	 /* the kept text is taken; false: the files */
 	char before[65]; /* the version that was in force last; "": none, or unknown */

@@ -18,7 +18,7 @@
  *
  * Corrections are settlements, refunds, and the commands that add to a counter. A correction
  * without a reply is kept and sent again. It has an id, so that Redis makes it only once even if
- * the first command was executed. The id of a settlement is drawn at the reservation and stands in
+ * the first command was executed. The id of a settlement is drawn at the reservation and is part of
  * its record. Redis keeps it as long as the counters that are settled. When Redis has replied, a
  * later record of this daemon states the id, and the id is removed from Redis. A start sends the
  * settlements again whose id no record states (budget/recall/). Without an id are corrections if

@@ -65,13 +65,14 @@ struct fold_count {
 	char charge[]; /* text of quota_write() with the counter's real name and n 0 */
 };
 
-/* A decision of the other instance's journal whose completion is in this one. */
+/* A decision in the other instance's journal whose completion is in this journal. */
 struct fold_ended {
 	struct fold_ended *next;
 	char id[40];
 };
 
-/* A settlement on Redis that was recorded, and that no later record names as counted. */
+/* A settlement of a counter in Redis. It was recorded, and no later record states that Redis has
+ * it. */
 struct fold_late {
 	struct fold_late *next;
 	char id[40];	 /* of the request */

@@ -903,7 +903,8 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	if (shared->seals)
 		g->sealer = sealer_new(shared->seals, shared->shares, shared->texts,
 			shared->cfg->node, worker);
-	if (!g->quota || !g->recognizers || !g->data || !g->awaited || (shared->seals && !g->sealer)) {
+	if (!g->quota || !g->recognizers || !g->data || !g->awaited ||
+		(shared->seals && !g->sealer)) {
 		gate_free(&g);
 		return NULL;
 	}

@@ -127,7 +127,7 @@ write_last(struct buf *b, const struct child *c, int64_t began_ns)
 		nfaults = chain_fault(line, fault, nfaults);
 	}
 	json_put_close(b, ']');
-	/* a failure that names no record does not change the faults */
+	/* a verification that failed without naming a record leaves the known faults */
 	if (over && (nfaults || c->code == 0))
 		recheck_verified(now.recheck, began_ns, fault, nfaults);
 	if (!over || c->error[0])

@@ -36,7 +36,7 @@ void edited_free(struct edited *e);
  * time), from now until the next call. The set is borrowed, `cfg` is not. */
 void edited_compare(struct edited *e, struct span files, const struct file_set *in_force,
 	const struct config *cfg, int64_t read_ns);
-/* Compares at once, after a start that did not take the files. */
+/* Compares the files now, without waiting for a change. For a start that took the kept text. */
 void edited_look(struct edited *e);
 /* Stops the comparison until the next edited_compare(). */
 void edited_nothing(struct edited *e);

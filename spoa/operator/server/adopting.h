@@ -4,8 +4,8 @@
 #ifndef OPERATOR_SERVER_ADOPTING_H
 #define OPERATOR_SERVER_ADOPTING_H
 
-#include "base/service.h"
 #include "base/buf.h"
+#include "base/service.h"
 
 struct recall_after;
 struct server;

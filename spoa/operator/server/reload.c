@@ -425,7 +425,8 @@ load_snapshot(struct reloading *r, enum reload_source source, struct file_set *s
 }
 
 /* Stores the next policy's text, and marks it as the one that the next start takes, before it
- * comes into force. A policy whose text cannot be stored is refused. If `set` is NULL, the text is unchanged. */
+ * comes into force. A policy whose text cannot be stored is refused. If `set` is NULL, the text is
+ * unchanged. */
 static bool
 keep_next_text(struct reloading *r, const struct snapshot *snap, const struct file_set *set,
 	char text[KEPT_POLICY_HEX], struct diag *d)
@@ -461,8 +462,8 @@ notify_reload(const struct server *s, const char *state)
 }
 
 /* Runs one reload: loads a snapshot, checks it, and publishes it only if every step succeeded.
- * Otherwise the old snapshot stays in force. If `checked` is not NULL, the reload is refused unless these are the files that were
- * read. systemd is notified before and after. */
+ * Otherwise the old snapshot stays in force. If `checked` is not NULL, the reload is refused unless
+ * these are the files that were read. systemd is notified before and after. */
 static void
 reload(struct reloading *r, const char *by, const char *why, const json_t *checked,
 	enum reload_source source)

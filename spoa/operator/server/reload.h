@@ -3,8 +3,8 @@
  *
  * An order (SIGHUP, or POST /reload of the admin server) reads everything from the disk. An
  * order may name the SHA-256 of the files that somebody checked; it is refused if the daemon
- * reads other contents. If only a file of keys, tokens, certificates or secrets changes, these files are read again, but
- * configuration and policy are loaded as they were recorded when they came into force. With
+ * reads other contents. If only a file of keys, tokens, certificates or secrets changes, these files
+ * are read again, but configuration and policy are loaded as they were recorded when they came into force. With
  * `policy_watch: true`, a change of any file counts as an order. */
 #ifndef OPERATOR_SERVER_RELOAD_H
 #define OPERATOR_SERVER_RELOAD_H

@@ -104,7 +104,7 @@ struct config {
 	const char *hash_key_of;
 	/* The same configuration as the other instance reads it: node, journal, keys, shares,
 	 * state file and relay socket are its own. The files exist once that instance has
-	 * started. Only config_part() and config_other() read this member. */
+	 * started. Only config_part() reads this member. */
 	const struct config *other;
 	/* node name of the first instance: other daemons count both instances as one daemon */
 	const char *first_node;
@@ -241,13 +241,14 @@ const char *config_find(const char *named);
 bool config_is_second(void);
 
 /* A node has two parts, one for each instance. A part is the configuration as its instance
- *reads it. Loop over all parts to serve what belongs to the node:
+ * reads it. Loop over all parts to serve what belongs to the node:
  *
  *	for (unsigned i = 0; i < CONFIG_PARTS; i++)
  *		serve(config_part(cfg, i));
  */
 enum config_part { CONFIG_OWN, CONFIG_OTHER, CONFIG_PARTS };
-/* Returns that part. Never NULL: without other instance, CONFIG_OTHER has no file. */
+/* Returns that part, never NULL. If there is no other instance, each path of CONFIG_OTHER is
+ * NULL. */
 const struct config *config_part(const struct config *cfg, unsigned part);
 /* Returns the part of the other instance if that instance has ever written a journal, otherwise
  * NULL. Looks for the journal's folder: not for the request path. */

@@ -1026,8 +1026,8 @@ has_kind(const struct policy *p, const struct identity_entry *place, enum identi
 	return false;
 }
 
-/* Notes the id of a key in a file that was revoked at run time. Only the file has the hash, by which
- * a key is distinguished from a text that has its id. */
+/* Notes the id of a key in a file that was revoked at run time. The entry of the revocation has no
+ * hash, so only the file distinguishes the key from another text with its id. */
 static void
 note_revoked(const struct attempt *t, struct span text, struct span id)
 {
