@@ -728,6 +728,57 @@ later_attempt_is_charged_and_the_earlier_one_stays_settled(void **state)
 	quota_table_free(&t);
 }
 
+/* Between two open decisions, one has an attempt with more charges than before, and ends. */
+static void
+decision_whose_attempt_needs_more_room_ends_between_others(void **state)
+{
+	enum { N = 3, WORDS = 9 };
+	struct quota_table *t = quota_table_new(&self);
+	struct metrics m = { 0 };
+	struct quota *qt = quota_new(NULL, t, &self, &m);
+	struct ask each[N], more[N];
+	struct quota_recall r;
+	const struct quota_dim one[] = { dim("a", QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 1) };
+	struct quota_dim many[WORDS];
+	char name[WORDS][2], id[N][2];
+
+	(void)state;
+	for (size_t k = 0; k < WORDS; k++) {
+		snprintf(name[k], sizeof(name[k]), "%c", (char)('a' + k));
+		many[k] = dim(name[k], QUOTA_CALENDAR, QUOTA_ORPHAN_DROP, 1);
+	}
+	journal_begins();
+	for (size_t i = 0; i < N; i++) {
+		snprintf(id[i], sizeof(id[i]), "%zu", i);
+		reserve(qt, &each[i], one, 1);
+		decided(id[i], "relay", &each[i].q);
+	}
+	for (size_t i = 0; i < N; i++) {
+		reserve(qt, &more[i], many, WORDS);
+		stamp("attempt", id[i]);
+		fprintf(segment, ",\"decision\":\"permit\",\"via\":\"relay\"");
+		charges("reserved", &more[i].q);
+		charges("settled", &each[i].q);
+		fprintf(segment, "}\n");
+	}
+	for (size_t i = 1; i < N; i++) {
+		stamp("completion", id[i]);
+		charges("settled", &more[i].q);
+		fprintf(segment, "}\n");
+	}
+	journal_ends();
+	quota_free(&qt);
+	quota_table_free(&t);
+
+	t = quota_table_new(&self);
+	recall(&r, t);
+	assert_int_equal(r.norphans, 1);
+	assert_string_equal(r.orphans->id, "0");
+	assert_int_equal(r.orphans->ndims, WORDS);
+	quota_recall_free(&r);
+	quota_table_free(&t);
+}
+
 /* The hash of a counter's name identifies a person. Once the person's share is erased, the name
  * cannot be read. */
 static void
@@ -1062,6 +1113,7 @@ main(void)
 		cmocka_unit_test(totals_in_the_process_survive_a_restart),
 		cmocka_unit_test(segment_of_a_clock_that_was_behind_hides_no_earlier_one),
 		cmocka_unit_test(later_attempt_is_charged_and_the_earlier_one_stays_settled),
+		cmocka_unit_test(decision_whose_attempt_needs_more_room_ends_between_others),
 		cmocka_unit_test(request_without_a_reservation_is_an_orphan_too),
 		cmocka_unit_test(too_long_line_is_skipped),
 		cmocka_unit_test(full_state_drops_ended_windows_before_it_refuses_a_counter),

@@ -610,14 +610,18 @@ on_attempt(struct quota_fold *f, const struct fold_line *l)
 			for (size_t i = 0; i < n; i++)
 				if (strcmp(now[i].key, o->dim[k].key) == 0)
 					now[i] = o->dim[k];
+	/* the entry may move, so both lists get it anew */
+	LIST_REMOVE(o, of_all);
 	struct quota_orphan_of *next = realloc(o, sizeof(*o) + n * sizeof(now[0]));
 	if (!next) {
+		LIST_INSERT_HEAD(&f->all_open, o, of_all);
 		f->full = true;
 		return;
 	}
 	remember_line(next, l);
 	next->ndims = n;
 	memcpy(next->dim, now, n * sizeof(now[0]));
+	LIST_INSERT_HEAD(&f->all_open, next, of_all);
 	*at = next;
 }
 
