@@ -132,7 +132,9 @@ decisions() { audit list --json --since "$began" | grep -c '"type":"decision"'; 
 written() { { cat "$D"/journal{,-b}/*.jsonl; zstd -dcq "$D"/journal{,-b}.keep/*.zst; } 2>/dev/null | tr -d '\0' | grep -o '"type":"decision","id":"[^"]*"' | sort -u | wc -l; }
 stamped() { cat "$JOURNAL"/*.jsonl | tr -d '\0' | grep '"type":"anchor"' | grep '"kind":"tsa"' | grep -c '"result":"taken"'; }
 anchored() { cat "$D/anchors.txt" 2>/dev/null | wc -l; }
-opened() { audit open "$1" --key "$D/ann.key" --part prompt --shares "$JOURNAL.shares" --reason test; }
+# shares_of ID: prints the file of shares of the node that recorded the request
+shares_of() { if grep -qs -- "$1" "$D"/journal-b/*.jsonl; then echo "$D/journal-b.shares"; else echo "$JOURNAL.shares"; fi; }
+opened() { audit open "$1" --key "$D/ann.key" --part prompt --shares "$(shares_of "$1")" --reason test; }
 reloaded() { grep -c 'event=reload.done' "$D/tollgate.log"; }
 to_edge() { [ "$(by_key "$endless")" = 200 ]; }
 again() { stopped tollgate; daemon a; wait_for is_ready; wait_for to_edge; }
