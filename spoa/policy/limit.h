@@ -19,6 +19,18 @@ enum limit_of {
 	LIMIT_USD,
 	LIMIT_CONCURRENT, /* requests in flight */
 };
+enum { LIMIT_UNITS = LIMIT_CONCURRENT + 1 };
+/* The units of limits, by enum limit_of. Every name of a unit and every amount that is printed
+ * or read uses this table. docs/budgets.md and the console's format.js repeat it, and
+ * test_docs_lists.c compares them. */
+extern const struct limit_unit {
+	const char *name;  /* in records, the API, logs and webhooks; there, amounts are integers */
+	const char *key;   /* the policy's key, which commands print */
+	const char *words; /* after an amount, for people */
+	bool money;	   /* integers are nano-dollars; people read and write dollars */
+} limit_units[LIMIT_UNITS];
+/* Returns the unit with this name, or NULL. `name` may be NULL. */
+const struct limit_unit *limit_unit_named(const char *name);
 /* The keys that state what a limit counts. Each limit has exactly one. */
 enum { LIMIT_COUNTED = 8 };
 extern const struct limit_counted {

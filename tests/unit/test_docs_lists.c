@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/span.h"
+#include "policy/limit.h"
 #include "support/pages.h"
 #include "support/redis_rig.h"
 
@@ -375,6 +376,58 @@ answers_page_has_every_passing_field(void **state)
 	lists_agree("docs/answers.md", 50);
 }
 
+/* The units of limits: a row of the table `limit_units` with each key of the policy. */
+static void
+budgets_page_has_every_unit(void **state)
+{
+	(void)state;
+	wanted.n = listed.n = 0;
+	for (size_t i = 0; i < LIMIT_COUNTED; i++) {
+		const struct limit_unit *u = &limit_units[limit_counted[i].of];
+		assert_ptr_equal(limit_unit_named(u->name), u);
+		snprintf(running, sizeof(running), "%s|%s|%s", limit_counted[i].key, u->name, u->words);
+		word_add(&wanted, span_str(running));
+	}
+	assert_null(limit_unit_named("usd"));
+	assert_null(limit_unit_named(NULL));
+	struct span text = section("docs/budgets.md", "\n## Units of limits\n", "\n## ");
+	while (text.n) {
+		struct span line = span_next(&text, '\n');
+		if (!span_starts(line, SPAN_LIT("| `")))
+			continue;
+		span_next(&line, '|');
+		struct span keys = span_next(&line, '|'), name = span_next(&line, '|'),
+			    words = span_next(&line, '|');
+		while (keys.n) {
+			struct span key = span_trim(span_next(&keys, ','), " `");
+			snprintf(running, sizeof(running), "%.*s|%.*s|%.*s", SPAN_ARG(key),
+				SPAN_ARG(span_trim(name, " `")), SPAN_ARG(span_trim(words, " ")));
+			word_add(&listed, span_str(running));
+		}
+	}
+	lists_agree("docs/budgets.md, Units of limits,", 8);
+}
+
+/* The console's words of units: NAME: 'WORDS', */
+static void
+console_has_every_unit(void **state)
+{
+	(void)state;
+	wanted.n = listed.n = 0;
+	for (size_t i = 0; i < LIMIT_UNITS; i++) {
+		/* is_money() of format.js compares this word */
+		assert_true(limit_units[i].money == !strcmp(limit_units[i].words, "dollars"));
+		snprintf(running, sizeof(running), "%s: '%s'", limit_units[i].name,
+			limit_units[i].words);
+		word_add(&wanted, span_str(running));
+	}
+	struct span text =
+		section("spoa/operator/console/format.js", "\nexport const units = {\n", "\n};");
+	while (text.n)
+		word_add(&listed, span_trim(span_next(&text, '\n'), "\t,"));
+	lists_agree("format.js of the console, units,", 7);
+}
+
 /* `spoa/NAME.c`, tests/NAME: a file that a page names must exist. */
 static size_t
 look_for_files(void)
@@ -426,6 +479,8 @@ main(void)
 		cmocka_unit_test(audit_page_has_every_part_that_degrades),
 		cmocka_unit_test(policy_page_has_every_policy),
 		cmocka_unit_test(answers_page_has_every_passing_field),
+		cmocka_unit_test(budgets_page_has_every_unit),
+		cmocka_unit_test(console_has_every_unit),
 		cmocka_unit_test(files_named_by_pages_exist),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@
 #include "cmd/plain.h"
 #include "policy/config/config.h"
 #include "policy/config/read.h"
+#include "policy/limit.h"
 
 enum { ANSWER_S = 120, BUSY_S = 30 };
 
@@ -419,9 +420,10 @@ void
 admin_put_amount(struct buf *cell, const json_t *row, const char *name)
 {
 	const json_t *v = json_object_get(row, name);
+	const struct limit_unit *u = limit_unit_named(json_str_in(row, "counts"));
 	char usd[PRICE_TEXT_MAX];
 
-	if (v && str_same(json_str_in(row, "counts"), "nanousd")) {
+	if (v && u && u->money) {
 		price_text((uint64_t)json_integer_value(v), usd);
 		buf_str(cell, usd);
 	} else if (v) {

@@ -6,6 +6,7 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 #include "cmd/daemon/key.h"
+#include "policy/limit.h"
 
 enum { TEXTS = 5 };
 
@@ -80,9 +81,9 @@ put_quota_limit(struct buf *cell, const json_t *row, const char *name)
 static void
 put_quota_counts(struct buf *cell, const json_t *row, const char *name)
 {
-	const char *counts = json_text_in(row, name);
+	const struct limit_unit *u = limit_unit_named(json_str_in(row, name));
 
-	buf_str(cell, strcmp(counts, "nanousd") ? counts : "usd");
+	buf_str(cell, u ? u->key : json_text_in(row, name));
 }
 
 /* Writes the window of a limit; a calendar window by its name, such as month. */

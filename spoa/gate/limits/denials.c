@@ -1,5 +1,5 @@
 /* Texts of denials by a limit: why the request is denied, and when or how it can succeed. Also
- * names of units and windows in records. */
+ * names of windows in records. */
 #include "gate/limits/limits.h"
 
 #include <inttypes.h>
@@ -10,20 +10,12 @@
 static struct span
 amount_text(struct request *r, enum limit_of of, uint64_t n)
 {
-	static const char *const words[] = {
-		[LIMIT_REQUESTS] = "requests",
-		[LIMIT_TOKENS] = "tokens",
-		[LIMIT_INPUT_TOKENS] = "input tokens",
-		[LIMIT_OUTPUT_TOKENS] = "output tokens",
-		[LIMIT_MESSAGE] = "tokens",
-		[LIMIT_CONCURRENT] = "concurrent requests",
-	};
 	char usd[PRICE_TEXT_MAX];
 
-	if (of != LIMIT_USD)
-		return arena_printf(&r->arena, "%" PRIu64 " %s", n, words[of]);
+	if (!limit_units[of].money)
+		return arena_printf(&r->arena, "%" PRIu64 " %s", n, limit_units[of].words);
 	price_text(n, usd);
-	return arena_printf(&r->arena, "%s dollars", usd);
+	return arena_printf(&r->arena, "%s %s", usd, limit_units[of].words);
 }
 
 /* Returns the window: "a day", "in 60 s"; empty for concurrent requests. */
@@ -105,16 +97,6 @@ limits_why_long(struct request *r, const struct limit *l)
 		" for each request: lower max_tokens or shorten the prompt",
 		tokens, l->name, l->amount);
 }
-
-const char *const limits_kinds[] = {
-	[LIMIT_REQUESTS] = "requests",
-	[LIMIT_TOKENS] = "tokens",
-	[LIMIT_INPUT_TOKENS] = "input_tokens",
-	[LIMIT_OUTPUT_TOKENS] = "output_tokens",
-	[LIMIT_MESSAGE] = "tokens_per_request",
-	[LIMIT_USD] = "nanousd",
-	[LIMIT_CONCURRENT] = "concurrent",
-};
 
 const char *
 limits_calendar(const struct quota_dim *d)

@@ -56,7 +56,7 @@ override_fits(const struct request *r, const struct live_override *o, const stru
 	const struct span *values)
 {
 	/* if the limit now counts another unit, the amount does not fit */
-	if (strcmp(o->counts, limits_kinds[l->of]) != 0 ||
+	if (strcmp(o->counts, limit_units[l->of].name) != 0 ||
 		(o->until_ns && o->until_ns <= r->now_wall_ns))
 		return false;
 	for (size_t i = 0; i < o->npairs; i++) {
@@ -155,7 +155,7 @@ add_own(struct request *r, bool whole, struct policy_limit_hit *hits, size_t *n)
 			return ERR_LIMIT;
 		hits[(*n)++] = (struct policy_limit_hit){ l,
 			arena_printf(&r->arena, "%zu:%.*s%s:%llu:%d", id->key_id.n,
-				SPAN_ARG(id->key_id), limits_kinds[l->of],
+				SPAN_ARG(id->key_id), limit_units[l->of].name,
 				(unsigned long long)l->window_s,
 				l->by_calendar ? (int)l->calendar : -1),
 			NULL };

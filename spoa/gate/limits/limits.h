@@ -155,9 +155,7 @@ bool limits_exhausted(const struct quota_dim *d);
 struct span limits_why_over(struct request *r, const struct quota_dim *d, uint64_t retry_s);
 struct span limits_why_never(struct request *r, const struct quota_dim *d);
 struct span limits_why_long(struct request *r, const struct limit *l);
-/* For records: the unit's name as the policy's key has it ("nanousd" for dollars), and the name
- * of the calendar window. */
-extern const char *const limits_kinds[];
+/* For records: the name of the calendar window. */
 const char *limits_calendar(const struct quota_dim *d);
 
 /* target_choice.c: sets found.ranks and found.at, if the route has several targets or its only

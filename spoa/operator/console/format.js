@@ -86,8 +86,20 @@ export function dollars(nano) {
 	return `$${d.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
 }
 
-/* An amount of a limit that counts dollars, tokens, requests, … */
-export const amount = (counts, n) => (counts === 'usd' ? dollars(n) : count(n));
+/* The units of limits: their names in the API and records, and their words. test_docs_lists.c compares them with limit_units in
+policy/sections/limits.c. */
+export const units = {
+	requests: 'requests',
+	tokens: 'tokens',
+	input_tokens: 'input tokens',
+	output_tokens: 'output tokens',
+	tokens_per_request: 'tokens',
+	nanousd: 'dollars',
+	concurrent: 'concurrent requests',
+};
+export const is_money = (unit) => units[unit] === 'dollars';
+/* An amount of a limit in this unit. */
+export const amount = (unit, n) => (is_money(unit) ? dollars(n) : count(n));
 
 export function bytes(n) {
 	if (typeof n !== 'number') return '';

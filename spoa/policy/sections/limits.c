@@ -312,6 +312,16 @@ build_quota_failure(struct builder *b, const struct yaml_node *n, struct on_fail
 /* ---- counted amounts and dimensions ---- */
 
 /* clang-format off */
+const struct limit_unit limit_units[LIMIT_UNITS] = {
+	[LIMIT_REQUESTS] =      { "requests",           "requests",           "requests",            false },
+	[LIMIT_TOKENS] =        { "tokens",             "tokens",             "tokens",              false },
+	[LIMIT_INPUT_TOKENS] =  { "input_tokens",       "input_tokens",       "input tokens",        false },
+	[LIMIT_OUTPUT_TOKENS] = { "output_tokens",      "output_tokens",      "output tokens",       false },
+	[LIMIT_MESSAGE] =       { "tokens_per_request", "tokens_per_request", "tokens",              false },
+	[LIMIT_USD] =           { "nanousd",            "usd",                "dollars",             true },
+	[LIMIT_CONCURRENT] =    { "concurrent",         "concurrent",         "concurrent requests", false },
+};
+
 const struct limit_counted limit_counted[LIMIT_COUNTED] = {
 	{ "requests",                LIMIT_REQUESTS,      true,  NULL },
 	{ "tokens",                  LIMIT_TOKENS,        true,  NULL },
@@ -323,6 +333,15 @@ const struct limit_counted limit_counted[LIMIT_COUNTED] = {
 	{ "tokens_per_conversation", LIMIT_TOKENS,        true,  "request.conversation" },
 };
 /* clang-format on */
+
+const struct limit_unit *
+limit_unit_named(const char *name)
+{
+	for (size_t i = 0; name && i < LIMIT_UNITS; i++)
+		if (!strcmp(limit_units[i].name, name))
+			return &limit_units[i];
+	return NULL;
+}
 
 enum { CONVERSATION_S = 31 * 86400 };
 

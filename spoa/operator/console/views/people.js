@@ -1,7 +1,7 @@
 // People and teams: requests, cost, denials and callers near a limit. One person: limits and keys, which an operator
 // creates and revokes here.
 import { data, h, who } from '../dom.js';
-import { amount, count, dollars, duration_us, when } from '../format.js';
+import { amount, count, dollars, duration_us, is_money, units, when } from '../format.js';
 import { bar, badge, copied, facts, field, fill, filter_form, mark, nothing, panel, words } from '../parts.js';
 import { paged_table, pager, table } from '../table.js';
 import { change } from '../changes.js';
@@ -55,14 +55,14 @@ async function revoke(page, k, reload) {
 }
 
 async function set_limit(page, row, who, reload) {
-	const money = row.counts === 'usd';
+	const money = is_money(row.counts);
 	const done = await change(page, {
 		title: `Change the limit ${row.limit}`,
 		action: 'Set the limit',
 		what: ['The change applies only to ', data(Object.values(who).join(', ')), '. The policy sets ',
 			amount(row.counts, row.in_policy ?? row.of), '.'],
 		fields: [
-			field({ name: 'to', label: money ? 'US dollars' : `New limit (${row.counts})`, required: true,
+			field({ name: 'to', label: money ? 'US dollars' : `New limit (${units[row.counts] ?? row.counts})`, required: true,
 				hint: money ? 'such as 25 or 0.50' : 'a whole number' }),
 			field({ name: 'ttl', label: 'For', value: '24h', hint: 'such as 12h or 7d, or never' }),
 		],
@@ -228,7 +228,7 @@ function limits_panel(page, person, got, reload) {
 		empty: 'No limit of the policy applies. To set one, add it to limits in the policy.',
 		columns: [
 			{ title: 'limit', cell: (r) => data(r.limit) },
-			{ title: 'counts', cell: (r) => r.counts },
+			{ title: 'counts', cell: (r) => units[r.counts] ?? r.counts },
 			{ title: 'window', cell: WINDOWS },
 			{ title: 'used', number: true, cell: (r) => amount(r.counts, (r.used ?? 0) + (r.held ?? 0)) },
 			{ title: 'limit of', number: true,

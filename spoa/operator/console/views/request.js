@@ -1,7 +1,7 @@
 // One request by its id: all its records, from the request to the cost, the rules that decided, and the proof that
 // others can verify.
 import { data, h, lines } from '../dom.js';
-import { bytes, count, dollars, duration_us, when } from '../format.js';
+import { amount, bytes, count, dollars, duration_us, when } from '../format.js';
 import { badge, copied, ended, facts, field, fill, form_values, nothing, panel, save, words } from '../parts.js';
 import { candidate_result, failure_cause, left_reason } from '../labels.js';
 import { table } from '../table.js';
@@ -194,11 +194,10 @@ function money(d, c) {
 	]), list(d.limits).length ?
 		table({ caption: 'Limits that counted the request', rows: d.limits,
 			columns: [{ title: 'Limit', cell: (l) => l.limit, wide: true }, { title: 'Amount', number: true,
-				cell: (l) => `${amount(l, l.of)} per ${l.window ?? duration_us(l.window_s * 1e6)}` }, { title: 'Taken', number: true,
-				cell: (l) => amount(l, l.taken) }, { title: 'Left', number: true, cell: (l) => amount(l, l.remaining) }] }) :
+				cell: (l) => `${amount(l.kind, l.of)} per ${l.window ?? duration_us(l.window_s * 1e6)}` }, { title: 'Taken', number: true,
+				cell: (l) => amount(l.kind, l.taken) }, { title: 'Left', number: true, cell: (l) => amount(l.kind, l.remaining) }] }) :
 		h('p', { class: 'state' }, 'No limit counted the request.'));
 }
-const amount = (l, n) => (/cost|usd|dollar|spend|budget/.test(l.kind ?? '') ? dollars(n) : count(n));
 
 function answer(c) {
 	const a = c.answer;
