@@ -17,6 +17,7 @@
   X(M_SPOP_NOTIFY,         "spop_notify_total",                  "",                          "Counts NOTIFY frames that the daemon received.") \
   X(M_SPOP_ACK,            "spop_ack_total",                     "",                          "Counts ACK frames that the daemon sent.") \
   X(M_SPOP_ERRORS,         "spop_protocol_errors_total",         "",                          "Counts SPOP connections that ended because of a protocol error.") \
+  X(M_SPOP_GIVEN_BACK,     "spop_given_back_total",              "",                          "Counts SPOP connections that the daemon closed so that HAProxy asks another daemon too.") \
   X(M_SPOP_DROPPED,        "spop_dropped_total",                 "",                          "Counts decisions dropped because HAProxy no longer waited for them.") \
   X(M_DECIDE_PERMIT,       "decisions_total",                    "decision=\"permit\"",       "Counts final decisions, by decision.") \
   X(M_DECIDE_REDACT,       "decisions_total",                    "decision=\"redact\"",       "") \

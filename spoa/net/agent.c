@@ -520,7 +520,7 @@ read_hello(struct agent_conn *c, const struct agent_call *frame, struct span pay
 		return err;
 	if (frame->n > h.max_frame)
 		return SPOP_E_TOO_BIG;
-	if (h.healthcheck && ag->draining) {
+	if (ag->aside || (h.healthcheck && ag->draining)) {
 		/* A health check that fails now keeps new requests away. */
 		conn_disconnect(c, SPOP_OK);
 		return SPOP_OK;
@@ -747,6 +747,33 @@ conn_free(struct agent_conn *c)
 	free(c);
 }
 
+/* Returns true if the connection is between two frames: nothing is in flight, half read or waits
+ * in the socket. */
+static bool
+is_between_frames(const struct agent_conn *c)
+{
+	int waiting = 0;
+
+	if (c->ncalls || c->nlen || c->stash.n)
+		return false;
+	return ioctl(c->fd, FIONREAD, &waiting) != 0 || waiting == 0;
+}
+
+/* Closes a connection that HAProxy should open again elsewhere, if it is between two frames. In
+ * agent_flush(), the DISCONNECT leaves in one write with the last ACK, so that HAProxy reads both
+ * before it sends another NOTIFY. */
+static void
+leave_conn(struct agent_conn *c)
+{
+	struct agent *ag = c->ag;
+
+	if (c->state != CONN_OPEN || ag->frozen || !(c->leaving || ag->aside) ||
+		!is_between_frames(c))
+		return;
+	metric_inc(ag->m, M_SPOP_GIVEN_BACK);
+	conn_disconnect(c, SPOP_OK);
+}
+
 /* Sends what was queued in any connection during this turn. May free connections. */
 static void
 agent_flush(struct agent *ag)
@@ -755,6 +782,7 @@ agent_flush(struct agent *ag)
 
 	while ((c = LIST_FIRST(&ag->gathered))) {
 		leave_gathered(c);
+		leave_conn(c);
 		if (conn_flush(c))
 			conn_free(c);
 	}
@@ -783,11 +811,9 @@ on_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 bool
 agent_conn_idle(const struct agent_conn *c)
 {
-	int waiting = 0;
-
-	if (c->ncalls || c->nlen || c->stash.n || c->out.n)
-		return false;
-	return c->last || ioctl(c->fd, FIONREAD, &waiting) != 0 || waiting == 0;
+	if (c->last)
+		return !c->ncalls && !c->nlen && !c->stash.n && !c->out.n;
+	return !c->out.n && is_between_frames(c);
 }
 
 /* While draining: reads all that has arrived, then stops reading. */
@@ -963,6 +989,29 @@ agent_drain(struct agent *ag)
 	acceptor_backlog(&ag->acceptor);
 	ag->sweep.repeat = AGENT_DRAIN_SWEEP_S;
 	ev_timer_again(ag->loop, &ag->sweep);
+}
+
+void
+agent_aside(struct agent *ag, bool aside)
+{
+	struct agent_conn *c;
+
+	if (ag->aside == aside)
+		return;
+	ag->aside = aside;
+	LIST_FOREACH (c, &ag->conns, all)
+		leave_conn(c);
+}
+
+void
+agent_give_back(struct agent *ag)
+{
+	struct agent_conn *c;
+	bool leaves = false;
+
+	LIST_FOREACH (c, &ag->conns, all)
+		if (c->state == CONN_OPEN && ev_now(ag->loop) - c->read_at < AGENT_USED_S)
+			c->leaving |= (leaves = !leaves);
 }
 
 /* ---- the hand-over to another process ---- */

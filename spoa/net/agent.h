@@ -48,6 +48,12 @@ int agent_ack(struct agent_call *call, const struct spop_action *actions, size_t
  * second, it stays open only until all that has arrived is acknowledged. Then the agent sends
  * DISCONNECT 0 and closes. */
 void agent_drain(struct agent *ag);
+/* While `aside`, HAProxy's health checks and new connections are refused, and each connection is
+ * closed between two frames, so that HAProxy asks another daemon. */
+void agent_aside(struct agent *ag, bool aside);
+/* Closes every second connection that serves requests, the first of them included, with its next
+ * ACK. HAProxy opens new ones, and distributes them among the daemons. */
+void agent_give_back(struct agent *ag);
 /* Returns the number of open connections. 0 after agent_drain() means that everything is
  * acknowledged and sent. */
 size_t agent_conns(const struct agent *ag);

@@ -28,6 +28,9 @@
 #define AGENT_DRAIN_S	    1.0
 #define AGENT_DRAIN_SWEEP_S 0.02
 
+/* seconds: a connection that was read within this time serves requests */
+#define AGENT_USED_S	    10.0
+
 /* HELLO → OPEN → CLOSING → LINGER; every state may become BROKEN (the table in agent.c). A health check
  * moves from HELLO to CLOSING at once. */
 enum conn_state {
@@ -81,6 +84,7 @@ struct agent_conn {
 	bool open;		 /* counted in the agent's nopen */
 	bool paused;		 /* not read, because a limit is reached */
 	bool last;		 /* draining, and all that had arrived was read */
+	bool leaving;		 /* is closed with the next ACK that leaves nothing in flight */
 	size_t nengine; /* HAProxy's engine-id, nengine bytes of it */
 	char engine[CAP_SPOP_ENGINE_BYTES];
 };
@@ -106,6 +110,7 @@ struct agent {
 	bool starved; /* connections are paused because held_bytes reached CAP_SPOP_HELD */
 	bool draining;
 	bool frozen; /* not read: the connections are being handed over */
+	bool aside;  /* agent_aside() */
 	double drain_at; /* ev_now() when draining began */
 	/* ev_now() when a second of logging began, in which nlogged protocol errors were
 	 * reported */

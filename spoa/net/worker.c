@@ -335,6 +335,20 @@ worker_order(struct worker *w, enum worker_order o)
 	mailbox_send(&w->mail, &w->orders[o]);
 }
 
+void
+worker_aside(struct worker *w, bool aside)
+{
+	publish_flag(&w->aside, aside);
+	ev_async_send(w->loop, &w->wake); /* an idle worker pulses at the end of this turn */
+}
+
+void
+worker_give_back(struct worker *w)
+{
+	publish_flag(&w->gives_back, true);
+	ev_async_send(w->loop, &w->wake);
+}
+
 /* Logs each change of Redis' refusal to accept writes, once. */
 static void
 say_refusal(struct worker *w, enum redis_refusal now, const char *said)
@@ -409,6 +423,10 @@ publish_pulse(struct worker *w)
 		w->pulse.repeat = every_s;
 		ev_timer_again(w->loop, &w->pulse);
 	}
+	if (w->agent)
+		agent_aside(w->agent, atomic_load_explicit(&w->aside, memory_order_relaxed));
+	if (w->agent && atomic_exchange_explicit(&w->gives_back, false, memory_order_relaxed))
+		agent_give_back(w->agent);
 	publish_flag(&w->redis_ok, !w->redis || redis_ready(w->redis));
 	publish_redis(w);
 	quota_company(gate_quota(w->gate), &company);

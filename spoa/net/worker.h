@@ -82,6 +82,8 @@ struct worker {
 	_Atomic bool handed;
 	_Atomic bool quiet; /* while draining: no agent connection and no request is left */
 	_Atomic bool idle;  /* quiet, and the relay has ended all exchanges too */
+	/* worker_aside(), worker_give_back(): set by main, and carried out by the pulse */
+	_Atomic bool aside, gives_back;
 	_Atomic size_t alive; /* gate_alive(): requests, tickets and exchanges of the gate */
 	/* snapshots of the policy that the worker has taken over since its start */
 	_Atomic uint64_t snapshots;
@@ -125,6 +127,11 @@ int worker_adopt(struct worker *w, const struct agent_parcel *p);
 /* Sends an order; the worker carries it out later. Any thread. Each order may be sent once. The
  * orders of a hand-over may be sent again after the worker has carried them out. */
 void worker_order(struct worker *w, enum worker_order o);
+/* Makes the agent step aside, or serve again (agent_aside()), within a tenth of a second. Any
+ * thread. */
+void worker_aside(struct worker *w, bool aside);
+/* Makes the agent give connections back (agent_give_back()), in the same time. Any thread. */
+void worker_give_back(struct worker *w);
 /* Frees everything. The loops of all workers must have ended, or never have run. */
 void worker_free(struct worker *w);
 

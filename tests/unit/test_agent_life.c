@@ -386,6 +386,87 @@ health_check_fails_while_draining(void **state)
 }
 
 static void
+agent_that_steps_aside_closes_between_frames(void **state)
+{
+	struct peer idle = greeted(SOCK_STREAM, 16380), busy = greeted(SOCK_STREAM, 16380),
+		    half = greeted(SOCK_STREAM, 16380), check = peer_over(SOCK_STREAM),
+		    late = peer_over(SOCK_STREAM);
+	struct buf b;
+
+	(void)state;
+	ask(&busy, 1, 1, "in flight");
+	buf_init(&b, 0);
+	peer_put_notify(&b, 1, 1, SPAN_LIT("half of it"));
+	assert_int_equal(send(half.fd, buf_view(&b).p, 10, 0), 10);
+	turn();
+	agent_aside(ag, true);
+	TURN_UNTIL(ended(&idle));
+	hear_disconnect(&idle, 0);
+	assert_int_equal(agent_conns(ag), 4);
+	assert_int_equal(send(half.fd, buf_view(&b).p + 10, b.n - 10, 0), b.n - 10);
+	TURN_UNTIL(gate.n == 2);
+	permit(0);
+	permit(1);
+	hear_ack(&busy, 1, 1);
+	hear_ack(&half, 1, 1);
+	hear_disconnect(&busy, 0);
+	hear_disconnect(&half, 0);
+	assert_int_equal(gate.gone, 0);
+	assert_int_equal(counters.v[M_SPOP_GIVEN_BACK], 3);
+	buf_clear(&b);
+	peer_put_hello(&b, 16380, true);
+	say(&check, &b);
+	hear_disconnect(&check, 0);
+	buf_clear(&b);
+	peer_put_hello(&b, 16380, false);
+	say(&late, &b);
+	hear_disconnect(&late, 0);
+	assert_int_equal(counters.v[M_SPOP_HEALTHCHECKS], 0);
+	agent_aside(ag, false);
+	struct peer again = greeted(SOCK_STREAM, 16380);
+	ask(&again, 1, 1, "as before");
+	permit(2);
+	hear_ack(&again, 1, 1);
+	hear_nothing(&again);
+	leave(&idle);
+	leave(&busy);
+	leave(&half);
+	leave(&check);
+	leave(&late);
+	leave(&again);
+	buf_free(&b);
+}
+
+static void
+connections_are_given_back_with_an_ack(void **state)
+{
+	struct peer p[3];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		p[i] = greeted(SOCK_STREAM, 16380);
+	struct peer unused = greeted(SOCK_STREAM, 16380);
+	LIST_FIRST(&ag->conns)->read_at -= 60;
+	agent_give_back(ag);
+	turn_for(0.02);
+	for (size_t i = 0; i < 3; i++)
+		hear_nothing(&p[i]); /* none is closed without a question */
+	for (size_t i = 0; i < 3; i++) {
+		ask(&p[i], 1, 1, "x");
+		permit(i);
+		hear_ack(&p[i], 1, 1);
+	}
+	hear_disconnect(&p[0], 0);
+	hear_nothing(&p[1]);
+	hear_disconnect(&p[2], 0);
+	hear_nothing(&unused);
+	assert_int_equal(counters.v[M_SPOP_GIVEN_BACK], 2);
+	for (size_t i = 0; i < 3; i++)
+		leave(&p[i]);
+	leave(&unused);
+}
+
+static void
 freeing_the_agent_cancels_its_calls(void **state)
 {
 	struct peer p = greeted(SOCK_STREAM, 16380);
@@ -589,6 +670,8 @@ main(void)
 		T(draining_answers_all_received_frames),
 		T(draining_closes_a_connection_that_is_never_idle),
 		T(health_check_fails_while_draining),
+		T(agent_that_steps_aside_closes_between_frames),
+		T(connections_are_given_back_with_an_ack),
 		T(connection_is_handed_over_at_every_byte_of_a_frame),
 		T(failed_hand_over_leaves_the_agent_unchanged),
 		T(freeze_closes_connections_that_are_ending),

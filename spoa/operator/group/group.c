@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "base/attr.h"
+#include "base/clock.h"
 #include "base/codec/json_text.h"
 #include "base/err.h"
 #include "base/json_put.h"
@@ -63,6 +64,8 @@ struct group {
 	void *arg;
 	struct redis_service service;
 	struct buf others;	     /* the other daemons as JSON; guarded by service.lock */
+	struct group_ready ready;    /* guarded by service.lock */
+	uint64_t read_us; /* monotonic time of the last turn; guarded by service.lock */
 	struct group_trends *trends; /* NULL: no trends are shared */
 };
 
@@ -329,6 +332,10 @@ group_trends_json(
 
 enum { MEMBERS_MAX = 256, MEMBER_BYTES = 4096, LIVE_S = 10, GONE_S = 86400 };
 
+/* A daemon that wrote within this time counts as ready, if it wrote that it is. The result of a
+ * turn is used for the same time. */
+enum { READY_S = 3 };
+
 /* ---- this daemon ---- */
 
 /* Appends the machine's id (machine-id(5)), or the kernel's id of this boot, because the unit's
@@ -348,33 +355,50 @@ put_machine(struct buf *out)
 	return out->n > before;
 }
 
-/* Appends an id of the file. Appends nothing if machine or folder are unknown; then no other
- * daemon counts as sharing the file. */
-static void
-put_file_id(const char *path, struct buf *out)
+/* Appends an id of the path's folder. Returns false and appends nothing if machine or folder are
+ * unknown; then no other daemon counts as sharing it. */
+static bool
+put_folder_id(const char *path, struct buf *out)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	const char *slash = strrchr(path, '/');
 	char folder[4096];
 	struct stat st;
 
 	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) + 1 : 1,
 		slash ? path : ".");
 	if (stat(folder, &st) < 0 || !put_machine(out))
-		return;
-	buf_printf(out, " %ju:%ju %s", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, name);
+		return false;
+	buf_printf(out, " %ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return true;
+}
+
+/* Appends an id of the file, or nothing. */
+static void
+put_file_id(const char *path, struct buf *out)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (put_folder_id(path, out))
+		buf_printf(out, " %s", slash ? slash + 1 : path);
 }
 
 void
 group_member_put(const struct group_member *m, struct buf *out)
 {
 	SCOPED_BUF(file, 0);
+	SCOPED_BUF(sockets, 0);
 	put_file_id(m->file, &file);
+	if (m->agent)
+		put_folder_id(m->agent, &sockets);
 	json_put_open(out, NULL, '{');
 	json_put_str(out, "policy", m->policy);
 	json_put_str(out, "policy_version", m->version);
 	json_put_text(out, "file", buf_view(&file));
 	json_put_opt(out, "admin", m->admin);
 	json_put_str(out, "daemon", m->daemon);
+	json_put_text(out, "sockets", buf_view(&sockets));
+	json_put_bool(out, "ready", m->ready);
+	json_put_form(out, "'asked':%u,'ready_s':%u", m->asked, m->ready_s);
 }
 
 /* ---- other daemons ---- */
@@ -398,6 +422,35 @@ put_other(struct span node, const json_t *o, const json_t *self, struct buf *out
 	json_put_bool(out, "shares_file", file[0] && str_same(file, json_str_in(self, "file")));
 	json_put_opt(out, "admin", json_str_in(o, "admin"));
 	json_put_close(out, '}');
+}
+
+static uint64_t
+member_number(const json_t *o, const char *name)
+{
+	json_int_t n = json_integer_value(json_object_get(o, name));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+/* Adds another daemon that wrote `age_s` seconds ago to the daemons that are ready, if it is. */
+static void
+note_ready(struct span node, const json_t *o, const json_t *self, int64_t age_s,
+	struct group_ready *out)
+{
+	const char *sockets = json_str_in(o, "sockets"), *own = json_str_in(self, "sockets");
+	uint64_t asked = member_number(o, "asked");
+
+	if (age_s > READY_S || !json_is_true(json_object_get(o, "ready")))
+		return;
+	out->others++;
+	span_copy(node, out->node, sizeof(out->node));
+	if (!sockets || !sockets[0] || !own || !str_same(sockets, own) ||
+		member_number(o, "ready_s") < GROUP_BACK_S)
+		return;
+	if (!out->beside++ || asked < out->asked) {
+		out->asked = asked;
+		span_copy(node, out->beside_node, sizeof(out->beside_node));
+	}
 }
 
 static bool
@@ -441,7 +494,7 @@ is_own_instance(const json_t *o, const json_t *self)
 /* Lists the members in a reply to HGETALL. Returns false if Redis does not answer. */
 static bool
 list_members(struct group *g, const redisReply *all, const json_t *self, int64_t now_s,
-	struct buf *out)
+	struct buf *out, struct group_ready *ready)
 {
 	json_put_open(out, NULL, '[');
 	for (size_t i = 0; i + 1 < all->elements; i += 2) {
@@ -457,8 +510,10 @@ list_members(struct group *g, const redisReply *all, const json_t *self, int64_t
 		if ((age_s >= GONE_S || age_s < -LIVE_S) && !remove_member(g, node))
 			return false;
 		if (age_s < LIVE_S && age_s >= -LIVE_S && !span_is(node, g->node) &&
-			!is_own_instance(o, self))
+			!is_own_instance(o, self)) {
 			put_other(node, o, self, out);
+			note_ready(node, o, self, age_s, ready);
+		}
 		if (age_s < GONE_S && age_s >= -LIVE_S && !span_is(node, g->node))
 			group_trends_node(g, json_str_in(o, "daemon"), age_s < LIVE_S);
 	}
@@ -467,7 +522,8 @@ list_members(struct group *g, const redisReply *all, const json_t *self, int64_t
 }
 
 static bool
-read_group(struct group *g, const json_t *self, int64_t now_s, struct buf *out)
+read_group(struct group *g, const json_t *self, int64_t now_s, struct buf *out,
+	struct group_ready *ready)
 {
 	const char *count[] = { "HLEN", GROUP_KEY }, *all[] = { "HGETALL", GROUP_KEY },
 		   *del[] = { "DEL", GROUP_KEY };
@@ -483,7 +539,7 @@ read_group(struct group *g, const json_t *self, int64_t now_s, struct buf *out)
 		buf_str(out, "[]");
 		return true;
 	}
-	return list_members(g, r, self, now_s, out);
+	return list_members(g, r, self, now_s, out, ready);
 }
 
 static bool
@@ -508,6 +564,7 @@ static enum redis_turn
 group_turn(void *arg, uint64_t puts UNUSED)
 {
 	struct group *g = arg;
+	struct group_ready ready = { .self = false };
 	int64_t now_s;
 
 	SCOPED_BUF(self, MEMBER_BYTES);
@@ -521,14 +578,19 @@ group_turn(void *arg, uint64_t puts UNUSED)
 		json_put_close(&self, '}');
 	}
 	json_auto_t *o = buf_failed(&self) ? NULL : json_loadb(self.p, self.n, 0, NULL);
+	/* The own state is written before the others are read. So of two daemons that fail at the
+	 * same time, at least one reads that the other is not ready. */
+	ready.self = json_is_true(json_object_get(o, "ready"));
 	if ((self.n && !o) || !share_self(g, o, buf_view(&self)) ||
-		!read_group(g, o, now_s, &others))
+		!read_group(g, o, now_s, &others, &ready))
 		return REDIS_TURN_AWAY;
 	if (!group_trends_turn(g))
 		return REDIS_TURN_AWAY;
 	SCOPED_LOCK(&g->service.lock);
 	buf_clear(&g->others);
 	buf_span(&g->others, buf_view(&others));
+	g->ready = ready;
+	g->read_us = clock_mono_us();
 	return REDIS_TURN_DONE;
 }
 
@@ -589,6 +651,20 @@ group_put(struct group *g, struct buf *out)
 	}
 	SCOPED_LOCK(&g->service.lock);
 	buf_span(out, buf_view(&g->others));
+}
+
+bool
+group_ready(struct group *g, struct group_ready *out)
+{
+	SCOPED_BUF(why, 0);
+	*out = (struct group_ready){ .self = false };
+	if (!g || !redis_service_up(&g->service, &why))
+		return false;
+	SCOPED_LOCK(&g->service.lock);
+	if (!g->read_us || clock_mono_us() - g->read_us > READY_S * 1000000ull)
+		return false;
+	*out = g->ready;
+	return true;
 }
 
 void

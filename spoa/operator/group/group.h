@@ -1,5 +1,5 @@
-/* The daemons that share a Redis, with the policy that each has in force and the sum of their
- * decisions over time. `tollgate policy apply` lists the daemons here that read the same policy
+/* The daemons that share a Redis, with the policy that each has in force, whether each is ready,
+ * and the sum of their decisions over time. `tollgate policy apply` lists the daemons here that read the same policy
  * file, and orders each through its own admin socket.
  *
  * The hash tollgate:{group}:policies has a field for each node: JSON with the members of
@@ -23,12 +23,33 @@ struct group_member {
 	const char *admin;	      /* path of the admin socket; NULL: none */
 	/* name of the daemon's first instance, which both instances publish */
 	const char *daemon;
+	const char *agent; /* path of the first agent socket; NULL: it listens on TCP only */
+	bool ready;	   /* it can decide requests */
+	uint64_t asked;	   /* HAProxy's questions (NOTIFY) of the last ten seconds */
+	uint64_t ready_s;  /* seconds since it is ready */
 };
 
-/* Appends {"policy", "policy_version", "file", "admin", "daemon"} without the closing brace.
- * "file" identifies the policy's file on this machine: the machine's id, the folder's device
- * and inode, and the name; it is empty if they are unknown. */
+/* Appends {"policy", "policy_version", "file", "admin", "daemon", "sockets", "ready", "asked",
+ * "ready_s"} without the closing brace. "file" identifies the policy's file on this machine: the
+ * machine's id, the folder's device and inode, and the name; it is empty if they are unknown.
+ * "sockets" identifies the folder of the agent's socket in the same way. */
 void group_member_put(const struct group_member *m, struct buf *out);
+
+/* The other daemons that can decide requests, as read in the group's last turn. */
+struct group_ready {
+	bool self;	       /* this daemon had published itself as ready when it read the others */
+	unsigned others;       /* the number of other daemons that are ready */
+	char node[64 + 1];     /* one of them */
+	/* The daemons among them that the same HAProxy asks, because their sockets are in one
+	 * folder with this daemon's, and that have been ready for GROUP_BACK_S. `asked`: the
+	 * smallest number of questions that one of them, `beside_node`, had in ten seconds. */
+	unsigned beside;
+	uint64_t asked;
+	char beside_node[64 + 1];
+};
+
+/* Seconds for which another daemon must be ready before it gets connections of this one. */
+enum { GROUP_BACK_S = 10 };
 
 struct group;
 struct group_trends;
@@ -50,6 +71,9 @@ void group_self_changed(struct group *g);
  * "policy", "policy_version", "shares_file", "admin"}]. Appends null if Redis does not answer
  * or `g` is NULL. Any thread. */
 void group_put(struct group *g, struct buf *out);
+/* Reads which other daemons are ready. Returns false and clears *out if this is unknown, because
+ * Redis does not answer or `g` is NULL. Any thread. */
+bool group_ready(struct group *g, struct group_ready *out);
 /* Appends the decisions of all daemons, as trends_json(), and "daemons": [{"node", "here",
  * "missing"}]. A daemon is `missing` if it wrote within the last day but not within the last 10
  * s. Returns false and appends nothing if Redis does not answer or `g` is NULL. Any thread. */

@@ -399,6 +399,7 @@ static const struct {
 	{ 1.,  2.,  strangers_look },
 	{ 10., 10., reload_keep_look },
 	{ 1.,  1.,  memory_look },
+	{ .2,  .2,  aside_look },
 };
 /* clang-format on */
 

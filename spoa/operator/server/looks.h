@@ -10,7 +10,7 @@
 struct server;
 
 /* number of rows */
-enum { LOOKS = 11 };
+enum { LOOKS = 12 };
 
 /* owner: main */
 struct looks {

@@ -188,6 +188,7 @@ begin_stop(struct running *run)
 	server_notify("STOPPING=1");
 	log_event(LOG_INFO, "stop.draining");
 	atomic_store(&run->s->draining, true);
+	group_self_changed(run->s->group);
 	gate_helpers_hurry(run->s->shared);
 	for (unsigned i = 0; i < run->s->nworkers; i++)
 		worker_order(&run->s->workers[i], WORKER_DRAIN);
@@ -519,13 +520,16 @@ put_group_self(void *arg, struct buf *out)
 	if (!atomic_load(&s->decides))
 		return;
 	SCOPED_SNAPSHOT(snap, s);
-	group_member_put(
-		&(struct group_member){ .policy = snap->policy->label,
-			.version = snap->policy->version,
-			.daemon = s->shared_cfg->first_node,
-			.file = snap->cfg->policy,
-			.admin = s->shared_cfg->has_admin ? s->shared_cfg->admin.path : NULL },
-		out);
+	struct group_member m = { .policy = snap->policy->label,
+		.version = snap->policy->version,
+		.daemon = s->shared_cfg->first_node,
+		.file = snap->cfg->policy,
+		.admin = s->shared_cfg->has_admin ? s->shared_cfg->admin.path : NULL };
+	for (size_t i = s->shared_cfg->nagent; i-- > 0;)
+		if (s->shared_cfg->agent[i].path)
+			m.agent = s->shared_cfg->agent[i].path;
+	aside_publish(s, &m);
+	group_member_put(&m, out);
 }
 
 /* Starts the exchange of targets' health with other daemons. Ejected targets are known before
@@ -1130,6 +1134,7 @@ server_run(const char *config_file, bool take, const struct server_front *front)
 {
 	struct starting x = { .s = { .config_file = config_file,
 				      .degraded.lock = PTHREAD_MUTEX_INITIALIZER,
+				      .aside.lock = PTHREAD_MUTEX_INITIALIZER,
 				      .erasing.lock = PTHREAD_MUTEX_INITIALIZER,
 				      .erasing.telling = PTHREAD_MUTEX_INITIALIZER,
 				      .front_of = front,

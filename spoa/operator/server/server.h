@@ -11,6 +11,7 @@
 #include "gate/sources/extract_health.h"
 #include "operator/handover/handover.h"
 #include "operator/server/adopting.h"
+#include "operator/server/aside.h"
 #include "operator/server/degraded.h"
 #include "operator/server/looks.h"
 #include "operator/server/observing.h"
@@ -38,6 +39,7 @@ struct server {
 	struct erasing erasing;
 	enum observe_state observe_said;
 	struct degraded degraded;
+	struct aside aside;
 	struct extract_health files; /* health of tollgate-extract */
 	_Atomic bool stranger_there; /* a file in the journal's folder is not a segment */
 	/* Unix seconds; end of admin.tls' certificate; 0: none */

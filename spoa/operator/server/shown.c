@@ -349,6 +349,7 @@ server_ready(struct server *s, struct buf *out)
 		audit_stream_says(s->audit, out);
 	anchors_ready(s->anchors, out);
 	degraded_say(&s->degraded, out);
+	aside_say(s, out);
 	if (!redis || !told || !keys || conflict || (s->audit && !audit_ready(s->audit)))
 		ok = false;
 	if (atomic_load(&s->draining)) {
@@ -527,6 +528,8 @@ server_status(struct server *s, struct buf *out)
 	put_edited(s, out);
 	json_put_name(out, "group");
 	group_put(s->group, out);
+	json_put_name(out, "aside");
+	aside_json(s, out);
 	buf_str(out, "}\n");
 }
 
@@ -731,6 +734,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 		buf_printf(out, "tollgate_clock_ahead_seconds %.3f\n", (double)c.skew_us / 1e6);
 	}
 	degraded_metrics(&s->degraded, out);
+	aside_metrics(s, out);
 	verified_metric(s, out);
 	gauge(out, "policy_differs",
 		"1 if the policy's files differ from the policy in force. Reload to put them "
