@@ -65,7 +65,7 @@ counts_in_redis(const struct server *s)
 
 /* Returns HAProxy's questions of the last ASIDE_WINDOW_S. */
 static uint64_t
-asked_lately(struct aside *a, uint64_t sum, uint64_t now_us)
+questions_lately(struct aside *a, uint64_t sum, uint64_t now_us)
 {
 	uint64_t second = now_us / SECOND_US;
 
@@ -141,7 +141,7 @@ aside_look(struct server *s)
 	struct aside *a = &s->aside;
 	struct group_ready others;
 	uint64_t now_us = clock_mono_us(),
-		 asked = asked_lately(a, server_counted(s, M_SPOP_NOTIFY), now_us);
+		 asked = questions_lately(a, server_counted(s, M_SPOP_NOTIFY), now_us);
 	bool serves = atomic_load(&s->decides) && !atomic_load(&s->draining);
 
 	SCOPED_BUF(why, sizeof(a->why));
