@@ -30,7 +30,8 @@ static struct {
 	const char *what;
 	struct sockaddr_un at; /* the admin socket; sun_path "": nothing is reported */
 	char why[1024];	       /* why nothing is reported; "": no reason */
-	struct stat journal;   /* the journal folder of the daemon; st_ino 0: none */
+	/* the journals' folders of the daemon's instances; st_ino 0: none */
+	struct stat journal[CONFIG_PARTS];
 	char config[512], redis[1024];
 	bool own, other, begun, follows, quiet;
 	json_t *asked;
@@ -131,19 +132,34 @@ find_daemon(const char *named)
 	else
 		snprintf(now.at.sun_path, sizeof(now.at.sun_path), "%s", cfg->admin.path);
 	now.at.sun_family = AF_UNIX;
-	if (cfg && (!cfg->journal || stat(cfg->journal, &now.journal) < 0))
-		now.journal.st_ino = 0;
+	for (unsigned i = 0; cfg && i < CONFIG_PARTS; i++) {
+		const char *journal = config_part(cfg, i)->journal;
+		if (!journal || stat(journal, &now.journal[i]) < 0)
+			now.journal[i].st_ino = 0;
+	}
 	if (cfg && cfg->redis_url)
 		snprintf(now.redis, sizeof(now.redis), "%s", cfg->redis_url);
+}
+
+/* Returns true if the folder is the journal of one of the daemon's instances. */
+static bool
+is_own_journal(const char *folder)
+{
+	struct stat st;
+	bool own = false;
+
+	if (stat(folder, &st) < 0)
+		return false;
+	for (unsigned i = 0; i < CONFIG_PARTS; i++)
+		own |= now.journal[i].st_ino && st.st_ino == now.journal[i].st_ino &&
+		       st.st_dev == now.journal[i].st_dev;
+	return own;
 }
 
 void
 reading_of(const char *journal, const char *redis, const char *file)
 {
-	struct stat st;
-	bool own = journal ? stat(journal, &st) == 0 && now.journal.st_ino &&
-				     st.st_ino == now.journal.st_ino &&
-				     st.st_dev == now.journal.st_dev
+	bool own = journal ? is_own_journal(journal)
 		   : redis ? now.redis[0] && !strcmp(redis, now.redis)
 			   : false;
 
