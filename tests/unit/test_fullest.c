@@ -27,7 +27,7 @@ fresh(void **state UNUSED)
 }
 
 /* Records the use of a calendar limit of 100 for a month that began five days earlier, unless
- * `begin_ms` is given. */
+ * `begin_ms` is given; below 0, of a rolling limit over 30 days. */
 static void
 see(int w, uint64_t caller, const char *person, uint64_t used, int64_t at_ms, int64_t begin_ms)
 {
@@ -35,8 +35,11 @@ see(int w, uint64_t caller, const char *person, uint64_t used, int64_t at_ms, in
 		.used = used,
 		.of = 100,
 		.counts = "requests",
-		.calendar = "month",
-		.begin_ms = begin_ms ? begin_ms : MIDNIGHT_MS - 5 * INT64_C(1) * DAY_MS,
+		.calendar = begin_ms < 0 ? NULL : "month",
+		.window_s = begin_ms < 0 ? 30 * 86400 : 0,
+		.begin_ms = begin_ms < 0 ? 0
+			    : begin_ms	 ? begin_ms
+					 : MIDNIGHT_MS - 5 * INT64_C(1) * DAY_MS,
 		.at_ms = at_ms,
 		.reset_ms = MIDNIGHT_MS + 20 * INT64_C(1) * DAY_MS };
 	struct full_kept *k = fullest_see(&worker[w], &seen);
@@ -128,14 +131,15 @@ limit_is_forecast_by_the_current_rate(void **state UNUSED)
 		int64_t first_ms, then_ms, begin_ms;
 		const char *want;
 	} rows[] = {
-		{ "measured from the first request that was seen today", 20, 40, 0, 12 * HOUR_MS, 0, "2024-10-06T00:00:00Z" },
-		{ "measured from the window's begin, if that is today", 0, 50, HOUR_MS, 2 * HOUR_MS, MIDNIGHT_MS, "2024-10-04T04:00:00Z" },
-		{ "measured from midnight, if the limit was seen on the day before", 20, 40, -HOUR_MS, 12 * HOUR_MS, 0, "2024-10-06T00:00:00Z" },
+		{ "measured from the first request, a day later", 20, 40, 0, DAY_MS, -1, "2024-10-08T00:00:00Z" },
+		{ "measured from the window's begin", 20, 40, 0, DAY_MS, 0, "2024-10-14T00:00:00Z" },
+		{ "measured from the first request on the day before", 10, 50, -HOUR_MS, DAY_MS, -1, "2024-10-06T07:15:00Z" },
+		{ "not known after half a day", 20, 40, 0, 12 * HOUR_MS, -1, "null" },
+		{ "not known in a window that began today", 0, 50, HOUR_MS, 2 * HOUR_MS, MIDNIGHT_MS, "null" },
 		{ "used up when the limit was reached", 20, 100, 0, HOUR_MS, 0, "2024-10-04T01:00:00Z" },
-		{ "not used up before the window ends", 20, 21, 0, 12 * HOUR_MS, 0, "null" },
-		{ "not known without use today", 20, 20, 0, 12 * HOUR_MS, 0, "null" },
-		{ "not known within the first minute", 20, 40, 0, 30000, 0, "null" },
-		{ "not known if a clock was set back", 20, 40, 12 * HOUR_MS, HOUR_MS, 0, "null" },
+		{ "not used up before the window ends", 1, 2, 0, DAY_MS, MIDNIGHT_MS, "null" },
+		{ "not known without use since", 20, 20, 0, DAY_MS + HOUR_MS, -1, "null" },
+		{ "not known if a clock was set back", 20, 40, 12 * HOUR_MS, HOUR_MS, -1, "null" },
 	};
 	/* clang-format on */
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {

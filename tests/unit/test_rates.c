@@ -16,7 +16,7 @@
 
 static struct tallies *w[2];
 static const struct tallies *all[2];
-static struct rates_source source = { all, 2, 0 };
+static struct rates_source source = { all, 2, 0, 0 };
 static struct rates *r;
 static int64_t ns;
 static uint64_t us;

@@ -22,7 +22,7 @@
 
 static struct tallies *w;
 static const struct tallies *all[1];
-static struct rates_source source = { all, 1, 0 };
+static struct rates_source source = { all, 1, 0, 0 };
 static struct rates *r;
 static struct trends *t;
 static char path[64];
@@ -47,7 +47,7 @@ teardown(void **state UNUSED)
 	trends_close(&t);
 	rates_free(&r);
 	free(w);
-	source.cache_hits = 0;
+	source.cache_hits = source.failed = 0;
 	return unlink(path) && access(path, F_OK) == 0;
 }
 
@@ -82,6 +82,18 @@ pass_minute(void)
 		ns += MINUTE_NS / RATES_MINUTE;
 		rates_sample(r, &source, ns, (uint64_t)ns / 1000);
 	}
+	for (int k = 0; k < HEAVY_KINDS; k++)
+		heavy_turn(&w->heavy[k]);
+	trends_minute(t, r, &source, ns - 1);
+}
+
+/* Ends the daemon in the middle of a minute, after `n` permitted requests of a route. */
+static void
+stop_amid(const char *route, uint64_t n)
+{
+	count(route, SERIES_PERMIT, n);
+	ns += MINUTE_NS / RATES_MINUTE;
+	rates_sample(r, &source, ns, (uint64_t)ns / 1000);
 	for (int k = 0; k < HEAVY_KINDS; k++)
 		heavy_turn(&w->heavy[k]);
 	trends_minute(t, r, &source, ns - 1);
@@ -182,6 +194,21 @@ hour_is_summed_once_also_after_a_restart(void **state UNUSED)
 	assert_int_equal(total(TRENDS_24H), 130);
 	assert_int_equal(total(TRENDS_1H), 60);
 	assert_int_equal(sum(RATES_ALL, TRENDS_1H, "before", "", "permit"), 60);
+}
+
+static void
+part_of_a_minute_counts_at_a_stop(void **state UNUSED)
+{
+	source.failed = 2;
+	minute("chat", 3);
+	stop_amid("chat", 4);
+	for (int life = 0; life < 2; life++) {
+		assert_int_equal(total(TRENDS_1H), 7);
+		assert_int_equal(sum(RATES_ROUTE, TRENDS_1H, "series", "chat", "permit"), 7);
+		assert_int_equal(sum(RATES_TEAM, TRENDS_1H, "series", "chat", "permit"), 7);
+		assert_int_equal(sum(RATES_ALL, TRENDS_1H, "series", "", "failed"), 2);
+		restart();
+	}
 }
 
 static void
@@ -625,6 +652,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(minutes_of_each_range_are_kept_over_a_restart),
 		T(hour_is_summed_once_also_after_a_restart),
+		T(part_of_a_minute_counts_at_a_stop),
 		T(minute_without_a_daemon_is_null),
 		T(clock_set_back_or_forward_loses_nothing),
 		T(clock_that_jumps_keeps_the_values_of_names),

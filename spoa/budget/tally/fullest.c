@@ -28,20 +28,22 @@ write_full_entry(struct fullest *f, const struct full_kept *k)
 	slot_write(&slot->turn, slot->word, ++f->writes, k, sizeof(*k));
 }
 
-/* Begins to measure the rate of a day: with the window, if that began today, or with what was
- * used at midnight. */
+/* Begins to measure the rate: at the window's begin if that is known, otherwise now. */
 static void
-begin_day(struct full_kept *k, const struct full_seen *seen, bool known)
+begin_measure(struct full_kept *k, const struct full_seen *seen)
 {
-	int64_t midnight = seen->at_ms - seen->at_ms % DAY_MS;
+	k->first = seen->begin_ms ? (struct full_base){ 0, seen->begin_ms }
+				  : (struct full_base){ seen->used, seen->at_ms };
+	k->day = k->first;
+}
 
-	if (seen->begin_ms >= midnight) {
-		k->first_ms = seen->begin_ms;
-		k->first_used = 0;
-	} else {
-		k->first_ms = known ? midnight : seen->at_ms;
-		k->first_used = known ? k->seen.used : seen->used;
-	}
+/* At the first request of a day: measures from the midnight before, so that the rate is that of
+ * one to two days with requests. */
+static void
+begin_day(struct full_kept *k, const struct full_seen *seen)
+{
+	k->first = k->day;
+	k->day = (struct full_base){ k->seen.used, seen->at_ms - seen->at_ms % DAY_MS };
 }
 
 static void
@@ -52,7 +54,7 @@ see_again(struct fullest *f, struct full_kept *k, const struct full_seen *seen)
 	if (same_second && fullest_share(seen) - fullest_share(&k->seen) < MILLION / 100)
 		return;
 	if (seen->at_ms / DAY_MS != k->seen.at_ms / DAY_MS)
-		begin_day(k, seen, true);
+		begin_day(k, seen);
 	k->seen = *seen;
 	write_full_entry(f, k);
 }
@@ -77,7 +79,7 @@ fullest_see(struct fullest *f, const struct full_seen *seen)
 		fullest_share(&least->seen) >= fullest_share(seen))
 		return NULL;
 	*least = (struct full_kept){ .seen = *seen };
-	begin_day(least, seen, false);
+	begin_measure(least, seen);
 	return least;
 }
 
@@ -116,21 +118,26 @@ full_by_share(const void *a, const void *b)
 	return s != t ? (s < t) - (s > t) : full_by_caller(a, b);
 }
 
-/* When the limit is used up at today's rate; 0: not before the window ends, or the rate is not
- * known yet. */
+/* Returns true if a day of use or more was seen. */
+static bool
+is_measured(const struct full_kept *k, int64_t now_ms)
+{
+	return now_ms - k->first.ms >= DAY_MS;
+}
+
+/* When the limit is used up at the measured rate; 0: not before the window ends, or the rate is
+ * not known yet. */
 static int64_t
 used_up_ms(const struct full_kept *k, int64_t now_ms)
 {
 	const struct full_seen *s = &k->seen;
-	int64_t span_ms = now_ms - k->first_ms;
+	double used = (double)s->used - (double)k->first.used;
 
 	if (s->used >= s->of)
 		return s->at_ms;
-	if (s->used <= k->first_used || span_ms < MINUTE_MS ||
-		now_ms / DAY_MS != s->at_ms / DAY_MS)
+	if (used <= 0 || !is_measured(k, now_ms))
 		return 0;
-	double left_ms =
-		(double)(s->of - s->used) / (double)(s->used - k->first_used) * (double)span_ms;
+	double left_ms = (double)(s->of - s->used) / used * (double)(now_ms - k->first.ms);
 	double most_ms = s->calendar ? (double)(s->reset_ms - now_ms) : 366.0 * DAY_MS;
 	return left_ms < most_ms ? now_ms + (int64_t)left_ms : 0;
 }
@@ -158,6 +165,8 @@ put_fullest_row(struct buf *out, const struct full_kept *k, int64_t now_ms)
 		json_put_uint(out, "window_s", s->window_s);
 	json_put_time(out, "at", s->at_ms * MILLION);
 	json_put_time(out, "resets_at", s->reset_ms * MILLION);
+	if (is_measured(k, now_ms))
+		json_put_time(out, "rate_since", k->first.ms * MILLION);
 	if (up_ms)
 		json_put_time(out, "used_up_at", up_ms * MILLION);
 	else

@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-enum { FULL_SETS = 16, FULL_WAYS = 8, FULL_TEXT = 64, FULL_WORDS = 44 };
+enum { FULL_SETS = 16, FULL_WAYS = 8, FULL_TEXT = 64, FULL_WORDS = 46 };
 enum { FULL_LIMIT, FULL_PERSON, FULL_TEAM, FULL_ROUTE, FULL_TEXTS };
 
 /* The state of one limit of a caller, as a reservation returned it. */
@@ -31,9 +31,12 @@ struct fullest {
 	/* the worker's own */
 	struct full_kept {
 		struct full_seen seen;
-		uint64_t first_used; /* amount used at first_ms; today's rate is measured
-				      * from there */
-		int64_t first_ms;
+		/* The amount used at a moment. The rate is measured from `first`, a day ago or
+		 * more; `day` is the last midnight, which is the next `first`. */
+		struct full_base {
+			uint64_t used;
+			int64_t ms;
+		} first, day;
 		uint8_t n[FULL_TEXTS], pad[4];
 		char text[FULL_TEXTS][FULL_TEXT];
 	} kept[FULL_SETS * FULL_WAYS];

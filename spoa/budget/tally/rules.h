@@ -9,8 +9,17 @@
 #include "base/span.h"
 
 enum { RULE_NAMES = 512, RULE_NAME_BYTES = 64, RULE_KNOWN = 64 };
-/* RULE_DID_WOULD: the rule matched, but was not enforced (shadow, observe). */
-enum rule_did { RULE_DID_PERMIT, RULE_DID_REDACT, RULE_DID_DENY, RULE_DID_WOULD, RULE_DIDS };
+/* RULE_DID_WOULD: the rule matched, but was not enforced (shadow, observe). RULE_DID_APPLY: the
+ * rule matched a request that was not denied, and another rule or the default decided, as with
+ * rules that route, add tags or change limits. */
+enum rule_did {
+	RULE_DID_PERMIT,
+	RULE_DID_REDACT,
+	RULE_DID_DENY,
+	RULE_DID_WOULD,
+	RULE_DID_APPLY,
+	RULE_DIDS
+};
 
 struct rule_tally {
 	_Atomic size_t n; /* entries that may be read */

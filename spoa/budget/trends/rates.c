@@ -57,6 +57,7 @@ struct rates {
 	char name[ROWS][SERIES_LABEL_BYTES];
 	uint32_t slot[ROWS][RATES_SLOTS][VALUES]; /* a row without a name is never touched, so
 						     it takes no memory */
+	uint64_t closed;			  /* `taken` at the last rates_minute() */
 	uint64_t taken;	  /* number of samples so far; slot (taken - 1) % RATES_SLOTS is the
 			   * newest */
 	int64_t until_ns; /* wall clock: the end of the newest sample */
@@ -134,7 +135,7 @@ add_team_rows(struct rates *r, const struct team_tally *t)
 static void
 add_rule_rows(struct rates *r, const struct rule_tally *t)
 {
-	static const unsigned as[RULE_DIDS] = { PERMIT, REDACT, DENY, OBSERVED };
+	static const unsigned as[RULE_DIDS] = { PERMIT, REDACT, DENY, OBSERVED, PERMIT };
 	size_t n = atomic_load_explicit(&t->n, memory_order_acquire);
 
 	for (const struct rule_entry *e = t->entry; e < t->entry + n; e++) {
@@ -188,6 +189,7 @@ sum_up(struct rates *r, const struct rates_source *from)
 		add_histogram(r->now_heard[0], &t->stage[STAGE_TOTAL]);
 	}
 	r->now[0][CACHE_HITS] = from->cache_hits;
+	r->now[0][FAILED] = from->failed;
 }
 
 /* Returns the growth of value v in row k. */
@@ -391,8 +393,9 @@ void
 rates_minute(struct rates *r, rates_row_fn *fn, void *arg)
 {
 	SCOPED_LOCK(&r->lock);
-	uint64_t slots = r->taken < RATES_MINUTE ? r->taken : RATES_MINUTE;
+	uint64_t more = r->taken - r->closed, slots = more < RATES_MINUTE ? more : RATES_MINUTE;
 
+	r->closed = r->taken;
 	for (unsigned by = 0; by < RATES_BY; by++)
 		for (size_t k = row_of[by]; k < row_of[by] + (by ? r->n[by] : 1); k++) {
 			uint64_t v[VALUES], any = 0;

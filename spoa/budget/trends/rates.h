@@ -36,11 +36,12 @@ extern const char *const rates_by_names[RATES_BY]; /* "total", "route", … */
 #define RATES_COUNTED(X) \
   X(PERMIT, "permit") X(REDACT, "redact") X(DENY, "deny") \
   X(OBSERVED, "observed")         /* matches of a rule that is not enforced */ \
-  X(ERRORS, "errors")             /* errors of providers: by target, and the total */ \
+  X(ERRORS, "errors")             /* failed attempts: by target, and the total */ \
   X(INPUT, "input_tokens") X(OUTPUT, "output_tokens") \
   X(MICROUSD, "cost_microusd") X(UNPRICED, "unpriced") \
   X(STREAMED, "streams") X(WAIT_MS, "stream_wait_ms") \
-  X(CACHE_HITS, "cache_hits")     /* the total only */
+  X(CACHE_HITS, "cache_hits")     /* the total only */ \
+  X(FAILED, "failed")             /* requests that ended with an error; the total only */
 #define RATES_TOLD(X) \
   X(OVERHEAD_50, "overhead_p50_us") X(OVERHEAD_95, "overhead_p95_us") \
   X(FIRST_50, "first_byte_p50_ms") X(FIRST_95, "first_byte_p95_ms")
@@ -54,12 +55,12 @@ enum rates_value {
 };
 extern const char *const rates_value_names[RATES_VALUES]; /* "permit", … */
 
-/* The source of a sample: the tables of n workers, and the number of responses that the cache
- * returned since the start. */
+/* The source of a sample: the tables of n workers, and since the start the number of responses
+ * that the cache returned and of requests that `--outcome error` selects. */
 struct rates_source {
 	const struct tallies *const *t;
 	size_t n;
-	uint64_t cache_hits;
+	uint64_t cache_hits, failed;
 };
 
 struct rates;
@@ -68,8 +69,9 @@ void rates_free(struct rates **r);
 /* Takes a sample. Call it every RATES_STEP_S seconds. */
 void rates_sample(
 	struct rates *r, const struct rates_source *from, int64_t wall_ns, uint64_t us);
-/* Calls fn() for each row that has a value other than 0 in the last minute, with the counts and
- * the quantiles of that minute. The name borrows from r; it is "" for RATES_ALL. */
+/* Calls fn() for each row that has a value other than 0 since the last call, at most in the
+ * last minute, with the counts and the quantiles of that time. The name borrows from r; it is
+ * "" for RATES_ALL. */
 typedef void rates_row_fn(
 	void *arg, enum rates_by by, const char *name, const uint64_t v[RATES_VALUES]);
 void rates_minute(struct rates *r, rates_row_fn *fn, void *arg);

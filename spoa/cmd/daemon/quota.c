@@ -6,6 +6,7 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 #include "cmd/daemon/key.h"
+#include "cmd/plain.h"
 #include "policy/limit.h"
 
 enum { TEXTS = 5 };
@@ -16,6 +17,8 @@ static const char *const texts[TEXTS] = { "person", "agent", "department", "team
 struct quota_args {
 	struct admin_cmd c;
 	const char *text[TEXTS], *roles, *key, *identity, *route, *model;
+	json_t *seen; /* the usage in which the team was found, which text[3] borrows from;
+			 owned */
 };
 
 /* Adds the caller's identity, as the options describe it. */
@@ -121,6 +124,64 @@ static const struct admin_column quota_columns[] = {
 };
 /* clang-format on */
 
+/* ---- the team of a person ---- */
+
+enum { TEAMS_SHOWN = 8 };
+
+/* If only a person is given, adds the team of the person's latest requests, as the records have
+ * it: limits by team apply to the person too. Prints which team that is, or that none is known.
+ */
+static void
+find_team(struct quota_args *a)
+{
+	const json_t *row, *newest = NULL;
+	struct arena arena;
+	size_t i;
+
+	SCOPED_BUF(page, 4096);
+	SCOPED_BUF(why, 1024);
+	SCOPED_BUF(others, 1024);
+	SCOPED_BUF(said, 4096);
+	arena_init(&arena, 1 << 20, false);
+	const char *socket = admin_socket("quota", a->c.config, &arena);
+	buf_str(&page, "/usage?by=person,team&since=30d&sort=last_seen&limit=1000&match=");
+	for (const char *c = a->text[0]; *c; c++)
+		buf_printf(&page, "%%%02X", (unsigned)(unsigned char)*c);
+	buf_putc(&page, '\0');
+	if (socket && admin_ask_json(socket, buf_view(&page).p, NULL, &a->seen, &why) != 200) {
+		json_decref(a->seen);
+		a->seen = NULL;
+	}
+	arena_reset(&arena);
+	json_array_foreach(json_object_get(a->seen, "rows"), i, row)
+	{
+		const char *team = json_str_in(row, "team");
+		if (!str_same(json_str_in(row, "person"), a->text[0]) || !team)
+			continue;
+		if (!newest)
+			newest = row;
+		else
+			buf_printf(&others, "%s%s", others.n ? ", " : "", team);
+	}
+	if (newest) {
+		a->text[3] = json_str_in(newest, "team");
+		buf_printf(&said,
+			"%s is in the team %s, according to the latest of their requests",
+			a->text[0], a->text[3]);
+		if (others.n)
+			buf_printf(&said, " (earlier: %.*s)", SPAN_ARG(buf_view(&others)));
+	} else {
+		buf_printf(&said,
+			"the team of %s is not known: the records of the last 30 days have "
+			"none, "
+			"so limits of a team are not listed: give --team",
+			a->text[0]);
+	}
+	SCOPED_BUF(plain, 4096);
+	plain_put(&plain, buf_view(&said), SIZE_MAX);
+	fprintf(stderr, "tollgate: quota: %.*s\n", SPAN_ARG(buf_view(&plain)));
+}
+
 int
 cmd_quota(int argc, char **argv)
 {
@@ -151,9 +212,13 @@ cmd_quota(int argc, char **argv)
 		return EXIT_CANNOT;
 	if (n != 1 || strcmp(operands[0], "get") != 0 || !whom)
 		return cmd_usage(argv[0]);
+	if (a.text[0] && !a.text[3] && !a.key && !a.identity)
+		find_team(&a);
 	give_identity(&a);
 	admin_give_text(&a.c, "key", a.key);
 	admin_give_text(&a.c, "route", a.route);
 	admin_give_text(&a.c, "model", a.model);
-	return admin_list(&a.c, &list);
+	int code = admin_list(&a.c, &list);
+	json_decref(a.seen);
+	return code;
 }

@@ -495,8 +495,24 @@ gate_count_tokens(struct request *r, const struct usage *u)
 	gate_count_heavy(r);
 }
 
-/* Counts the rule that decided, and the rule in shadow that would have decided
- * otherwise. */
+/* Counts the other rules that matched a request which was let through, such as rules that
+ * route. */
+static void
+count_applied(const struct request *r, const char *decided, int64_t ms)
+{
+	const struct rule_trace *t =
+		r->found.have_verdict ? r->found.verdict.ruled.trace : NULL;
+
+	if (!t || (r->out.decision.kind != D_PERMIT && r->out.decision.kind != D_REDACT))
+		return;
+	for (const struct rule_trace *end = t + r->snap->policy->nrules; t < end; t++)
+		if (t->fate == RULE_MATCHED && !t->rule->shadow && t->rule->name != decided)
+			rule_tally_add(
+				&r->gate->tally.rules, t->rule->name, RULE_DID_APPLY, ms);
+}
+
+/* Counts the rule that decided, the other rules that applied, and the rule in shadow that would
+ * have decided otherwise. */
 static void
 gate_rules_did(const struct request *r, const char *rule)
 {
@@ -508,6 +524,7 @@ gate_rules_did(const struct request *r, const char *rule)
 	int64_t ms = r->now_wall_ns / 1000000;
 
 	rule_tally_add(t, rule, did[r->out.decision.kind], ms);
+	count_applied(r, rule, ms);
 	if (r->found.have_verdict && r->found.verdict.ruled.shadow_rule &&
 		r->found.verdict.ruled.shadowed)
 		rule_tally_add(t, r->found.verdict.ruled.shadow_rule->name, RULE_DID_WOULD, ms);

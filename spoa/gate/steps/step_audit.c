@@ -10,6 +10,7 @@
 #include "gate/sealing/sealing.h"
 #include "gate/steps/steps.h"
 #include "record/audit/note.h"
+#include "record/audit/record_terms.h"
 #include "record/journal/chain.h"
 
 /* Makes the note for telemetry, which the audit entry owns; NULL: no telemetry, or out of
@@ -195,6 +196,20 @@ request_record(struct request *r)
 	return 0;
 }
 
+/* Counts a request that ended with an error, by the same rule as --outcome error. */
+static void
+count_failed(struct request *r, const struct exchange_result *res, const char *outcome)
+{
+	const struct guard *g = r->x ? r->x->guard : NULL;
+	const struct record_end end = { .outcome = span_str(outcome),
+		.why = span_str(res->why),
+		.status = res->status,
+		.said_error = g && guard_report(g)->provider_error };
+
+	if (!r->found.probe && record_ended_so(&end, SPAN_LIT("error")))
+		metric_inc(r->gate->metrics, M_FAILED);
+}
+
 void
 request_record_leave(struct request *r, const char *undone)
 {
@@ -352,6 +367,7 @@ request_complete(struct request *r, const struct exchange_result *res, const cha
 		/* a text that did not reach its end is not recorded as kept */
 		request_seal_drop(r);
 	record_completion(r, res, outcome, &r->run.completion.fields);
+	count_failed(r, res, outcome);
 	request_seal_wipe(r);
 	request_seal_drop(r);
 	r->run.completion.reply_to = g->mail;

@@ -45,6 +45,9 @@ const shown_as = (table) => (state) => {
 	const [label, kind, means] = table[state] ?? [plain_words(state ?? 'unknown'), 'dim'];
 	return { label, kind, means };
 };
+/* How often a rule had an effect: it decided, redacted, or did something else, such as choosing targets. */
+export const rule_hits = (did) => ['permit', 'redact', 'deny', 'apply'].reduce((n, name) => n + (did?.[name] ?? 0), 0);
+
 export const target_state = shown_as(TARGETS);
 /* Providers whose last request failed, of /now or /status. */
 export const failing_of = (got) => new Set((got.providers ?? []).filter((p) => p.failing).map((p) => p.provider));

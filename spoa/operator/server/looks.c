@@ -68,7 +68,8 @@ source_of(struct server *s, const struct tallies *t[WORKERS_MAX])
 {
 	for (unsigned i = 0; i < s->nworkers; i++)
 		t[i] = gate_tally(s->workers[i].gate);
-	return (struct rates_source){ t, s->nworkers, server_counted(s, M_CACHE_HITS) };
+	return (struct rates_source){ t, s->nworkers, server_counted(s, M_CACHE_HITS),
+		server_counted(s, M_FAILED) };
 }
 
 /* ---- rules ---- */
@@ -111,7 +112,8 @@ static void
 put_hits(struct buf *out, const char *name, const struct rule_sum *now,
 	const struct rule_sum *before)
 {
-	static const char *const names[RULE_DIDS] = { "permit", "redact", "deny", "would" };
+	static const char *const names[RULE_DIDS] = { "permit", "redact", "deny", "would",
+		"apply" };
 
 	json_put_open(out, name, '{');
 	for (size_t d = 0; d < RULE_DIDS; d++)
@@ -238,6 +240,25 @@ sampling_look(struct server *s)
 		if (looks && looks % MINUTE_LOOKS == 0)
 			add_minute(s, &from);
 	}
+}
+
+/* The names of a minute are read a second after their bank was turned (heavy.h). If the daemon
+ * stops in this second, this bank is added before the next one is turned. */
+void
+sampling_end(struct server *s)
+{
+	const struct tallies *t[WORKERS_MAX];
+	unsigned looks = s->sampling.looks;
+
+	if (!s->sampling.rates || !s->sampling.trends)
+		return;
+	const struct rates_source from = source_of(s, t);
+	rates_sample(s->sampling.rates, &from, clock_wall_ns(), clock_mono_us());
+	if (looks && looks % MINUTE_LOOKS == 0)
+		add_minute(s, &from);
+	for (unsigned i = 0; i < s->nworkers; i++)
+		gate_heavy_turn(s->workers[i].gate);
+	add_minute(s, &from);
 }
 
 int

@@ -31,6 +31,9 @@ struct sampling {
 
 /* Returns 0 or ERR_NOMEM. The rates exist until sampling_free(). */
 int sampling_start(struct server *s);
+/* Adds the part of a minute since the last whole one to the trends. Call it once, after the
+ * workers have ended, on the main thread. */
+void sampling_end(struct server *s);
 void sampling_free(struct sampling *g);
 /* Writes what each rule of the policy in force did, since the start and since the policy is in
  * force, and when it last applied. JSON; any thread. */

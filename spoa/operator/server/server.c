@@ -848,6 +848,12 @@ free_figures(struct starting *x)
 	sampling_free(&x->s.sampling);
 }
 
+static void
+end_figures(struct starting *x)
+{
+	sampling_end(&x->s);
+}
+
 static int
 start_audit(struct starting *x, struct buf *why)
 {
@@ -1058,6 +1064,7 @@ static const struct {
 	{ NULL,           stop_keepers },
 	{ start_helpers,  stop_helpers }, /* requests in flight wait for the helpers */
 	{ open_sockets,   NULL },
+	{ NULL,           end_figures },  /* counts of requests that ended with the workers */
 	{ start_workers,  stop_workers },
 	{ start_keepers,  NULL },
 	{ start_front,    stop_front },

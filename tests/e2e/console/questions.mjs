@@ -119,7 +119,7 @@ const quick = [
 	["where do the costs come from", ['main .tiles a:has-text("cost")'], /Usage of the last 24h[^]*person-\d+[^]*\$\d/],
 	["which tool was denied, and how often", [view("Tools")], /Requests with calls of tools[^]*tickets\/delete\s+\d+\s+[1-9]/],
 	["which team costs most, and how does the cost grow", [], /Cost by team\s+period before[^]*red:?\s*\$\d/],
-	["which provider fails", [], /Errors by provider[^]*openai:?\s*\d/],
+	["which provider fails", [], /Failed attempts by provider[^]*openai:?\s*\d/],
 	["which budget is used up first, and when", [], /Budgets nearest to their limit[^]*rita[^]*used up[^]*fern[^]*9 of [12]0/],
 	["what is left of a person's limits", [row("fern")], /Limits[^]*daily[^]*(90|45) %[^]*Last denials/i],
 	["what did a rule match", [view("Policy"), row("no-secrets")], /Matched since the policy came into force[^]*Examples[^]*mallory/],

@@ -1,4 +1,4 @@
-// Budgets nearest to their limit, as bars, with the day on which each is used up at today's rate.
+// Budgets nearest to their limit, as bars, with the day on which each is used up at the rate of the last days.
 import { data, h } from '../dom.js';
 import { amount, when } from '../format.js';
 import { bar, fill, panel } from '../parts.js';
@@ -6,13 +6,21 @@ import { table } from '../table.js';
 
 const SHOWN = 10;
 
-const used_up = (b) => (b.used >= b.of ? 'used up' : b.used_up_at ? when(b.used_up_at, { time: false }) : 'not before the reset');
+const used_up = (b) =>
+	b.used >= b.of
+		? 'used up'
+		: b.used_up_at
+		? when(b.used_up_at, { time: false })
+		: b.rate_since
+		? 'not before the reset'
+		: 'not known within a day';
 
 export function budgets(page) {
 	const place = h('div', {});
 	fill(place, page, () => page.get('/limits/fullest', { count: SHOWN }), ({ limits }) =>
 		panel('Budgets nearest to their limit', table({
-			caption: 'The limits of callers with the largest used share, and the day on which each is used up at today’s rate',
+			caption:
+				'The limits of callers with the largest used share, and the day on which each is used up at the rate of the last one to two days',
 			rows: limits,
 			empty: 'No caller has used a limit yet. Add limits to the policy to see budgets here.',
 			href: (

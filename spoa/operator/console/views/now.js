@@ -13,7 +13,7 @@ function tiles(got) {
 	const r = (got.now?.rates ?? []).find((x) => x.by === 'total') ?? {};
 	const tile = (text, value) => h('div', { class: 'tile' }, h('b', {}, value), text);
 	return h('div', { class: 'tiles' }, tile('requests per second', shown(r.requests_per_s)),
-		tile('denied per second', shown(r.denials_per_s)), tile('provider errors per second', shown(r.errors_per_s)),
+		tile('denied per second', shown(r.denials_per_s)), tile('failed attempts per second', shown(r.errors_per_s)),
 		tile('tokens per second', shown(r.tokens_per_s, 0)),
 		tile('dollars per hour', r.usd_per_hour === undefined ? '–' : `$${shown(r.usd_per_hour)}`),
 		tile('in flight', shown(got.requests_in_flight, 0)), got.cache?.hits > 0 &&

@@ -11,7 +11,7 @@ const CHARTS = ['requests', 'denials', 'dollars', 'tokens', 'gateway_latency', '
 /* [name, members of a row, format, the view with its state that shows more] */
 const SUMS = [['requests', ['permit', 'redact', 'deny', 'observed'], count, ['search']], ['denied', ['deny'], count, ['search', {
 	decision: 'deny',
-}]], ['provider errors', ['errors'], count, ['search', { outcome: 'error' }]], ['tokens', ['input_tokens', 'output_tokens'], count, [
+}]], ['failed requests', ['failed'], count, ['search', { outcome: 'error' }]], ['tokens', ['input_tokens', 'output_tokens'], count, [
 	'people',
 	{ sort: 'tokens' },
 ]], ['cost', ['cost_microusd'], (n) => dollars(n * 1000), ['people', { sort: 'cost' }]], ['cache hits', [

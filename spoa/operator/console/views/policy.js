@@ -1,6 +1,7 @@
 // Policy: rules with their hits, differences of a shadow policy, versions; checks a policy text, tries a request.
 import { add, data, empty, h, lines } from '../dom.js';
 import { count, drafts, when } from '../format.js';
+import { rule_hits } from '../labels.js';
 import { badge, facts, field, fill, form_values, nothing, panel, words } from '../parts.js';
 import { pager, table } from '../table.js';
 import { change, parts_of } from '../changes.js';
@@ -54,7 +55,6 @@ const rules_asked = async (page) => {
 	const [policy, counted] = await Promise.all([page.get('/policy'), page.get('/policy/rules')]);
 	return { ...policy, ...counted };
 };
-const hits = (did) => (did?.permit ?? 0) + (did?.redact ?? 0) + (did?.deny ?? 0);
 
 const rules = (page) => (got) => [panel('Rules', table({
 	caption: `Rules in the order of evaluation. If no rule decides, the request is ${
@@ -68,8 +68,8 @@ const rules = (page) => (got) => [panel('Rules', table({
 		{ title: 'phase', cell: (r) => r.phase },
 		{ title: 'effect', cell: (r) => r.effect },
 		{ title: 'when', cell: (r) => (r.when ? h('code', {}, r.when) : h('small', {}, 'always')), wide: true },
-		{ title: 'hits', number: true, cell: (r) => count(hits(r.since_version)) },
-		{ title: 'since the start', number: true, cell: (r) => count(hits(r.since_start)) },
+		{ title: 'hits', number: true, cell: (r) => count(rule_hits(r.since_version)) },
+		{ title: 'since the start', number: true, cell: (r) => count(rule_hits(r.since_start)) },
 		got.rules.some((r) => r.since_start?.would) &&
 		{ title: 'would have matched', number: true, cell: (r) => count(r.since_start?.would ?? 0) },
 		{ title: 'last hit', cell: (r) => (r.last ? when(r.last, { relative: true }) : badge('never')) },

@@ -194,8 +194,11 @@ function money(d, c) {
 	]), list(d.limits).length ?
 		table({ caption: 'Limits that counted the request', rows: d.limits,
 			columns: [{ title: 'Limit', cell: (l) => l.limit, wide: true }, { title: 'Amount', number: true,
-				cell: (l) => `${amount(l.kind, l.of)} per ${l.window ?? duration_us(l.window_s * 1e6)}` }, { title: 'Taken', number: true,
-				cell: (l) => amount(l.kind, l.taken) }, { title: 'Left', number: true, cell: (l) => amount(l.kind, l.remaining) }] }) :
+				cell: (l) => [amount(l.kind, l.of), l.window ? ` per ${l.window}` : l.window_s > 0 && ` per ${duration_us(l.window_s * 1e6)}`] }, {
+				title: 'Taken',
+				number: true,
+				cell: (l) => amount(l.kind, l.taken),
+			}, { title: 'Left', number: true, cell: (l) => amount(l.kind, l.remaining) }] }) :
 		h('p', { class: 'state' }, 'No limit counted the request.'));
 }
 

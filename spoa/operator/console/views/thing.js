@@ -2,7 +2,7 @@
 // A person's page is in people.js, a tool's in tools.js. The navigation does not list the page: names of these lead here.
 import { data, h } from '../dom.js';
 import { amount, count, when } from '../format.js';
-import { failure_cause, target_state } from '../labels.js';
+import { failure_cause, rule_hits, target_state } from '../labels.js';
 import { bar, facts, fill, mark, marked_state, nothing, panel } from '../parts.js';
 import { table } from '../table.js';
 import { last_requests, records_by_day, usage_by_day } from './activity.js';
@@ -22,9 +22,10 @@ const rule_rows = (
 	r,
 ) => [['effect', r.effect], ['phase', r.phase], ['condition', r.when ? h('code', {}, r.when) : 'always'], ['mode',
 	r.shadow ? mark({ label: 'shadow: not enforced', kind: 'edit' }) : 'enforced'], ['matched since the policy came into force',
-	count(r.since_version.permit + r.since_version.redact + r.since_version.deny)], ['matched since the start of the daemon',
-	count(r.since_start.permit + r.since_start.redact + r.since_start.deny)], ['would have matched in shadow since the start',
-	count(r.since_start.would)], ['last match', r.last ? when(r.last, { relative: true }) : 'never']];
+	count(rule_hits(r.since_version))], ['matched since the start of the daemon', count(rule_hits(r.since_start))], [
+	'would have matched in shadow since the start',
+	count(r.since_start.would),
+], ['last match', r.last ? when(r.last, { relative: true }) : 'never']];
 
 const model_rows = (
 	m,

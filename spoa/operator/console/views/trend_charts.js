@@ -52,8 +52,8 @@ const CHARTS = {
 		series: top((n) => (row) => quantiles(n, row, 'first_byte_p95_ms'), 3) },
 	first_text: { title: 'Mean time to the first text of a stream', by: 'model', format: ms,
 		series: (got) => with_before([one(got, 'mean', (row) => means(got.steps, row, 'stream_wait_ms', 'streams'))]) },
-	errors: { title: 'Errors by provider', by: 'target', format: whole, total: true, series: top((n) => (row) => sums(n, row, 'errors'), 3),
-		terms: { outcome: 'error' } },
+	errors: { title: 'Failed attempts by provider', by: 'target', format: whole, total: true,
+		series: top((n) => (row) => sums(n, row, 'errors'), 3) },
 	cache: { title: 'Cache hits', by: 'total', format: whole, total: true,
 		series: (got) => with_before([one(got, 'cache hits', (row) => sums(got.steps, row, 'cache_hits'))]) },
 };
