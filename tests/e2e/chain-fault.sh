@@ -1,7 +1,8 @@
 # A record that is changed on the disk is reported in every place, by the daemon's own verification and by *Verify now*,
-# until an auditor accepts it with a reason.
+# until an auditor accepts it with a reason. After `tollgate upgrade`, the instance that decides verifies both journals.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
+. "$here/upgrade.bash"
 
 printf 'workers: 1\naudit: {segment: 64k}\n' >"$D/config.yaml"
 stack_up --config "$D/config.yaml"
@@ -53,3 +54,8 @@ check "without its file, the daemon finds the record by itself" wait_for says 'd
 cp "$D/sound" "$victim"
 verify_now
 is "a corrected record is no fault any more" "$(verified .faults)" '[]'
+
+printf X | dd of="$victim" bs=1 seek="$(grep -abo '"decision":"permit"' "$victim" | sed -n '3s/:.*//p')" conv=notrunc status=none
+check "the second instance takes over" upgrade
+check "it verifies the first instance's journal, too" wait_for says "degraded: chain: record $(printf %s "${id%/*}")/[0-9]+ \\(journal\\): changed"
+like "the fault names the first instance's node" "$(verified '.faults[0].node') $(node_of)" "^\"${id%/*}\" ${id%/*}_b"

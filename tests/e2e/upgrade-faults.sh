@@ -95,6 +95,7 @@ check "HAProxy reloads during an upgrade" wait_for served
 wait_for others_gone
 is_now=$(node_of) other=$D/journal
 [ "$is_now" != a ] || other=$D/journal-b
+wait_for adopted "$other" # nobody writes to the other journal now
 mkdir "$D/disk"
 if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=64m,mode=700 tmpfs "$D/disk" 2>/dev/null; then
 	cp -a "$other/." "$D/disk"

@@ -46,7 +46,8 @@ end(void **state)
 static void
 start(void)
 {
-	checking = recheck_start(r.cfg.journal, r.cfg.node, r.audit);
+	const struct recheck_chain own = recheck_own(r.cfg.journal, r.cfg.node, r.audit);
+	checking = recheck_start(&own, 1);
 	assert_non_null(checking);
 }
 

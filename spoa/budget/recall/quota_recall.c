@@ -610,7 +610,7 @@ on_attempt(struct quota_fold *f, const struct fold_line *l)
 			for (size_t i = 0; i < n; i++)
 				if (strcmp(now[i].key, o->dim[k].key) == 0)
 					now[i] = o->dim[k];
-	/* the entry may move, so both lists get it anew */
+	/* the entry may move, so both lists get it again */
 	LIST_REMOVE(o, of_all);
 	struct quota_orphan_of *next = realloc(o, sizeof(*o) + n * sizeof(now[0]));
 	if (!next) {

@@ -64,15 +64,15 @@ erasure_recorded(struct audit_entry *e, int err)
  * when the journal has taken the record; if the daemon starts again before that, the erasure
  * is carried out again. */
 static void
-record_erasure(struct erasing *x, const json_t *e, const struct buf *pseudonyms)
+record_erasure(const struct erasing_place *p, const json_t *e, const struct buf *pseudonyms)
 {
 	static const char *const texts[][2] = { { "why", "why" }, { "ticket", "ticket" },
 		{ "by", "by" }, { "time", "ordered_at" }, { "node", "ordered_on" } };
 	const char *id = json_text_in(e, "id");
 	int64_t serial = json_int_in(e, "serial");
 
-	if (!x->audit) {
-		shares_erase_recorded(x->shares, id, serial);
+	if (!p->audit) {
+		shares_erase_recorded(p->shares, id, serial);
 		return;
 	}
 	struct recorded_erasure *is = calloc(1, sizeof(*is));
@@ -81,7 +81,7 @@ record_erasure(struct erasing *x, const json_t *e, const struct buf *pseudonyms)
 		free(is);
 		return;
 	}
-	is->shares = x->shares;
+	is->shares = p->shares;
 	is->serial = serial;
 	snprintf(is->id, sizeof(is->id), "%s", id);
 	r->arg = is;
@@ -92,7 +92,7 @@ record_erasure(struct erasing *x, const json_t *e, const struct buf *pseudonyms)
 	json_put_printf(&r->fields, "pseudonyms", "[%.*s]", SPAN_ARG(buf_view(pseudonyms)));
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
 		json_put_opt(&r->fields, texts[i][1], json_str_in(e, texts[i][0]));
-	audit_append(x->audit, r);
+	audit_append(p->audit, r);
 }
 
 /* Returns true if there are no shares to delete. A daemon without a seal has none, unless a
@@ -226,36 +226,75 @@ erasing_forget(struct erasing *x)
 
 /* ---- all of it ---- */
 
-/* Deletes the person's shares. Returns 0 or an errno; ENOKEY means that a file of shares
- * exists but no seal is configured to open it. */
+/* Deletes the person's shares from the file, and records that. Returns 0 or an errno. */
 static int
-erase_shares(struct erasing *x, const json_t *e)
+erase_in(const struct live *live, const struct erasing_place *p, const json_t *e, int64_t now_ns)
 {
 	const char *id = json_text_in(e, "id");
-	int64_t serial = json_int_in(e, "serial"), now = clock_wall_ns();
-	struct erased_holder h = { .live = x->live };
-	int sys = 0;
+	int64_t serial = json_int_in(e, "serial");
+	struct erased_holder h = { .live = live };
 
 	SCOPED_BUF(pseudonyms, 0);
-	if (x->shares ? shares_has_erased(x->shares, id, serial) : has_no_shares(x->journal)) {
-		live_erasure_done(x->live, id, serial, LIVE_SHARES, now, false);
+	if (shares_has_erased(p->shares, id, serial))
 		return 0;
-	}
 	sha256_read(json_span(json_object_get(e, "tag")), h.tag);
 	errno = EIO;
-	if (!x->shares)
-		sys = ENOKEY;
-	else if (shares_erase(x->shares, is_erased, &h, id, serial, now, &pseudonyms))
-		sys = errno;
-	if (sys) {
-		log_event(LOG_ERROR, "shares.not_erased", LS("erasure", id),
-			LS("why", sys == ENOKEY ? no_seal : strerror(sys)));
-		return sys;
-	}
-	record_erasure(x, e, &pseudonyms);
-	live_erasure_done(x->live, id, serial, LIVE_SHARES, now, true);
+	if (shares_erase(p->shares, is_erased, &h, id, serial, now_ns, &pseudonyms))
+		return errno;
+	record_erasure(p, e, &pseudonyms);
 	log_event(LOG_INFO, "shares.erased", LS("erasure", id), LI("shares", pseudonyms.n > 0));
 	return 0;
+}
+
+/* Deletes the shares of all erasures of the list from the other instance's file. Returns 0 or an
+ * errno. */
+static int
+erase_in_other(const struct erasing *x, const json_t *list, int64_t now_ns)
+{
+	struct shares *is = x->other ? x->other->look(x->other->arg) : NULL;
+	struct erasing_place p;
+	const json_t *e;
+	bool left = false;
+	size_t i;
+
+	if (!is)
+		return 0;
+	json_array_foreach(list, i, e) left |= part_is_left(e, LIVE_SHARES) &&
+		!shares_has_erased(is, json_text_in(e, "id"), json_int_in(e, "serial"));
+	shares_close(&is);
+	int err = left ? x->other->open(x->other->arg, &p) : 0;
+	if (!left || err)
+		return err;
+	json_array_foreach(list, i, e)
+	{
+		int one = part_is_left(e, LIVE_SHARES) ? erase_in(x->live, &p, e, now_ns) : 0;
+		err = one ? one : err;
+	}
+	x->other->close(x->other->arg, &p);
+	return err;
+}
+
+/* Deletes the person's shares. `other` is the result of erase_in_other(): only if both succeed, the
+ * erasure is done here. Returns 0 or an errno; ENOKEY means that a file of shares exists but no
+ * seal is configured to open it. */
+static int
+erase_shares(struct erasing *x, const json_t *e, int other, int64_t now_ns)
+{
+	const struct erasing_place own = { x->shares, x->audit };
+	const char *id = json_text_in(e, "id");
+	int64_t serial = json_int_in(e, "serial");
+	bool was = x->shares ? shares_has_erased(x->shares, id, serial)
+			     : has_no_shares(x->journal);
+	int sys = x->shares ? erase_in(x->live, &own, e, now_ns) : was ? 0 : ENOKEY;
+
+	if (!sys)
+		sys = other;
+	if (!sys)
+		live_erasure_done(x->live, id, serial, LIVE_SHARES, now_ns, !was);
+	else if (sys != EBUSY)
+		log_event(LOG_ERROR, "shares.not_erased", LS("erasure", id),
+			LS("why", sys == ENOKEY ? no_seal : strerror(sys)));
+	return sys;
 }
 
 void
@@ -269,9 +308,11 @@ erasing_now(struct erasing *x)
 		return;
 	SCOPED_LOCK(&x->lock);
 	json_auto_t *list = live_undone(x->live);
+	int64_t now_ns = clock_wall_ns();
+	int other = erase_in_other(x, list, now_ns);
 	json_array_foreach(list, i, one)
 	{
-		if (part_is_left(one, LIVE_SHARES) && (err = erase_shares(x, one)))
+		if (part_is_left(one, LIVE_SHARES) && (err = erase_shares(x, one, other, now_ns)))
 			failed = err;
 		forget_person(x, one);
 	}
@@ -305,7 +346,10 @@ erasing_away(struct erasing *x, enum live_part part, struct buf *why)
 	SCOPED_LOCK(&x->telling);
 	if (x->why[part][0])
 		buf_printf(why, "an erasure is incomplete: %s", x->why[part]);
-	if (failed)
+	if (failed == EBUSY)
+		buf_str(why, "an erasure waits for the other instance of this node, which runs "
+			     "and has not erased its shares yet");
+	else if (failed)
 		buf_printf(why, "an erasure cannot be carried out: %s",
 			failed == ENOKEY ? no_seal : strerror(failed));
 	return failed || x->why[part][0];

@@ -25,15 +25,34 @@ struct erasing_caches {
 	void (*soon)(void *arg);
 };
 
+/* A file of shares, and the chain that states what is erased from it. */
+struct erasing_place {
+	struct shares *shares;
+	struct audit *audit; /* NULL: no records are written */
+};
+
+/* The file of shares of the other instance of the node. The instance that runs erases from its own
+ * file itself. */
+struct erasing_other {
+	/* Opens the file to read only. Returns NULL if there is none. */
+	struct shares *(*look)(void *arg);
+	/* Opens file and chain. Returns 0, or an errno: EBUSY while that instance runs. */
+	int (*open)(void *arg, struct erasing_place *out);
+	void (*close)(void *arg, struct erasing_place *p);
+	void *arg;
+};
+
 /* owner: the server. Several threads use it: see `lock` and `telling`. */
 struct erasing {
 	struct live *live;     /* NULL: run-time changes are disabled */
 	struct shares *shares; /* NULL: no content is sealed */
 	struct audit *audit;   /* NULL: no records are written */
+	const struct erasing_other *other; /* NULL: there is no other instance */
 	/* path of the journal, beside which the file of shares is; NULL: no journal */
 	const char *journal;
 	pthread_mutex_t lock;  /* held while erasures are carried out */
-	_Atomic int failed;    /* errno of the last failure to erase shares; 0: none */
+	/* errno of the last failure to erase shares; EBUSY: the other instance runs; 0: none */
+	_Atomic int failed;
 	/* guarded by `lock`; NULL: the daemon does not serve yet */
 	const struct erasing_caches *caches;
 	void *arg;			     /* the argument of the functions in `caches` */

@@ -1,6 +1,6 @@
 /* Work of the instance that decides for the other instance of the node, once no process of that
- * instance runs: it counts the usage in that instance's journal, and settles its requests. A
- * host without a second instance has no such thread. */
+ * instance runs: it counts the usage in that instance's journal, settles its requests, and
+ * completes its copies and anchors. A host without a second instance has no such thread. */
 #ifndef OPERATOR_SERVER_ADOPTING_H
 #define OPERATOR_SERVER_ADOPTING_H
 

@@ -132,9 +132,8 @@ archive_away(struct server *s, struct buf *why)
 {
 	struct keep_state k;
 
-	if (!s->keep)
+	if (!server_retention(s, &k))
 		return false;
-	keep_state(s->keep, &k);
 	if (k.archive_away || k.failed[0])
 		buf_str(why, k.archive_away ? "the archive accepts no segments: see "
 					      "retention.failed in the log"

@@ -437,6 +437,8 @@ start_live(struct starting *x, struct buf *why)
 	s->erasing.shares = s->shares;
 	s->erasing.audit = s->audit;
 	s->erasing.journal = cfg->journal;
+	if (other_chain_exists(&s->other_chain))
+		s->erasing.other = &s->other_chain.erases;
 	if (s->live)
 		live_on_erasure(s->live, carry_out_erasures, &s->erasing);
 	if (s->live && cfg->redis_url) {
@@ -568,6 +570,64 @@ append_anchor(void *audit, struct audit_entry *e)
 	audit_append(audit, e);
 }
 
+static struct audit *
+open_other(void *other_chain, struct buf *why)
+{
+	return other_chain_open(other_chain, why);
+}
+
+static void
+close_other(void *other_chain)
+{
+	other_chain_close(other_chain);
+}
+
+static uint64_t
+copied_of_other(void *other_chain)
+{
+	return other_chain_copied(other_chain);
+}
+
+static bool
+keys_of_other(void *other_chain, struct keyring *out)
+{
+	return other_chain_keys(other_chain, out);
+}
+
+static struct recheck_chain
+recheck_other(struct other_chain *o)
+{
+	return (struct recheck_chain){ o->cfg.journal, o->cfg.node, keys_of_other, o };
+}
+
+static int
+start_retention(struct server *s, const struct config *cfg, struct buf *why)
+{
+	if (!cfg->retention || !s->audit)
+		return 0;
+	s->keep[CONFIG_OWN] = keep_start(cfg, s->audit, &s->metrics, why);
+	if (!s->keep[CONFIG_OWN])
+		return ERR_IO;
+	if (!other_chain_exists(&s->other_chain))
+		return 0;
+	s->other_lender = (struct keep_lender){
+		open_other, close_other, copied_of_other, &s->other_chain
+	};
+	s->keep[CONFIG_OTHER] = keep_start_other(
+		&s->other_chain.cfg, &s->other_lender, &s->metrics, why);
+	return s->keep[CONFIG_OTHER] ? 0 : ERR_IO;
+}
+
+bool
+server_retention(const struct server *s, struct keep_state *out)
+{
+	*out = (struct keep_state){ .plain = 0 };
+	for (unsigned i = 0; i < CONFIG_PARTS; i++)
+		if (s->keep[i])
+			keep_state_add(s->keep[i], out);
+	return s->keep[CONFIG_OWN] != NULL;
+}
+
 /* Starts the threads that trim the journal, publish its checkpoints, cosign those of others and
  * index segments. They start after the workers, because at that time the journal is read for
  * the limits, and a segment must not be trimmed meanwhile. */
@@ -578,8 +638,12 @@ start_keepers(struct starting *x, struct buf *why)
 	const struct config *cfg = x->cfg;
 	const struct anchors_audit audit = { newest_note, append_anchor, s->audit };
 
-	if (cfg->retention && s->audit &&
-		!(s->keep = keep_start(cfg, s->audit, &s->metrics, why)))
+	const bool other = other_chain_exists(&s->other_chain);
+	const struct recheck_chain chains[] = {
+		recheck_own(cfg->journal, cfg->node, s->audit), recheck_other(&s->other_chain)
+	};
+
+	if (start_retention(s, cfg, why) < 0)
 		return ERR_IO;
 	if (cfg->nanchors && s->audit &&
 		!(s->anchors = anchors_start(cfg, &audit, &s->metrics, why)))
@@ -587,11 +651,13 @@ start_keepers(struct starting *x, struct buf *why)
 	if (cfg->witness_listen.path &&
 		!(s->witnessing = witnessing_start(cfg, &s->metrics, why)))
 		return ERR_IO;
-	if (s->audit && !(s->indexing = index_start(cfg->journal, &record_makers))) {
-		buf_str(why, "the thread for indexes cannot be started");
-		return ERR_NOMEM;
-	}
-	if (s->audit && !(s->rechecking = recheck_start(cfg->journal, cfg->node, s->audit))) {
+	for (unsigned i = 0; s->audit && i < 1u + other; i++)
+		if (!(s->indexing[i] = index_start(
+			      config_part(cfg, i)->journal, &record_makers))) {
+			buf_str(why, "the thread for indexes cannot be started");
+			return ERR_NOMEM;
+		}
+	if (s->audit && !(s->rechecking = recheck_start(chains, 1 + other))) {
 		buf_str(why, "the thread that verifies closed segments cannot be started");
 		return ERR_NOMEM;
 	}
@@ -740,6 +806,8 @@ stop_audit(struct starting *x)
 		audit_finish(s->audit, &end);
 	startpoints_stop(&s->startpoints, &end);
 	startpoints_from_free(&s->starts_from);
+	if (other_chain_exists(&s->other_chain))
+		other_chain_free(&s->other_chain);
 	audit_stop(&s->audit);
 }
 
@@ -864,6 +932,7 @@ start_audit(struct starting *x, struct buf *why)
 			x->cfg, x->first->policy->version, &x->hash, &s->metrics, why);
 		if (!s->audit)
 			return ERR_IO;
+		other_chain_init(&s->other_chain, x->cfg, &x->hash);
 	}
 	reload_announce(&s->reloading, s, &x->read, &x->policy);
 	return 0;
@@ -954,8 +1023,10 @@ stop_keepers(struct starting *x)
 
 	witnessing_stop(&s->witnessing);
 	anchors_stop(&s->anchors);
-	keep_stop(&s->keep);
-	index_stop(&s->indexing);
+	for (unsigned i = 0; i < CONFIG_PARTS; i++) {
+		keep_stop(&s->keep[i]);
+		index_stop(&s->indexing[i]);
+	}
 	recheck_stop(&s->rechecking);
 }
 

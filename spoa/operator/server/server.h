@@ -15,9 +15,11 @@
 #include "operator/server/degraded.h"
 #include "operator/server/looks.h"
 #include "operator/server/observing.h"
+#include "operator/server/other_chain.h"
 #include "operator/server/pinning.h"
 #include "operator/server/reload.h"
 #include "operator/server/sampling.h"
+#include "record/archive/keep.h"
 
 enum { WORKERS_MAX = 64 };
 
@@ -50,10 +52,14 @@ struct server {
 	struct otlp *otlp;
 	bool telling;		       /* the thread that sends telemetry runs */
 	struct anchors *anchors;       /* NULL: no anchors are configured */
-	struct index_thread *indexing; /* NULL: the daemon writes no records */
+	/* of both instances' journals; NULL: the daemon writes no records */
+	struct index_thread *indexing[CONFIG_PARTS];
 	struct recheck *rechecking;    /* NULL: the daemon writes no records */
 	struct witnessing *witnessing; /* NULL: the daemon is no witness */
-	struct keep *keep;	       /* NULL: no retention is configured */
+	/* of both instances' journals; NULL: no retention is configured */
+	struct keep *keep[CONFIG_PARTS];
+	struct other_chain other_chain;
+	struct keep_lender other_lender; /* lends other_chain */
 	struct seal_store *sealing;    /* NULL: no auditors are configured */
 	struct shares *shares;	       /* the shares of `sealing` */
 	struct http_thread *outbound;  /* NULL: nothing is sent */
@@ -123,6 +129,9 @@ struct snapshot *server_snapshot(struct server *s);
 /* Declares a reference to the snapshot in force, which is released at the end of the scope. */
 #define SCOPED_SNAPSHOT(name, server)                                                          \
 	__attribute__((cleanup(snapshot_unref))) struct snapshot *name = server_snapshot(server)
+/* Adds up the state of retention of both journals. Returns false if none is configured. Any
+ * thread. */
+bool server_retention(const struct server *s, struct keep_state *out);
 /* Returns a counter's sum over all threads; 0 for METRIC_COUNT. Any thread. */
 uint64_t server_counted(const struct server *s, enum metric m);
 /* Writes the text of /readyz. Returns true if the daemon is ready. For the admin thread, as the

@@ -237,11 +237,12 @@ redis_says(struct server *s, const struct company *c, struct buf *out)
 }
 
 static void
-retention_says(struct keep *keep, struct buf *out)
+retention_says(const struct server *s, struct buf *out)
 {
 	struct keep_state k;
 
-	keep_state(keep, &k);
+	if (!server_retention(s, &k))
+		return;
 	if (k.archive_away)
 		buf_printf(out,
 			"retention: the archive does not accept segments (%" PRIu64
@@ -340,8 +341,7 @@ server_ready(struct server *s, struct buf *out)
 			"audit: a file in the journal's folder is not a segment, so the next "
 			"start would fail: move the file away (tollgate audit verify names "
 			"it)\n");
-	if (s->keep)
-		retention_says(s->keep, out);
+	retention_says(s, out);
 	if (conflict)
 		buf_str(out, "audit stream: down: the stream does not continue this journal: "
 			     "see audit.stream_conflict in the log\n");
@@ -769,9 +769,8 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 			"Durable records that are not yet in the Redis Stream.",
 			audit_stream_behind(s->audit));
 	anchors_metrics(s->anchors, out);
-	if (s->keep) {
-		struct keep_state k;
-		keep_state(s->keep, &k);
+	struct keep_state k;
+	if (server_retention(s, &k)) {
 		gauge(out, "retention_bytes",
 			"Bytes of the journal's segments, including compressed segments.",
 			k.bytes);

@@ -106,6 +106,9 @@ struct config {
 	 * state file and relay socket are its own. The files exist once that instance has
 	 * started. Only config_part() reads this member. */
 	const struct config *other;
+	/* node name of the instance that writes this node's chain for a moment, because no
+	 * process of this one runs; NULL: the daemon is this node */
+	const char *written_by;
 	/* node name of the first instance: other daemons count both instances as one daemon */
 	const char *first_node;
 	const char *audit_passphrase_file; /* audit.key_passphrase_file; NULL: not encrypted */

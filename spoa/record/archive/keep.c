@@ -41,7 +41,8 @@
 
 struct keep {
 	const struct config *cfg;
-	struct audit *audit;
+	struct audit *audit; /* NULL: `lender` lends one */
+	const struct keep_lender *lender;
 	struct metrics *metrics;
 	struct archive_options archive; /* place NULL: no archive is configured */
 	struct service service;
@@ -82,11 +83,27 @@ struct keep {
 /* ---- state and failures ---- */
 
 void
+keep_state_add(struct keep *k, struct keep_state *out)
+{
+	SCOPED_LOCK(&k->lock);
+	const struct keep_state *s = &k->shown;
+	out->plain += s->plain;
+	out->packed += s->packed;
+	out->bytes += s->bytes;
+	out->unarchived += s->unarchived;
+	out->archive_away |= s->archive_away;
+	out->below_six_months |= s->below_six_months;
+	if (!out->held[0])
+		memcpy(out->held, s->held, sizeof(out->held));
+	if (!out->failed[0])
+		memcpy(out->failed, s->failed, sizeof(out->failed));
+}
+
+void
 keep_state(struct keep *k, struct keep_state *out)
 {
-	pthread_mutex_lock(&k->lock);
+	SCOPED_LOCK(&k->lock);
 	*out = k->shown;
-	pthread_mutex_unlock(&k->lock);
 }
 
 /* Notes a failure. Logs it unless the last logged failure was the same. `what` is the step:
@@ -126,12 +143,37 @@ on_durable(struct audit_entry *e, int err UNUSED)
 	sem_post(&CONTAINER_OF(e, struct keep_waiting, entry)->came);
 }
 
-/* Appends a record and waits until it is durable. Returns 0 or an error. */
+/* Opens the chain for records, if another instance's has to be opened. Lists made before may be
+ * out of date, because that instance may have run. Returns 0; ERR_CLOSED if that
+ * instance runs; or another error with *why. */
+static int
+keep_begin(struct keep *k, struct buf *why)
+{
+	if (!k->lender)
+		return 0;
+	INVARIANT(!k->audit);
+	k->audit = k->lender->begin(k->lender->arg, why);
+	return k->audit ? 0 : why->n ? ERR_IO : ERR_CLOSED;
+}
+
+/* Closes the chain, if it was opened. */
+static void
+keep_end(struct keep *k)
+{
+	if (!k->lender || !k->audit)
+		return;
+	k->audit = NULL;
+	k->lender->end(k->lender->arg);
+}
+
+/* Appends a record and waits until it is durable. Call it after keep_begin(). Returns 0 or an
+ * error. */
 static int
 keep_record(struct keep *k, const struct buf *fields)
 {
 	struct keep_waiting w = { .entry = { .done = on_durable } };
 
+	INVARIANT(k->audit);
 	sem_init(&w.came, 0, 0);
 	buf_init(&w.entry.fields, CAP_RECORD_BYTES);
 	buf_span(&w.entry.fields, buf_view(fields));
@@ -350,6 +392,14 @@ archive_segment(struct keep *k, const struct manifest *m, struct buf *why)
 
 /* ---- segments ---- */
 
+/* Returns the number of the newest closed segments that keep their plain form and are not trimmed.
+ * A lent chain needs none: its open segment has the end of the chain, and nothing else. */
+static size_t
+plain_kept(const struct keep *k)
+{
+	return k->lender ? 0 : KEEP_PLAIN_SEGMENTS;
+}
+
 /* Returns true if the compressed form exists and matches its manifest in size. */
 static bool
 is_packed(struct keep *k, const char *segment, struct manifest *m)
@@ -443,10 +493,16 @@ alarm_once(struct keep *k, unsigned which, const struct buf *fields)
 {
 	uint64_t *at = &k->alarmed_us[which];
 
-	if ((*at && clock_mono_us() < *at + DAY_US) || keep_record(k, fields))
+	if (*at && clock_mono_us() < *at + DAY_US)
 		return false;
-	*at = clock_mono_us();
-	return true;
+	SCOPED_BUF(why, 4096);
+	int err = keep_begin(k, &why);
+	if (!err)
+		err = keep_record(k, fields);
+	keep_end(k);
+	if (!err)
+		*at = clock_mono_us();
+	return !err;
 }
 
 /* The size limit requires trimming records younger than six months, which is not permitted. */
@@ -498,7 +554,9 @@ may_go(struct keep *k, const struct manifest *m)
 {
 	char manifest[JOURNAL_NAME_MAX + 8], packed[JOURNAL_NAME_MAX + 8];
 
-	if (audit_copied(k->audit) < m->last) {
+	uint64_t copied =
+		k->lender ? k->lender->copied(k->lender->arg) : audit_copied(k->audit);
+	if (copied < m->last) {
 		keep_hold(k, m->segment, "waits until the Redis Stream has its records");
 		return false;
 	}
@@ -563,7 +621,7 @@ gather_due(struct keep *k, const struct journal_list *l, size_t from, size_t clo
 	size_t n = 0;
 
 	*due = TRIM_NOT;
-	for (size_t i = from; n < TRIM_AT_ONCE && i + KEEP_PLAIN_SEGMENTS < closed; i++) {
+	for (size_t i = from; n < TRIM_AT_ONCE && i + plain_kept(k) < closed; i++) {
 		if (!is_packed(k, l->seg[i].name, &m[n]))
 			break;
 		enum trim_due is = trim_due(&rules, &m[n], bytes);
@@ -651,6 +709,8 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 			faccessat(k->keepfd, ".", W_OK, AT_EACCESS) < 0)
 			err = why_err(&why, ERR_IO, "the folder is not writable: %s",
 				strerror(errno));
+		if (!err)
+			err = keep_begin(k, &why);
 		if (!err && m[n - 1].last > k->named && (err = keep_record(k, &fields)) == 0)
 			k->named = m[n - 1].last;
 		stop_at("trim-recorded");
@@ -664,6 +724,7 @@ trim(struct keep *k, const struct journal_list *l, size_t closed)
 			k->now.packed--;
 			metric_inc(k->metrics, M_KEEP_TRIMMED);
 		}
+		keep_end(k);
 		if (!err)
 			log_event(LOG_INFO, "retention.trimmed", LI("segments", n),
 				LI("first", m[0].first), LI("last", m[n - 1].last),
@@ -795,6 +856,14 @@ texts_may_go(struct keep *k, const struct texts_file *f)
 	return !err;
 }
 
+/* Returns the number of files to which nothing is written any more: all but the newest, and
+ * the newest, too, if its instance does not run. */
+static size_t
+closed_texts(const struct keep *k, const struct texts_list *l)
+{
+	return k->lender || !l->n ? l->n : l->n - 1;
+}
+
 /* Describes the oldest files that are old enough and may be trimmed, from index `from` on.
  * Returns their number. */
 static size_t
@@ -804,7 +873,8 @@ gather_texts(struct keep *k, int dirfd, const struct texts_list *l, size_t from,
 	size_t n = 0;
 
 	SCOPED_BUF(why, 4096);
-	for (size_t i = from; n < TRIM_AT_ONCE && i + 1 < l->n && !keep_stopped(k); i++) {
+	for (size_t i = from; n < TRIM_AT_ONCE && i < closed_texts(k, l) && !keep_stopped(k);
+		i++) {
 		if (k->believed_s - l->file[i].end_s <= age_s)
 			break;
 		SCOPED_FD(fd, files_open(dirfd, l->file[i].name, &why));
@@ -818,6 +888,20 @@ gather_texts(struct keep *k, int dirfd, const struct texts_list *l, size_t from,
 	return n;
 }
 
+/* Returns false if an instance that ran meanwhile has written to one of the files. */
+static bool
+texts_unchanged(int dirfd, const struct texts_file *f, size_t n)
+{
+	uint64_t bytes;
+
+	for (size_t i = 0; i < n; i++) {
+		bytes = 0;
+		if (!exists(dirfd, f[i].name, &bytes) || bytes != f[i].bytes)
+			return false;
+	}
+	return true;
+}
+
 /* Names the files in a trim record, then removes them. */
 static int
 trim_texts(struct keep *k, int dirfd, const struct texts_file *f, size_t n, struct buf *why)
@@ -828,6 +912,10 @@ trim_texts(struct keep *k, int dirfd, const struct texts_file *f, size_t n, stru
 	texts_trim_fields(&fields, f, n, k->archive.place);
 	if (faccessat(dirfd, ".", W_OK, AT_EACCESS) < 0)
 		err = why_err(why, ERR_IO, "the folder is not writable: %s", strerror(errno));
+	if (!err)
+		err = keep_begin(k, why);
+	if (!err && !texts_unchanged(dirfd, f, n))
+		err = ERR_CLOSED; /* the next pass looks again */
 	stop_at("trim-texts-record");
 	/* A file is named once per start. Names sort by age. */
 	if (!err && strcmp(f[n - 1].name, k->texts_named) > 0 &&
@@ -840,6 +928,7 @@ trim_texts(struct keep *k, int dirfd, const struct texts_file *f, size_t n, stru
 			metric_inc(k->metrics, M_KEEP_TRIMMED);
 		stop_at("trim-texts-removed");
 	}
+	keep_end(k);
 	if (!err)
 		log_event(LOG_INFO, "retention.texts", LI("files", n), LS("first", f[0].name),
 			LS("last", f[n - 1].name));
@@ -882,7 +971,7 @@ keep_texts(struct keep *k)
 	if (err)
 		keep_fail(k, "list", path, err, &why);
 	int64_t now_s = clock_wall_ns() / 1000000000;
-	for (size_t i = 0; !err && i + 1 < l.n && !keep_stopped(k); i++) {
+	for (size_t i = 0; !err && i < closed_texts(k, &l) && !keep_stopped(k); i++) {
 		const struct texts_found *f = &l.file[i];
 		if (!k->archive.place || now_s - f->end_s < keep_texts_calm_s ||
 			keep_archived(k, f->name))
@@ -1023,7 +1112,7 @@ keep_turn(struct keep *k)
 		k->now.unarchived += k->archive.place && i < closed && !keep_archived(k, name);
 	}
 	for (size_t i = 0; i < closed; i++)
-		if (!keep_segment(k, l.seg[i].name, i + KEEP_PLAIN_SEGMENTS >= closed))
+		if (!keep_segment(k, l.seg[i].name, i + plain_kept(k) >= closed))
 			/* the disk is full or the thread stops; a damaged segment does not
 			 * stop the pass */
 			break;
@@ -1045,7 +1134,13 @@ keep_service_turn(void *arg)
 {
 	struct keep *k = arg;
 
-	keep_turn(k);
+	if (k->lender && !journal_is_free(k->cfg->journal)) {
+		/* its own daemon keeps it; that daemon may have written what this one knows */
+		k->now = (struct keep_state){ .plain = 0 };
+		k->latest[0] = '\0';
+	} else {
+		keep_turn(k);
+	}
 	SCOPED_LOCK(&k->lock);
 	k->shown = k->now;
 	return clock_mono_us() + k->cfg->retention_every_us;
@@ -1081,19 +1176,21 @@ keep_wrong(const struct config *cfg)
 	return o.place ? archive_wrong(&o) : NULL;
 }
 
-struct keep *
-keep_start(const struct config *cfg, struct audit *a, struct metrics *m, struct buf *why)
+static struct keep *
+start_keeping(const struct config *cfg, struct audit *a, const struct keep_lender *lender,
+	struct metrics *m, struct buf *why)
 {
-	struct keep *k = cfg->retention && a ? calloc(1, sizeof(*k)) : NULL;
+	struct keep *k = cfg->retention && (a || lender) ? calloc(1, sizeof(*k)) : NULL;
 
 	if (!k) {
-		if (cfg->retention && a)
+		if (cfg->retention && (a || lender))
 			buf_str(why, err_str(ERR_NOMEM));
 		return NULL;
 	}
 	believe_start(&k->clock);
 	k->cfg = cfg;
 	k->audit = a;
+	k->lender = lender;
 	k->metrics = m;
 	k->archive = archive_of(cfg);
 	k->journalfd = k->keepfd = -1;
@@ -1111,6 +1208,19 @@ keep_start(const struct config *cfg, struct audit *a, struct metrics *m, struct 
 	if (err)
 		keep_destroy(&k);
 	return k;
+}
+
+struct keep *
+keep_start(const struct config *cfg, struct audit *a, struct metrics *m, struct buf *why)
+{
+	return start_keeping(cfg, a, NULL, m, why);
+}
+
+struct keep *
+keep_start_other(const struct config *cfg, const struct keep_lender *lender, struct metrics *m,
+	struct buf *why)
+{
+	return start_keeping(cfg, NULL, lender, m, why);
 }
 
 void

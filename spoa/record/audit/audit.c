@@ -53,6 +53,7 @@ audit_boot(struct buf *b, const struct config *cfg, const char *policy_version,
 
 	json_put_str(b, "type", "boot");
 	json_put_str(b, "program", "tollgate " TG_VERSION);
+	json_put_opt(b, "written_by", cfg->written_by);
 	json_put_str(b, "key", key->pub.id);
 	json_put_str(b, "config", cfg->file);
 	json_put_str(b, "policy", cfg->policy);
@@ -92,7 +93,7 @@ audit_boot(struct buf *b, const struct config *cfg, const char *policy_version,
 #define RECENT_COMMITS 16
 #define STOP_MIRROR_US 2000000 /* a stop waits this long for the mirror */
 #define REKEY_US       2000000 /* a reload waits this long for a key rotation */
-#define LOCK_TRIES     20      /* 100 ms apart, because a previous daemon may just be ending */
+#define LOCK_TRIES     100     /* 100 ms apart, because a previous daemon may just be ending */
 
 /* Entries, linked through mail.next. owner: audit. */
 struct queue {

@@ -15,6 +15,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/codec/lines.h"
+#include "base/err.h"
 #include "base/log.h"
 #include "base/replace.h"
 #include "base/scoped.h"
@@ -32,8 +33,8 @@ struct recheck_pace recheck_pace = {
 };
 
 struct recheck {
-	const char *journal, *node;
-	struct audit *audit;
+	struct recheck_chain chain[RECHECK_CHAINS];
+	size_t nchains;
 	struct service service;
 	char path[JOURNAL_DIR_MAX + 16];
 	/* Guards the next two members, which the thread writes, and others read with the
@@ -44,6 +45,8 @@ struct recheck {
 
 	/* owner: the thread */
 	struct keyring *ring;
+	bool left_out[RECHECK_CHAINS]; /* not to be read in this pass */
+	size_t of; /* the chain of the segment that is being verified */
 	struct chain at; /* the end of the last segment; seq 0: not known */
 	/* the segment that is being verified; `v` NULL: none */
 	char name[256];
@@ -222,23 +225,26 @@ segment_over(struct recheck *r, const char *broken)
 		struct recheck_fault f = {
 			.source = "journal", .seq = v.bad_seq, .found_ns = clock_wall_ns()
 		};
-		snprintf(f.node, sizeof(f.node), "%s", r->node);
+		snprintf(f.node, sizeof(f.node), "%s", r->chain[r->of].node);
 		snprintf(f.why, sizeof(f.why), "%s", v.why);
 		add_fault(&r->state, &f);
 	}
 	progress_write(r);
 }
 
-/* Opens the segment. Returns false if it does not exist any more, or memory is exhausted. */
+/* Opens a segment of the chain `of`. Returns false if it does not exist any more, or memory is
+ * exhausted. */
 static bool
-segment_begin(struct recheck *r, const struct journal_segment *s, bool follows)
+segment_begin(struct recheck *r, size_t of, const struct journal_segment *s, bool follows)
 {
+	const struct recheck_chain *c = &r->chain[of];
 	const struct verify_options o = {
-		.ring = r->ring, .node = r->node, .trimmed = true, .one_core = true
+		.ring = r->ring, .node = c->node, .trimmed = true, .one_core = true
 	};
 
+	r->of = of;
 	snprintf(r->name, sizeof(r->name), "%s", s->name);
-	r->fd = journal_segment_open(r->journal, s);
+	r->fd = journal_segment_open(c->journal, s);
 	if (r->fd < 0 && errno == ENOENT)
 		return false;
 	if (!(r->v = verifier_new(&o))) {
@@ -260,35 +266,78 @@ segment_begin(struct recheck *r, const struct journal_segment *s, bool follows)
 
 /* ---- a pass ---- */
 
-/* Begins the segment after the last one. Returns false if the pass is over, or nothing can be
- * done now. */
-static bool
-next_segment(struct recheck *r)
+/* Returns the chain to which the segment that was verified last belongs; 0 if there is none. */
+static size_t
+chain_of_last(const struct recheck *r)
 {
+	struct journal_segment last;
+
+	for (size_t i = 0; i < r->nchains && journal_name_read(r->last, &last); i++)
+		if (!strcmp(last.node, r->chain[i].node))
+			return i;
+	return 0;
+}
+
+/* Counts the chain's closed segments, and those that this pass has verified. If `begin`, begins
+ * the first other one. `at` is the chain of the segment that was verified last. Returns true if a
+ * segment was begun. */
+static bool
+next_of_chain(struct recheck *r, size_t of, size_t at, bool begin)
+{
+	const struct recheck_chain *c = &r->chain[of];
+	bool begun = false;
 	struct journal_list all;
 	size_t i = 0, from, n = 0;
-	bool begun = false;
 
 	SCOPED_BUF(why, 1024);
-	if (journal_list_all(r->journal, r->node, false, &all, &why) < 0)
+	if (journal_list_all(c->journal, c->node, false, &all, &why) < 0)
 		return false;
 	/* only the segments of this node; the last one is open */
 	for (size_t k = 0; k < all.n; k++)
 		if (all.seg[k].ours)
 			all.seg[n++] = all.seg[k];
 	n -= n > 0;
-	while (i < n && r->last[0] && strcmp(all.seg[i].name, r->last) <= 0)
+	while (i < n && r->last[0] &&
+		(of < at || (of == at && strcmp(all.seg[i].name, r->last) <= 0)))
 		i++;
 	from = i;
-	for (; i < n && !begun; i++)
+	/* a rotation of the key counts from the next segment on */
+	if (begin && i < n && !c->keys(c->arg, r->ring))
+		r->left_out[of] = true;
+	for (; begin && !r->left_out[of] && i < n && !begun; i++)
 		/* before the first segment of the list, others may have been trimmed */
-		begun = segment_begin(r, &all.seg[i], i == from && i > 0);
-	pthread_mutex_lock(&r->lock);
-	r->state.segments = n;
-	r->state.done = from < n ? from : n;
-	pthread_mutex_unlock(&r->lock);
+		begun = segment_begin(r, of, &all.seg[i], i == from && i > 0);
+	SCOPED_LOCK(&r->lock);
+	r->state.segments += n;
+	r->state.done += from;
 	journal_list_free(&all);
 	return begun;
+}
+
+/* Begins the next segment: those of the first chain come first. Returns false if the pass is over,
+ * or nothing can be done now. */
+static bool
+next_segment(struct recheck *r)
+{
+	size_t at = chain_of_last(r);
+	bool begun = false;
+
+	pthread_mutex_lock(&r->lock);
+	r->state.segments = r->state.done = 0;
+	pthread_mutex_unlock(&r->lock);
+	for (size_t i = 0; i < r->nchains; i++)
+		begun |= next_of_chain(r, i, at, !begun);
+	return begun;
+}
+
+/* Marks the faults of a chain that this pass has left out as found again: they are not known to be
+ * corrected. */
+static void
+keep_faults_of(struct recheck *r, const struct recheck_chain *c)
+{
+	for (size_t i = 0; i < r->state.nfaults; i++)
+		if (!strcmp(r->state.fault[i].node, c->node))
+			r->state.fault[i].seen = true;
 }
 
 static void
@@ -297,6 +346,7 @@ pass_begin(struct recheck *r)
 	memset(&r->at, 0, sizeof(r->at));
 	SCOPED_LOCK(&r->lock);
 	r->last[0] = '\0';
+	memset(r->left_out, 0, sizeof(r->left_out));
 	r->state.began_ns = clock_wall_ns();
 	r->state.done = 0;
 	for (size_t i = 0; i < r->state.nfaults; i++)
@@ -309,6 +359,9 @@ static void
 pass_end(struct recheck *r)
 {
 	SCOPED_LOCK(&r->lock);
+	for (size_t i = 0; i < r->nchains; i++)
+		if (r->left_out[i])
+			keep_faults_of(r, &r->chain[i]);
 	r->state.since_ns = r->state.began_ns;
 	r->state.began_ns = 0;
 	r->state.done = r->state.segments;
@@ -369,8 +422,6 @@ recheck_turn(void *arg)
 				return clock_mono_us() + LOOK_US;
 			pass_begin(r);
 		}
-		/* a rotation of the key counts from the next segment on */
-		audit_keys_ring(audit_keys(r->audit), r->ring);
 		if (!next_segment(r)) {
 			pass_end(r);
 			return clock_mono_us() + LOOK_US;
@@ -388,8 +439,21 @@ recheck_last(void *arg)
 	segment_close(arg);
 }
 
+static bool
+own_keys(void *arg, struct keyring *out)
+{
+	audit_keys_ring(audit_keys(arg), out);
+	return true;
+}
+
+struct recheck_chain
+recheck_own(const char *journal, const char *node, struct audit *a)
+{
+	return (struct recheck_chain){ journal, node, own_keys, a };
+}
+
 struct recheck *
-recheck_start(const char *journal, const char *node, struct audit *a)
+recheck_start(const struct recheck_chain *chain, size_t n)
 {
 	struct recheck *r = calloc(1, sizeof(*r));
 	const struct service_options o = { .name = "tg-recheck",
@@ -403,12 +467,12 @@ recheck_start(const char *journal, const char *node, struct audit *a)
 	if (!r)
 		return NULL;
 	pthread_mutex_init(&r->lock, NULL);
-	r->journal = journal;
-	r->node = node;
-	r->audit = a;
+	INVARIANT(n > 0 && n <= RECHECK_CHAINS);
+	memcpy(r->chain, chain, n * sizeof(*chain));
+	r->nchains = n;
 	r->fd = -1;
 	snprintf(r->path, sizeof(r->path), "%.*s" RECHECK_SUFFIX,
-		SPAN_ARG(journal_folder(journal)));
+		SPAN_ARG(journal_folder(chain->journal)));
 	progress_read(r);
 	r->ring = calloc(1, sizeof(*r->ring));
 	if (r->ring && service_start(&r->service, &o) == 0)

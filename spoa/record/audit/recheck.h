@@ -1,4 +1,4 @@
-/* Verifies closed segments of this node again, one after another, while the daemon runs: a
+/* Verifies closed segments of this node, of both its instances, again, one after another, while the daemon runs: a
  * record that is changed on the disk is found without a person who asks for it. The thread
  * tg-recheck uses at most one hundredth of a core and the disk only if no other thread does. It
  * begins a new pass an hour after the last one began, at the earliest.
@@ -50,9 +50,20 @@ struct recheck_state {
 
 struct recheck;
 
-/* Starts the thread. `journal` and `a` must live until recheck_stop(). Returns NULL if memory
- * or threads are exhausted. */
-struct recheck *recheck_start(const char *journal, const char *node, struct audit *a);
+/* A chain that the thread verifies. Its texts must live until recheck_stop(). */
+struct recheck_chain {
+	const char *journal, *node;
+	/* Sets *out to the public keys with which the chain was signed. Returns false if the
+	 * chain is not to be read now: the process that writes it verifies it. */
+	bool (*keys)(void *arg, struct keyring *out);
+	void *arg;
+};
+enum { RECHECK_CHAINS = 2 };
+/* Returns the chain that this daemon writes. */
+struct recheck_chain recheck_own(const char *journal, const char *node, struct audit *a);
+/* Starts the thread for `n` chains, at most RECHECK_CHAINS. JOURNAL.verified is that of the
+ * first one, the daemon's own. Returns NULL if memory or threads are exhausted. */
+struct recheck *recheck_start(const struct recheck_chain *chain, size_t n);
 void recheck_stop(struct recheck **r);
 
 /* Copies faults and progress. Any thread, as the functions below. */

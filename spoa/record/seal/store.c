@@ -49,24 +49,31 @@ follow_journal(struct seal_store *s, const struct config *cfg)
 			LS("file", cfg->seal_shares));
 }
 
+struct shares *
+seal_shares_open(
+	const struct config *cfg, uint64_t *lost, struct buf *lost_why, struct buf *why)
+{
+	char head[JOURNAL_PATH_MAX];
+
+	snprintf(head, sizeof(head), "%.*s" TEXTS_SUFFIX ".head",
+		SPAN_ARG(journal_folder(cfg->journal)));
+	return shares_open(cfg->seal_shares, head, cfg->node, lost, lost_why, why);
+}
+
 struct seal_store *
 seal_store_open(const struct config *cfg, struct buf *why)
 {
 	struct seal_store *s = calloc(1, sizeof(*s));
 	struct auditor to[AUDITORS_MAX];
-	char head[JOURNAL_PATH_MAX];
 	size_t n;
 
 	if (!s)
 		return NULL;
 	buf_init(&s->lost_why, 4096);
 	buf_init(&s->unerased_why, 4096);
-	snprintf(head, sizeof(head), "%.*s" TEXTS_SUFFIX ".head",
-		SPAN_ARG(journal_folder(cfg->journal)));
 	if (seal_auditors(cfg, to, &n, NULL, why) ||
 		!(s->texts = texts_open(cfg->journal, cfg->node, why)) ||
-		!(s->shares = shares_open(
-			  cfg->seal_shares, head, cfg->node, &s->lost, &s->lost_why, why)) ||
+		!(s->shares = seal_shares_open(cfg, &s->lost, &s->lost_why, why)) ||
 		!(s->seals = seals_start(cfg->node, to, n, why)))
 		seal_store_close(&s);
 	else

@@ -20,6 +20,10 @@ struct seal_store {
  * wrong. */
 int seal_auditors(const struct config *cfg, struct auditor out[AUDITORS_MAX], size_t *n,
 	const struct yaml_node **at, struct buf *why);
+/* Opens the configuration's file of shares, also to write to it. *lost and *lost_why as for
+ * shares_open(). */
+struct shares *seal_shares_open(const struct config *cfg, uint64_t *lost, struct buf *lost_why,
+	struct buf *why);
 /* Opens everything. Call it after the journal is locked. Returns NULL with the reason in
  * *why. */
 struct seal_store *seal_store_open(const struct config *cfg, struct buf *why);
