@@ -1,5 +1,5 @@
-# After `tollgate upgrade`, the instance that decides keeps the journal of the other one, which does not run: its end is
-# copied to the Redis Stream and anchored, its segments are archived and trimmed, its sealed texts
+# After `tollgate upgrade`, the instance that decides keeps the journal of the other one, which does not run. The end of
+# that journal is copied to the Redis Stream and anchored, its segments are archived and trimmed, its sealed texts
 # are trimmed, and erasures reach its file of shares. Both chains verify, and both instances can run again.
 # Once: HAProxy does not affect the result.
 . "$(dirname "$0")/lib.sh"

@@ -21,7 +21,7 @@ struct other_chain {
 	_Atomic bool counted;
 	pthread_mutex_t lock; /* held while the chain is open */
 	struct audit *audit;  /* NULL: closed */
-	/* what audit_start() counts; not shown, because the daemon's own counters are */
+	/* counters of audit_start(); not shown, because the daemon's own counters are */
 	struct metrics metrics;
 	pthread_mutex_t known; /* guards `ring` and `has_ring` */
 	struct keyring ring;
