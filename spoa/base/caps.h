@@ -117,6 +117,7 @@
 #define CAP_SOCKET_TURNS       8            /* concurrent responses of one session: an error event, close 1008 */
 #define CAP_SOCKET_JOINED      16           /* messages of a session that wait for a shared record; the next message has a record of its own */
 #define CAP_SOCKET_RESPONSE_ID 128          /* bytes of a response's id: close 1011 */
+#define CAP_SOCKET_NAMES       (64u << 10)  /* bytes of property names that a session keeps from the schemas of its messages; keys of later arguments with other names are no identifiers */
 #define CAP_PREAMBLE           (1u << 20)   /* bytes of a stream before its first content, while another attempt is possible; beyond, or beyond limits.held, the stream is the response */
 #define CAP_STREAM_HELD        4096         /* bytes of a stream held back for an open candidate; it becomes a finding, or counts as uninspected */
 #define CAP_CROSSINGS          1024         /* values across the ends of a stream's blocks that are kept; more count as uninspected */

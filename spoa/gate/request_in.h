@@ -70,6 +70,8 @@ struct request_in {
 	/* the session's placeholders (placeholders_open()), which outlive the message; NULL:
 	 * numbering is the message's own */
 	struct placeholders *placeholders;
+	/* property names of the schemas in earlier messages of the session; NULL: no session */
+	const struct known_names *names;
 	struct message_refusal {
 		int status; /* 0: not refused */
 		const char *code, *why;

@@ -20,8 +20,24 @@ const sockets = {
 	'responses': ['/v1/responses', [{ type: 'response.create', model: 'gpt-5', tools: [read], input: items }], true],
 	'realtime': ['/v1/realtime?model=gpt-realtime', [{ type: 'session.update', session: { type: 'realtime', tools: [read] } }, { type: 'conversation.item.create', item: items[0] },
 		{ type: 'response.create', response: { tools: [read], input: items } }], true],
+	// the tools are in an earlier message, and another message of the session replaced them
+	'realtime, tools of the session': ['/v1/realtime?model=gpt-realtime', [{ type: 'session.update', session: { type: 'realtime', tools: [read] } },
+		{ type: 'session.update', session: { type: 'realtime', tools: [{ ...read, parameters: { type: 'object', properties: { more: { type: 'string' } } } }] } },
+		{ type: 'conversation.item.create', item: items[0] }, { type: 'conversation.item.create', item: items[1] }, { type: 'response.create' }], true],
 	'live': [LIVE, [{ setup: { model: 'models/gemini-live', tools: [{ functionDeclarations: [{ name: 'Maria_Lopez', parameters: schema }] }] } },
 		{ clientContent: { turns: [{ role: 'user', parts: [{ text: typed }] }], turnComplete: true } }], false],
+}
+// other_session PATH: a call in a session that has no tools: its key is replaced
+const other_session = async path => {
+	await forget()
+	const s = new Sock(path)
+	await s.open()
+	s.say({ type: 'conversation.item.create', item: items[1] })
+	s.say({ type: 'response.create' })
+	await s.until(x => x.got.find(m => m.type == 'response.done' || m.type == 'error'))
+	s.stop()
+	const all = (await seen()).replaceAll('\\', '')
+	return all.includes('"arguments"') && !all.includes(key)
 }
 for (const [name, [path, messages, calls]] of Object.entries(sockets)) {
 	await forget()
@@ -41,4 +57,5 @@ for (const [name, [path, messages, calls]] of Object.entries(sockets)) {
 	check(`${name}: a key of arguments that the schema names is unchanged`, all.includes(`"arguments":"{"${key}":`), all)
 	check(`${name}: another key and the value are replaced`, !all.includes(other) && !all.includes('Peter Novak'), all)
 }
+check('realtime: another session does not know the tools of that session', await other_session('/v1/realtime?model=gpt-realtime'))
 process.exit(failed ? 1 : 0)

@@ -305,6 +305,7 @@ session_free(struct exchange *x)
 		INVARIANT(LIST_EMPTY(&x->session->said) && !x->session->finishing);
 		placeholders_close(&x->session->placeholders);
 		vault_free(&x->session->vault);
+		known_names_drop(&x->session->names);
 		TAG_CLEAR(session, x->session);
 	}
 	free(x->session);

@@ -259,6 +259,7 @@ message_request(struct session *s, bool turn)
 	r->in.session_model = of->in.body.model;
 	r->in.joined = &s->joined;
 	r->in.placeholders = s->placeholders;
+	r->in.names = &s->names;
 	r->in.body_state = BODY_STATE_PARTIAL;
 	r->found.route = of->found.route;
 	r->found.endpoint = of->found.endpoint;
@@ -381,6 +382,7 @@ message_decided(void *arg, const struct exchange_denial *denial)
 		struct request *of = s->x->r, *r = m->x->r;
 		if (!of->in.body.model.n) /* the session's model from now on */
 			of->in.body.model = arena_dup(&of->arena, r->in.body.model);
+		known_names_keep(&s->names, &r->in.body);
 		bool given = message_given(s, r);
 		if (of_client && given)
 			s->calls.emit(s->calls.arg, false, m->binary, m->x->plan.body);

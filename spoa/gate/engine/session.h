@@ -3,6 +3,7 @@
 #define GATE_ENGINE_SESSION_H
 
 #include "gate/engine/engine.h"
+#include "scan/text/named.h"
 
 /* A message that is decided as a request of its own. Its exchange runs the steps like that of a
  * request whose body the relay read.
@@ -43,6 +44,8 @@ struct session {
 	/* Values restored in all responses of the session, now or later, as far as messages
 	 * were decided. NULL: the route does not restore. */
 	struct vault *vault;
+	/* property names of the schemas in messages that were forwarded */
+	struct known_names names;
 	LIST_HEAD(, said) said; /* messages whose memory is in use, newest first */
 	struct messages_joined joined;
 	struct said *asking; /* the client's message that is being decided; NULL: none */

@@ -15,6 +15,7 @@
 #include "policy/policy.h"
 #include "scan/dialect/live.h"
 #include "scan/text/model_names.h"
+#include "scan/text/named.h"
 #include "scan/text/opaque.h"
 #include "scan/text/table.h"
 
@@ -276,6 +277,8 @@ read_request_body(struct request *r)
 			&r->found.endpoint, r->in.head.path, &r->arena, &r->in.body, &why);
 	if (err == 0 && none)
 		return STEP_NEXT;
+	if (err == 0 && r->in.names && r->in.names->n)
+		err = body_name_keys(&r->in.body, r->in.names, &r->arena);
 	if (err == 0 && r->in.body.nids)
 		err = body_decode_ids(&r->in.body, r->in.raw, ranks_of_ids(r), &r->arena);
 	if (err == 0) {

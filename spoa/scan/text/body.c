@@ -437,7 +437,7 @@ body_read(const struct table *t, struct span content_type, struct span raw, stru
 	int err = read_any_format(t, content_type, raw, a, out, why);
 
 	if (!err &&
-		(body_name_keys(out, a) ||
+		(body_name_keys(out, NULL, a) ||
 			opaque_count(out->segments, out->nsegments, a, &out->unread,
 			 &out->inspected_bytes) ||
 			(out->nids && opaque_note(&out->unread, a, "unknown", out->ids_bytes))))

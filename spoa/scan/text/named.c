@@ -35,10 +35,19 @@ is_property(const struct body *b, struct span name)
 	return at && at->p;
 }
 
-int
-body_name_keys(struct body *b, struct arena *a)
+static void
+enter_property(struct body *b, struct span name)
 {
-	size_t n = 0, room = 1;
+	struct span *at = find_property(b, name);
+
+	if (at && !at->p)
+		*at = name;
+}
+
+int
+body_name_keys(struct body *b, const struct known_names *known, struct arena *a)
+{
+	size_t n = known ? known->n : 0, room = 1;
 
 	for (size_t i = 0; i < b->nsegments; i++)
 		n += b->segments[i].property;
@@ -51,18 +60,44 @@ body_name_keys(struct body *b, struct arena *a)
 		return ERR_NOMEM;
 	memset(b->properties, 0, room * sizeof(*b->properties));
 	b->properties_room = room;
-	for (size_t i = 0; i < b->nsegments; i++) {
-		const struct segment *s = &b->segments[i];
-		struct span *at = s->property ? find_property(b, s->text) : NULL;
-		if (at)
-			*at = s->text;
-	}
+	for (size_t i = 0; known && i < known->n; i++)
+		enter_property(b, known->v[i]);
+	for (size_t i = 0; i < b->nsegments; i++)
+		if (b->segments[i].property)
+			enter_property(b, b->segments[i].text);
 	for (size_t i = 0; i < b->nsegments; i++) {
 		struct segment *s = &b->segments[i];
 		if (s->role == ROLE_KEY && !s->identifier)
 			s->identifier = is_property(b, s->text);
 	}
 	return 0;
+}
+
+void
+known_names_keep(struct known_names *known, const struct body *b)
+{
+	if (!known->n)
+		arena_init(&known->arena, 4 * CAP_SOCKET_NAMES, true);
+	for (size_t i = 0; i < b->nsegments && b->properties; i++) {
+		struct span name = b->segments[i].text;
+		size_t bytes = name.n + sizeof(name);
+		/* the table has another view of a name that is known, or that occurs twice */
+		const struct span *at = b->segments[i].property ? find_property(b, name) : NULL;
+		if (!at || at->p != name.p || known->bytes + bytes > CAP_SOCKET_NAMES)
+			continue;
+		name = arena_dup(&known->arena, name);
+		if (!name.p || !ARENA_PUSH(&known->arena, known->v, known->n, known->room, 16, name))
+			break;
+		known->bytes += bytes;
+	}
+}
+
+void
+known_names_drop(struct known_names *known)
+{
+	if (known->n)
+		arena_reset(&known->arena);
+	*known = (struct known_names){ 0 };
 }
 
 /* ---- identifiers in a text ---- */
