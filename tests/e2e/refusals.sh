@@ -3,10 +3,11 @@
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 command -v python3 >/dev/null || { skip "compressed refusals" "python3 is not installed"; exit 0; }
+command -v zstd >/dev/null || { skip "refusals compressed with zstd" "zstd is not installed"; exit 0; }
 # A provider that refuses each request. The model is CODE.CODING.BYTES: the error's code, its content coding, and the
 # length of its message.
 python3 - >"$D/port" 2>"$D/refuser.log" <<'P' &
-import gzip, json, zlib
+import gzip, json, subprocess, zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class H(BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
@@ -15,6 +16,7 @@ class H(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers['content-length'])))
         code, coding, n = body['messages'][0]['content'].split('.')
         doc = json.dumps({'error': {'message': 'no ' * (int(n) // 3), 'type': 'invalid_request_error', 'param': None, 'code': code}}).encode()
+        if coding == 'zstd': doc = subprocess.run(['zstd', '-qc'], input=doc, capture_output=True).stdout
         doc = gzip.compress(doc) if coding == 'gzip' else zlib.compress(doc) if coding == 'deflate' else doc
         self.send_response(401)
         self.send_header('content-type', 'application/json')
@@ -33,7 +35,7 @@ wait_for test -s "$D/port"
 	printf '\nbackend refuser from provider\n    server s 127.0.0.1:%s\n' "$(cat "$D/port")"
 } >"$D/edge.cfg"
 echo 'backends: [refuser, openai]' >"$D/mine.yaml"
-rows=(invalid_api_key.gzip.30 invalid_api_key.deflate.30 invalid_api_key.plain.30000 invalid_api_key.gzip.30000 missing_scope.gzip.30)
+rows=(invalid_api_key.gzip.30 invalid_api_key.deflate.30 invalid_api_key.plain.30000 invalid_api_key.gzip.30000 missing_scope.gzip.30 invalid_api_key.zstd.30 missing_scope.zstd.30)
 {
 	echo 'tollgate: 1
 name: refusals
@@ -51,7 +53,7 @@ providers:
 stack_up --edge "$D/edge.cfg" --policy "$D/policy.yaml" --config "$D/mine.yaml"
 note_pid $served provider
 ask() { # HOST PERSON TEXT: the status
-	curl -s -m 20 -o "$D/body" -w '%{http_code}' "$EDGE/v1/chat/completions" -H "host: $1" -H 'accept-encoding: gzip, deflate' -H 'content-type: application/json' \
+	curl -s -m 20 -o "$D/body" -w '%{http_code}' "$EDGE/v1/chat/completions" -H "host: $1" -H 'accept-encoding: gzip, deflate, zstd' -H 'content-type: application/json' \
 		-H "authorization: Bearer $(token --claims "{\"sub\":\"$2\"}")" -d "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"$3\"}]}"
 }
 for i in "${!rows[@]}"; do

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "base/caps.h"
 #include "base/codec/inflate.h"
@@ -119,9 +120,37 @@ every_coding_is_decompressed(void **state)
 }
 
 static void
+zstd_is_decompressed(void **state)
+{
+	char packed[512];
+	struct buf out;
+	size_t n = ZSTD_compress(packed, sizeof(packed), TEXT, strlen(TEXT), 3);
+
+	(void)state;
+	assert_false(ZSTD_isError(n));
+	check("zstd", span_of(packed, n));
+	/* frames follow each other; a wrong byte and a window of 16 MB are refused */
+	memcpy(packed + n, packed, n);
+	assert_int_equal(unpack("ZSTD", span_of(packed, 2 * n), 0, &out), 0);
+	assert_int_equal(out.n, 2 * strlen(TEXT));
+	buf_free(&out);
+	assert_int_equal(unpack("zstd", span_of(packed, 2 * n - 1), 0, &out), ERR_TRUNCATED);
+	buf_free(&out);
+	packed[0] ^= 1;
+	assert_int_equal(unpack("zstd", span_of(packed, n), 0, &out), ERR_SYNTAX);
+	buf_free(&out);
+	assert_int_equal(unpack("zstd", SPAN_LIT("\x28\xb5\x2f\xfd\x00\x70\x01\x00\x00"), 0, &out),
+		ERR_SYNTAX);
+	buf_free(&out);
+	assert_int_equal(unpack("zstd", SPAN_LIT("\x28\xb5\x2f\xfd\x00\x68\x01\x00\x00"), 0, &out),
+		0);
+	buf_free(&out);
+}
+
+static void
 unknown_and_stacked_codings_are_refused(void **state)
 {
-	static const char *const codings[] = { "", "zstd", "gzip, gzip", "gzip,br",
+	static const char *const codings[] = { "", "zst", "gzip, gzip", "gzip,br",
 		"identity, gzip", "gzip;q=1", "compress", "gzipx", "gzi" };
 	struct buf out;
 
@@ -203,6 +232,14 @@ excessive_decompression_is_stopped_early(void **state)
 		ERR_LIMIT);
 	assert_true(out.n <= CAP_INFLATE_FREE_BYTES);
 	buf_free(&out);
+	buf_clear(&b);
+	char *to = buf_reserve(&b, ZSTD_compressBound(sizeof(spaces)));
+	assert_non_null(to);
+	buf_commit(&b, ZSTD_compress(to, ZSTD_compressBound(sizeof(spaces)), spaces,
+				 sizeof(spaces), 3));
+	assert_int_equal(unpack("zstd", buf_view(&b), CAP_BODY_BYTES, &out), ERR_LIMIT);
+	assert_true(out.n <= CAP_INFLATE_FREE_BYTES);
+	buf_free(&out);
 	/* Repetitive text of a small size is not refused. */
 	buf_clear(&b);
 	pack(&b, GZIP, spaces, CAP_INFLATE_FREE_BYTES);
@@ -226,6 +263,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_coding_is_decompressed),
+		cmocka_unit_test(zstd_is_decompressed),
 		cmocka_unit_test(unknown_and_stacked_codings_are_refused),
 		cmocka_unit_test(gzip_may_have_several_members),
 		cmocka_unit_test(damaged_data_is_refused),

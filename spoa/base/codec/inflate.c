@@ -1,5 +1,5 @@
-/* Content codings with zlib and libbrotlidec: RFC 1952 (gzip), RFC 1950 and 1951 (deflate), RFC
- * 7932 (br). The output is written straight into the caller's buffer, and never more than one
+/* Content codings with zlib, libbrotlidec and libzstd: RFC 1952 (gzip), RFC 1950 and 1951 (deflate),
+ * RFC 7932 (br), RFC 8878 (zstd). The output is written straight into the caller's buffer, and never more than one
  * byte beyond the limits is produced. */
 #include "base/codec/inflate.h"
 
@@ -7,11 +7,15 @@
 #include <limits.h>
 #define ZLIB_CONST
 #include <zlib.h>
+#include <zstd.h>
 
 #include "base/caps.h"
 #include "base/err.h"
 
-enum { STEP_BYTES = 65536 };
+enum {
+	STEP_BYTES = 65536,
+	ZSTD_WINDOW_LOG = 23 /* RFC 9659 3: a content coding's window has at most 8 MB */
+};
 
 /* Where decoded bytes are written. At the limit, one spare byte takes the next one, which
  * distinguishes a body of exactly the limit from a larger one. */
@@ -145,6 +149,34 @@ brotli_all(struct span in, struct sink *s)
 	return err;
 }
 
+/* Decodes all frames (RFC 8878 3.1). */
+static int
+zstd_all(struct span in, struct sink *s)
+{
+	ZSTD_DCtx *d = ZSTD_createDCtx();
+	ZSTD_inBuffer from = { in.p, in.n, 0 };
+	size_t more = 1; /* 0: a frame is complete, and its content was written */
+	int err = d ? 0 : ERR_NOMEM;
+
+	if (d)
+		ZSTD_DCtx_setParameter(d, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG);
+	while (!err && (more || from.pos < from.size)) {
+		err = sink_open(s);
+		if (err)
+			break;
+		ZSTD_outBuffer to = { s->at, s->room, 0 };
+		bool given = from.pos < from.size;
+		more = ZSTD_decompressStream(d, &to, &from);
+		err = sink_close(s, to.pos);
+		if (!err && ZSTD_isError(more))
+			err = ERR_SYNTAX;
+		else if (!err && more && !given && to.pos < to.size)
+			err = ERR_TRUNCATED;
+	}
+	ZSTD_freeDCtx(d);
+	return err;
+}
+
 static int
 copy_identity(struct span in, struct sink *s)
 {
@@ -166,6 +198,8 @@ inflate_all(struct span coding, struct span in, uint64_t ratio, struct buf *out)
 		return zlib_all(in, false, &s);
 	if (span_ieq(coding, SPAN_LIT("br")))
 		return brotli_all(in, &s);
+	if (span_ieq(coding, SPAN_LIT("zstd")))
+		return zstd_all(in, &s);
 	if (span_ieq(coding, SPAN_LIT("identity")))
 		return copy_identity(in, &s);
 	return ERR_UNSUPPORTED;
