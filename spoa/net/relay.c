@@ -300,9 +300,9 @@ static bool
 stream_is_over(const struct edge *c)
 {
 	const struct guard_report *r = c->guard ? guard_report(c->guard) : NULL;
+	bool ended = r ? r->streamed && r->ended && !r->provider_error : c->answer.end.ended;
 
-	return c->state == EDGE_EXCHANGE && r && r->streamed && r->ended &&
-	       !r->provider_error && c->answer.sent && edge_unsent(c) == 0;
+	return c->state == EDGE_EXCHANGE && ended && c->answer.sent && edge_unsent(c) == 0;
 }
 
 void

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "answer/guard/guard.h"
+#include "answer/stream_end.h"
 #include "base/caps.h"
 #include "base/tag.h"
 #include "net/accept.h"
@@ -186,6 +187,7 @@ struct edge {
 		bool streams;		   /* the response is an event stream */
 		/* its type is text/event-stream: a comment may be inserted between two events */
 		bool events;
+		struct stream_end end;	   /* the end of a stream that has no guard */
 		bool heard;		   /* the gate knows that the body began */
 		bool said;		   /* the guard has released a byte of the body */
 		char last;		   /* the last payload byte */

@@ -1029,6 +1029,8 @@ put_payload(struct edge *c, struct span payload, struct buf *to)
 	if (c->answer.fails)
 		buf_span(&c->failed, span_cut(payload, 0, RELAY_FAILED_MOST - c->failed.n));
 	if (!c->guard) {
+		if (c->answer.events && c->result.status == 200)
+			stream_end_read(&c->answer.end, payload);
 		buf_span(to, payload);
 		return buf_failed(to) ? ERR_NOMEM : feed_watcher(c, payload);
 	}
