@@ -13,6 +13,7 @@ fetch GET "$ADMIN/metrics" >"$D/metrics"
 cat >>"$D/metrics" <<'EOF'
 tollgate_cost_nanousd_total{route="r",provider="p",model="m"} 0
 tollgate_target_attempts_total{target="p/m",cause="done"} 0
+tollgate_team_cost_nanousd_total{team="t"} 0
 EOF
 cat >"$D/queries.py" <<'PY'
 # Prints the names, labels and values in queries that /metrics does not have, a line each, and then the number of

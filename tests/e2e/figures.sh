@@ -22,7 +22,8 @@ limits:
   - {name: of-team, per: [identity.team], when: 'identity.team == "blue"', requests: 100, window: {calendar: month}}
   - {name: of-person, per: [identity.person], requests: 100, window: {calendar: month}}
 Y
-stack_up --providers 2 --policy "$D/policy.yaml"
+printf 'redis: {daemons: 2, deadline: 1s}\n' >"$D/config.yaml" # the second one does not start
+stack_up --providers 2 --policy "$D/policy.yaml" --config "$D/config.yaml"
 tg() { "$B/tollgate" "$@" -c "$D/tollgate.yaml" >"$D/out" 2>"$D/err"; }
 sock=$(sed -n 's/.*listen: "unix@\([^"]*admin[^"]*\)".*/\1/p' "$D/tollgate.yaml")
 of_admin() { curl -s -m 20 --unix-socket "$sock" "http://x/$1"; }
@@ -58,6 +59,13 @@ unlike "then no limit of a team is listed" "$(cat "$D/out")" '^of-team '
 tg quota get --person ann --team blue
 is "a given team is not searched for" "$(cat "$D/err")" ''
 like "limits of the given team are listed" "$(cat "$D/out")" '^of-team '
+
+away() { "$B/tollgate" status -c "$D/tollgate.yaml" 2>/dev/null | grep -q '^degraded: daemons: 1 of 2 daemons'; }
+later() { local until=$((SECONDS + 60)); until "$@"; do [ $SECONDS -lt $until ] || return 1; sleep 1; done; }
+check "a daemon of redis.daemons that is away is a degraded part" later away
+is "the metrics have the part" "$(metric degraded 'part="daemons"')" 1
+is "GET /now has the part" "$(of_admin now | jq -c '[.. | objects | select(.what? == "daemons") | .state]')" '["away"]'
+is "the metrics have the team's requests" "$(metric team_decisions_total 'team="blue",decision="permit"')" 3
 
 all() { of_admin 'trends?range=1h' | jq -c '[.series[0] | (.permit // [] | map(. // 0) | add), (.failed // [] | map(. // 0) | add)]'; }
 pid=$(pid_of tollgate)

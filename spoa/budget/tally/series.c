@@ -236,6 +236,66 @@ put_series_value(struct buf *out, const struct series_entry *e, size_t v)
 		e->v[v]);
 }
 
+/* ---- by team ---- */
+
+/* The metrics of teams, and the values that they show. */
+/* clang-format off */
+static const struct { const char *name, *label, *help; enum series_value of; } team_rows[] = {
+	{ "team_decisions_total",    "decision=\"permit\"",   "Counts final decisions, by team and decision.",        SERIES_PERMIT },
+	{ "team_decisions_total",    "decision=\"redact\"",   NULL,                                                   SERIES_REDACT },
+	{ "team_decisions_total",    "decision=\"deny\"",     NULL,                                                   SERIES_DENY },
+	{ "team_decisions_total",    "decision=\"observed\"", NULL,                                                   SERIES_OBSERVED },
+	{ "team_tokens_total",       "type=\"input\"",        "Counts tokens that providers reported, by team and type.", SERIES_INPUT },
+	{ "team_tokens_total",       "type=\"output\"",       NULL,                                                   SERIES_OUTPUT },
+	{ "team_cost_nanousd_total", "",                      "Counts the cost of responses in billionths of a US dollar, by team.", SERIES_COST },
+};
+/* clang-format on */
+
+/* Returns the sum of a value over the workers' entries of a team. */
+static uint64_t
+team_sum(const struct team_tally *const *t, size_t n, const char *name, enum series_value v)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t entries = atomic_load_explicit(&t[i]->n, memory_order_acquire);
+		for (const struct team_entry *e = t[i]->entry; e < t[i]->entry + entries; e++)
+			if (!strcmp(e->name, name))
+				sum += tally_value(&e->v[v]);
+	}
+	return sum;
+}
+
+void
+team_tally_write(struct buf *out, const struct team_tally *const *t, size_t n)
+{
+	const char *names[4 * TEAM_NAMES];
+	size_t nnames = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t entries = atomic_load_explicit(&t[i]->n, memory_order_acquire), k;
+		for (const struct team_entry *e = t[i]->entry; e < t[i]->entry + entries; e++) {
+			for (k = 0; k < nnames && strcmp(names[k], e->name) != 0; k++)
+				;
+			if (k == nnames && nnames < COUNT_OF(names) && utf8_valid(span_str(e->name)))
+				names[nnames++] = e->name;
+		}
+	}
+	for (size_t r = 0; r < COUNT_OF(team_rows); r++) {
+		if (team_rows[r].help)
+			metrics_head(out, team_rows[r].name, "counter", team_rows[r].help);
+		for (size_t k = 0; k < nnames; k++) {
+			uint64_t sum = team_sum(t, n, names[k], team_rows[r].of);
+			if (!sum)
+				continue;
+			buf_printf(out, "tollgate_%s{team=\"", team_rows[r].name);
+			put_label(out, names[k]);
+			buf_printf(out, "\"%s%s} %" PRIu64 "\n", team_rows[r].label[0] ? "," : "",
+				team_rows[r].label, sum);
+		}
+	}
+}
+
 uint64_t
 series_write(struct series_sum *sum, struct buf *out, const struct series *const *s, size_t n)
 {

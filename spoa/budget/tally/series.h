@@ -95,6 +95,9 @@ struct team_tally {
 void team_tally_add(
 	struct team_tally *t, struct span team, const struct series_part *parts, size_t nparts);
 
+/* Writes the sum of each team over n workers as Prometheus text. Any thread. */
+void team_tally_write(struct buf *out, const struct team_tally *const *t, size_t n);
+
 /* ---- the sum ---- */
 
 /* The sum over workers, for the threads of the admin pages. It keeps the first CAP_SERIES

@@ -383,6 +383,7 @@ tally_write(struct series_sum *sum, struct buf *out, const struct tallies *const
 	const struct limit_tally *l[WORKERS_MOST];
 	const struct provider_tally *p[WORKERS_MOST];
 	const struct call_tally *c[WORKERS_MOST];
+	const struct team_tally *teams[WORKERS_MOST];
 	char label[32];
 
 	if (n > WORKERS_MOST)
@@ -403,9 +404,11 @@ tally_write(struct series_sum *sum, struct buf *out, const struct tallies *const
 		l[i] = &t[i]->limits;
 		p[i] = &t[i]->providers;
 		c[i] = &t[i]->calls;
+		teams[i] = &t[i]->teams;
 	}
 	provider_tally_write(out, p, n, exemplars);
 	limit_tally_write(out, l, n);
 	call_tally_write(out, c, n);
+	team_tally_write(out, teams, n);
 	return series_write(sum, out, s, n);
 }

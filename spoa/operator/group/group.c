@@ -594,6 +594,23 @@ group_turn(void *arg, uint64_t puts UNUSED)
 	return REDIS_TURN_DONE;
 }
 
+unsigned
+group_seen(struct group *g, struct buf *missing)
+{
+	unsigned seen = 0;
+
+	SCOPED_BUF(why, 0);
+	if (!g || !g->trends || !redis_service_up(&g->service, &why))
+		return 0;
+	SCOPED_LOCK(&g->service.lock);
+	for (const struct group_node *n = g->trends->node; n < g->trends->node + g->trends->n; n++)
+		if (n->live)
+			seen++;
+		else
+			buf_printf(missing, "%s%s", missing->n ? ", " : "", n->node);
+	return g->others.n ? seen : 0;
+}
+
 /* Removes the own field at the end, so that others no longer list this daemon. */
 static void
 group_last(void *arg)

@@ -74,6 +74,10 @@ void group_put(struct group *g, struct buf *out);
 /* Reads which other daemons are ready. Returns false and clears *out if this is unknown, because
  * Redis does not answer or `g` is NULL. Any thread. */
 bool group_ready(struct group *g, struct group_ready *out);
+/* Returns the number of daemons that wrote within the last 10 s, this one included, and appends the
+ * names of those that wrote within the last day, but not since. Returns 0 if Redis does not answer
+ * or `g` is NULL. Any thread. */
+unsigned group_seen(struct group *g, struct buf *missing);
 /* Appends the decisions of all daemons, as trends_json(), and "daemons": [{"node", "here",
  * "missing"}]. A daemon is `missing` if it wrote within the last day but not within the last 10
  * s. Returns false and appends nothing if Redis does not answer or `g` is NULL. Any thread. */

@@ -13,6 +13,7 @@
 #include "base/scoped.h"
 #include "gate/changes/sync.h"
 #include "gate/sources/recognize.h"
+#include "operator/group/group.h"
 #include "operator/server/server.h"
 #include "policy/config/read.h"
 #include "policy/on_failure.h"
@@ -33,6 +34,7 @@
  * checks, which is ten minutes */
 #define OFTEN		   5
 #define FORGET_LOOKS	   600
+#define DAEMONS_US	   (30 * SECOND_US) /* time in which the other daemons may start */
 #define CERTIFICATE_SOON_S (14 * 86400)
 #define CLOCK_LOOKS	   60 /* the clock's source is checked once a minute */
 
@@ -160,6 +162,24 @@ chain_away(struct server *s, struct buf *why)
 	return s->rechecking && recheck_says(s->rechecking, why);
 }
 
+/* Fewer daemons than redis.daemons states. A daemon that starts waits for the others. */
+static bool
+daemons_away(struct server *s, struct buf *why)
+{
+	unsigned stated = s->shared_cfg->redis_daemons;
+
+	if (stated < 2 || clock_mono_us() - s->started_us < DAEMONS_US)
+		return false;
+	SCOPED_BUF(missing, 1024);
+	unsigned seen = group_seen(s->group, &missing);
+	if (!seen || seen >= stated)
+		return false;
+	buf_printf(why, "%u of %u daemons (redis.daemons) use this Redis", seen, stated);
+	if (missing.n)
+		buf_printf(why, ": %.*s is away", SPAN_ARG(buf_view(&missing)));
+	return true;
+}
+
 static bool
 providers_away(struct server *s, struct buf *why)
 {
@@ -252,6 +272,7 @@ static const struct part {
 	{ "archive",     archive_away, M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
 	{ "tree",        tree_away,    M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
 	{ "chain",       chain_away,   M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
+	{ "daemons",     daemons_away, M_NONE,               M_NONE,        NULL, NULL, NO_MODE },
 	{ "providers",   providers_away, M_NONE,             M_NONE,        NULL, NULL, NO_MODE },
 	{ "prompt_cache", prompt_cache_away, M_NONE,         M_NONE,        NULL, NULL, NO_MODE },
 	{ "reload",      reload_away,  M_NONE,               M_NONE,        NULL, NULL, NO_MODE },

@@ -13,7 +13,7 @@
 
 struct server;
 
-enum { DEGRADED_COUNTS = 6, DEGRADED_RECOGNIZERS = 32, DEGRADED_PARTS = 22 };
+enum { DEGRADED_COUNTS = 6, DEGRADED_RECOGNIZERS = 32, DEGRADED_PARTS = 23 };
 
 /* The states of a part (WELL: available):
  *

@@ -704,8 +704,9 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	SCOPED_SNAPSHOT(snap, s);
 	metrics_head(out, "info", "gauge",
 		"Always 1, with labels for the version, the policy in force and its mode.");
-	buf_printf(out, "tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\"} 1\n",
-		TG_VERSION, snap->policy->label, mode_of(snap->policy));
+	buf_printf(out,
+		"tollgate_info{version=\"%s\",policy=\"%s\",mode=\"%s\",node=\"%s\"} 1\n",
+		TG_VERSION, snap->policy->label, mode_of(snap->policy), s->shared_cfg->node);
 	bool has_redis = s->shared_cfg->redis_url != NULL;
 	int64_t days;
 	enum observe_state observing = observe_state(snap->policy, wall_now_ns(), &days);
