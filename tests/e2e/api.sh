@@ -105,6 +105,10 @@ api "/policy/text?version=0123456789abcdef"
 is "a version that was never in force is 404" "$code" 404
 api "/policy/text?version=--journal=/etc"
 is "an option in place of a version is 404" "$code" 404
+for path in /status%00 /status%00/x '/%00' '/audit/x%00y?a=b'; do
+	code=$(curl -s -m 10 --path-as-is -o "$D/nul" -w '%{http_code}' -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN$path")
+	is "a path with a NUL byte is refused: $path" "$code $(jq -r .error "$D/nul")" "400 the path contains a NUL byte: remove %00"
+done
 post() { # PATH JQ-PROGRAM
 	jq -nc --rawfile p "$policy" "$2" >"$D/asked"
 	api "$1" -H "$json" --data-binary "@$D/asked"

@@ -73,6 +73,17 @@ redis set "$key" text >/dev/null
 check "a key of another type is written again" wait_for says '^a b$' eval "redis hkeys '$key' 2>/dev/null | sort | tr '\n' ' ' | sed 's/ \$//'"
 check "the list of daemons is complete again" wait_for says '^\[\["b",true\]\]$' others ''
 
+# ---- one daemon hangs ----
+
+kill -STOP "$(pid_of second)"
+began=$SECONDS
+tg '' policy apply --why 'one hangs' --yes
+code=$? took=$((SECONDS - began))
+kill -CONT "$(pid_of second)"
+like "apply names the daemon that did not reply" "$code $(tr '\n' ' ' <"$D/out")" '^2 .*no response: the daemon hangs.*node b may not have the policy that is in force here'
+check "apply waits for a daemon that hangs for 15 s at most, not two minutes ($took s)" test $took -le 25
+check "the daemon goes on" wait_for says '^\[\["a",true\]\]$' others -b
+
 # ---- Redis is unreachable ----
 
 kill -STOP "$(pid_of redis)"

@@ -22,7 +22,7 @@
 #include "policy/config/read.h"
 #include "policy/limit.h"
 
-enum { ANSWER_S = 120, BUSY_S = 30 };
+enum { ANSWER_S = 120, BUSY_S = 30, STATUS_S = 10, RELOAD_S = 65 };
 
 static size_t
 take_bytes(char *p, size_t size, size_t n, void *arg)
@@ -144,14 +144,24 @@ admin_ask_or_say(const char *what, const struct admin_call *call, struct buf *ou
 	return status;
 }
 
+/* Returns the seconds after which a daemon that has not replied hangs; 0: the usual time. The
+ * daemon writes its status from memory, and ends a reload after at most a minute. */
+static long
+page_most_s(const char *page)
+{
+	return str_same(page, "/status") ? STATUS_S : str_same(page, "/reload") ? RELOAD_S : 0;
+}
+
 long
 admin_ask_json(
 	const char *socket, const char *page, const json_t *in, json_t **response, struct buf *why)
 {
 	char *body = in ? json_dumps(in, JSON_COMPACT) : NULL;
-	const struct admin_call call = {
-		.socket = socket, .page = page, .post = in != NULL, .body = body
-	};
+	const struct admin_call call = { .socket = socket,
+		.page = page,
+		.post = in != NULL,
+		.body = body,
+		.most_s = page_most_s(page) };
 
 	SCOPED_BUF(answer, ADMIN_ANSWER_BYTES);
 	if (in && !body)

@@ -463,7 +463,21 @@ struct upload {
 	uint64_t began_us;
 	/* the endpoint's `begin` was called, so further calls continue it */
 	bool begun;
+	bool nul; /* the path has a NUL byte, at which the decoded path ends */
 };
+
+/* The address that marks a request whose raw path has an encoded NUL byte. */
+static char path_has_nul;
+
+/* Looks at the raw URI, because libmicrohttpd passes on the decoded path without its length.
+ * libmicrohttpd's callback; the result is the first value of the request's `con`. */
+static void *
+look_at_uri(void *cls UNUSED, const char *uri, struct MHD_Connection *c UNUSED)
+{
+	struct span rest = span_str(uri), path = span_next(&rest, '?');
+
+	return memmem(path.p, path.n, "%00", 3) ? &path_has_nul : NULL;
+}
 
 /* ---- responses ---- */
 
@@ -599,7 +613,7 @@ request_completed(void *cls UNUSED, struct MHD_Connection *c, void **con,
 
 	if (one)
 		one->held = 0;
-	if (!u)
+	if (!u || *con == &path_has_nul)
 		return;
 	if (u->q.drop)
 		u->q.drop(u->q.state);
@@ -726,12 +740,15 @@ handle_request(void *cls, struct MHD_Connection *c, const char *url, const char 
 	const char *version UNUSED, const char *bytes, size_t *upload_size, void **con)
 {
 	const struct side *s = cls;
-	struct upload *u = *con;
+	bool nul = *con == &path_has_nul;
+	struct upload *u = nul ? NULL : *con;
 	enum MHD_Result ok = MHD_NO;
 	bool known;
 
 	if (!u) { /* the call with the head; the response follows the body */
 		*con = u = upload_new(s, c, url, method);
+		if (u)
+			u->nul = nul;
 		return u ? MHD_YES : MHD_NO;
 	}
 	if (u->begun) /* the connection was suspended and resumes */
@@ -744,11 +761,14 @@ handle_request(void *cls, struct MHD_Connection *c, const char *url, const char 
 		return MHD_YES;
 	}
 	SCOPED_BUF(allow, sizeof(u->q.allow));
-	u->q.endpoint = admin_endpoint_find(method, url, &known, &allow);
+	u->q.endpoint = admin_endpoint_find(method, u->nul ? "" : url, &known, &allow);
 	if (!u->q.endpoint)
 		snprintf(u->q.allow, sizeof(u->q.allow), "%.*s", SPAN_ARG(buf_view(&allow)));
 	if (!door_enter(s->admin->door, &u->q, &ok))
 		return ok;
+	if (u->nul)
+		return asking_refuse(
+			&u->q, MHD_HTTP_BAD_REQUEST, "the path contains a NUL byte: remove %%00");
 	if (!u->q.endpoint)
 		return nothing_there(u, known);
 	reader_on_behalf(s->admin->children, &u->q.peer);
@@ -835,6 +855,7 @@ serve_side(struct side *s, struct buf *why)
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CAP_ADMIN_CONNS,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S, MHD_OPTION_NOTIFY_COMPLETED,
 		request_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+		MHD_OPTION_URI_LOG_CALLBACK, look_at_uri, NULL,
 		/* libmicrohttpd ignores all options after MHD_OPTION_END */
 		door == DOOR_TLS ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END,
 		tls_on_handshake, MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES,

@@ -40,11 +40,9 @@ refuses_unrecorded(const struct policy *p)
 static bool
 refuses_alone(struct server *s, struct buf *why)
 {
-	const char *away = s->audit ? audit_away(s->audit) : NULL;
-
-	if (!away || !refuses_unrecorded(s->snap->policy))
+	if (!s->audit || !audit_away(s->audit) || !refuses_unrecorded(s->snap->policy))
 		return false;
-	buf_printf(why, "the journal cannot be written: %s", away);
+	audit_away_put(s->audit, why);
 	return true;
 }
 

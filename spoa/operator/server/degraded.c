@@ -67,11 +67,9 @@ cache_away(struct server *s, struct buf *why)
 static bool
 journal_away(struct server *s, struct buf *why)
 {
-	const char *says = audit_away(s->audit);
-
-	if (says)
-		buf_printf(why, "the journal cannot be written: %s", says);
-	return says != NULL;
+	if (!audit_away_shares(s->audit))
+		audit_away_put(s->audit, why);
+	return why->n > 0;
 }
 
 /* Redis may answer although the stream belongs to another journal. A stream that is late
@@ -105,11 +103,16 @@ live_away(struct server *s, struct buf *why)
 	return why->n > 0;
 }
 
-/* True if an erasure is not carried out, or if, since this start, the journal could not be read
- * to its end or shares are lost, so that texts cannot be opened. */
+/* True if the file of shares cannot be written, so that requests are refused, or if an erasure is
+ * not carried out. Also true if, since this start, the journal could not be read to its end or
+ * shares are lost, so that texts cannot be opened. */
 static bool
 shares_away(struct server *s, struct buf *why)
 {
+	if (audit_away_shares(s->audit)) {
+		audit_away_put(s->audit, why);
+		return true;
+	}
 	if (erasing_away(&s->erasing, LIVE_SHARES, why) || !s->sealing)
 		return why->n > 0;
 	if (s->sealing->unerased_why.n)
@@ -557,6 +560,10 @@ degraded_look(struct server *s)
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		buf_clear(&why);
 		bool away = parts[i].away && parts[i].away(d->s, &why);
+		/* records that were refused because of the file of shares are no failures of the
+		 * journal */
+		if (parts[i].failed == M_AUDIT_FAILED && audit_away_shares(d->s->audit))
+			d->part[i].failures = server_counted(d->s, M_AUDIT_FAILED);
 		step_degraded(d->s, parts[i].name, NULL, &parts[i], &d->part[i], away,
 			span_trim(buf_view(&why), "\n"));
 	}

@@ -856,7 +856,7 @@ may_take(const struct server *s, struct buf *why)
 		usleep(1000);
 	const char *away = s->audit ? audit_away(s->audit) : NULL;
 	if (away)
-		buf_printf(why, "the journal cannot be written: %s", away);
+		audit_away_put(s->audit, why);
 	else if (!redis)
 		buf_str(why, "Redis does not respond to the new instance: check redis.url and "
 			     "the network");

@@ -319,9 +319,11 @@ server_ready(struct server *s, struct buf *out)
 	bool told = sync_says(s, out);
 	bool keys = keysets_ready(s->keysets, out);
 	const char *away = s->audit ? audit_away(s->audit) : NULL;
-	if (away)
-		buf_printf(out, "audit: down: the journal cannot be written: %s\n", away);
-	else if (s->audit)
+	if (away) {
+		buf_str(out, "audit: down: ");
+		audit_away_put(s->audit, out);
+		buf_putc(out, '\n');
+	} else if (s->audit)
 		buf_str(out, "audit: up\n");
 	else
 		buf_str(out, "audit: none, decisions are not recorded\n");

@@ -114,6 +114,7 @@ struct audit {
 	/* monotonic µs: when the sync in progress began; 0: none */
 	_Atomic uint64_t syncing_us;
 	const char *_Atomic why; /* the reason while not ready; a static string */
+	bool _Atomic of_shares;	 /* while not ready: the file of shares cannot be written */
 
 	/* The rest: owner audit. */
 	/* checks that one thread writes the chain: first the starter, then the audit
@@ -126,7 +127,8 @@ struct audit {
 	void *told_arg;
 	struct texts *texts; /* NULL: no texts are kept */
 	struct shares *shares;
-	int texts_err; /* error of writing texts in the current commit */
+	int texts_err;	/* error of writing texts in the current commit */
+	int shares_err; /* error of syncing shares in the last commit */
 	/* day of the open file of texts, in days since 1970 */
 	int64_t texts_day;
 	struct metrics *metrics;
@@ -388,6 +390,23 @@ audit_away(const struct audit *a)
 		       : atomic_load_explicit(&a->why, memory_order_acquire);
 }
 
+const char *
+audit_away_shares(const struct audit *a)
+{
+	return audit_away(a) && atomic_load(&a->of_shares) ? shares_file(a->shares) : NULL;
+}
+
+void
+audit_away_put(const struct audit *a, struct buf *out)
+{
+	const char *why = audit_away(a), *shares = audit_away_shares(a);
+
+	if (shares)
+		buf_printf(out, "%s (seal.shares) cannot be written: %s", shares, why);
+	else if (why)
+		buf_printf(out, "the journal cannot be written: %s", why);
+}
+
 /* ---- a commit ---- */
 
 /* Adds a record to the commit. Also passed as a callback to audit_keys_records(). */
@@ -442,7 +461,8 @@ make_texts_durable(struct audit *a)
 
 	if (!a->texts)
 		return 0;
-	if (!err && shares_dirty(a->shares) && (err = shares_sync(a->shares)))
+	a->shares_err = 0;
+	if (!err && shares_dirty(a->shares) && (err = a->shares_err = shares_sync(a->shares)))
 		a->journal.sys = errno;
 	stop_at("shares-synced");
 	if (!err && (err = texts_sync(a->texts)))
@@ -522,10 +542,12 @@ note_failure(struct audit *a, int err)
 	a->failing = true;
 	a->refused = 0;
 	clock_rfc3339(clock_wall_ns(), a->since);
+	atomic_store(&a->of_shares, err == a->shares_err);
 	atomic_store_explicit(&a->why, system ? system : err_str(err), memory_order_release);
 	atomic_store(&a->ready, false);
 	log_event(LOG_ERROR, "audit.failing", LS("why", err_str(err)), LS("system", system),
-		LS("journal", a->journal.dir));
+		LS("journal", a->journal.dir),
+		LS("shares", err == a->shares_err ? shares_file(a->shares) : NULL));
 }
 
 static void

@@ -78,6 +78,11 @@ bool audit_ready(const struct audit *a);
 bool audit_has_room(const struct audit *a);
 /* Returns NULL if audit_ready(), otherwise the reason, a static string. Any thread. */
 const char *audit_away(const struct audit *a);
+/* Returns the file of shares if it is what cannot be written, or NULL: the journal, or the texts
+ * beside it. Valid until audit_stop(). Any thread. */
+const char *audit_away_shares(const struct audit *a);
+/* Appends what cannot be written and why, if audit_away(). Any thread. */
+void audit_away_put(const struct audit *a, struct buf *out);
 /* Returns true if the Redis Stream does not follow and an operator must act. Any thread. */
 bool audit_stream_conflict(const struct audit *a);
 /* Appends lines for /readyz: the stream gave way recently, or Redis may become full. Any

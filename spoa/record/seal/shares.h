@@ -58,6 +58,8 @@ enum share_state shares_find(
 /* Makes new shares and notes durable; does nothing if there are none. Returns 0, ERR_FULL or
  * ERR_IO with errno set; call it again then. */
 int shares_sync(struct shares *s);
+/* Returns the path of the file, which is valid until shares_close(). */
+const char *shares_file(const struct shares *s);
 /* Returns true if shares_sync() has something to do. */
 bool shares_dirty(const struct shares *s);
 /* Returns a number that grows with each erasure. Callers that keep values derived from shares

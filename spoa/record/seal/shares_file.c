@@ -540,6 +540,12 @@ create_shares_file(struct shares *s, struct buf *why)
 	return 0;
 }
 
+const char *
+shares_file(const struct shares *s)
+{
+	return s->file;
+}
+
 bool
 shares_dirty(const struct shares *s)
 {
