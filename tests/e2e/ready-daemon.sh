@@ -86,7 +86,7 @@ for one in "second -b $ADMIN_B" "tollgate  $ADMIN"; do
 	took=$(($(now_ms) - began))
 	echo "# $name: 20 requests after $took ms; $(answers "$began" "$(now_ms)")"
 	check "$name: its share arrives within 15 s" test $took -lt 15000
-	# HAProxy 2.6 and 3.0 may send a question while the last response and the end of the connection are under way
+	# in one of six runs, on a busy machine, a daemon itself denied two requests with 503 while the other one started
 	like "$name: hardly any caller is refused while connections are given back" "$(answers "$began" "$(now_ms)")" '^200:[0-9]* (503:[1-4] )?$'
 done
 
