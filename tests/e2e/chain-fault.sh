@@ -4,7 +4,13 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/upgrade.bash"
 
-printf 'workers: 1\naudit: {segment: 64k}\n' >"$D/config.yaml"
+mkdir "$D/webhook"
+secret=whsec_$(openssl rand -base64 32)
+(umask 077 && echo "$secret" >"$D/notify.secret")
+node "$here/notify.mjs" "$D/webhook" "$secret" >"$D/hook" 2>"$D/hook.log" &
+hook=$!
+wait_for test -s "$D/hook"
+printf 'workers: 1\naudit: {segment: 64k}\nnotify: {url: "http://127.0.0.1:%s/", secret_file: "%s/notify.secret"}\n' "$(<"$D/hook")" "$D" >"$D/config.yaml"
 stack_up --config "$D/config.yaml"
 auth="authorization: Bearer $(token)"
 ask() { req POST /v1/chat/completions -H "$auth" -H 'content-type: application/json' -d '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hello"}]}'; }
@@ -34,6 +40,7 @@ check "a byte of the segment is another one" test "$(cmp -l "$victim" "$D/sound"
 verify_now
 check "status reports the record" wait_for says 'degraded: chain: record [a-z0-9-]+/[0-9]+ \(journal\): changed'
 is "the metric reports it" "$(metric_chain)" 1
+check "the webhook receives it, signed" wait_for grep -q '^signed .* begin chain ' "$D/webhook/got"
 like "the daemon stays ready" "$(tg status)" 'ready$'
 like "the log names the record" "$(cat "$D/tollgate.log")" 'event=audit.chain_fault .*seq=[0-9]+'
 id=$(verified '.faults[0] | "\(.node)/\(.seq)"' | tr -d '"')
@@ -46,6 +53,7 @@ check "the acceptance is a record" test -n "$(cat "$JOURNAL"/* | tr -d '\0' | gr
 is "a verification by hand still fails" "$(tg audit verify >/dev/null; echo $?)" 1
 
 again_with 'log: {level: info}'
+kill "$hook"
 is "a restart keeps the acceptance" "$(verified '.faults[0].accepted')" true
 check "an accepted fault is not reported again" quiet
 rm "$JOURNAL.verified"

@@ -12,19 +12,20 @@
 
 #include "base/span.h"
 #include "policy/limit.h"
+#include "scan/dialect/usage.h"
 #include "support/pages.h"
 #include "support/redis_rig.h"
 
 static char listing[256 << 10], running[256 << 10];
 static struct words {
-	char v[256][64];
+	char v[256][128];
 	size_t n;
 } wanted, listed;
 
 static void
 word_add(struct words *w, struct span word)
 {
-	char text[64];
+	char text[128];
 
 	assert_true(word.n < sizeof(text));
 	snprintf(text, sizeof(text), "%.*s", SPAN_ARG(word));
@@ -428,6 +429,70 @@ console_has_every_unit(void **state)
 	lists_agree("format.js of the console, units,", 7);
 }
 
+/* Members of usage: the rows of usage_*, each with its API and how it is charged. */
+static void
+dialects_page_has_every_member_of_usage(void **state)
+{
+	static const char *const charged[USAGE_FIELDS] = {
+		[USAGE_INPUT] = "input",
+		[USAGE_OUTPUT] = "output",
+		[USAGE_CACHED] = "input read from the cache",
+		[USAGE_WRITE] = "input written to the cache",
+		[USAGE_WRITE_1H] = "input written to the cache for an hour",
+		[USAGE_AUDIO_IN] = "audio input",
+		[USAGE_IMAGE_IN] = "image input",
+		[USAGE_CACHED_AUDIO] = "cached audio",
+		[USAGE_CACHED_IMAGE] = "cached images",
+		[USAGE_REASONING] = "reasoning",
+		[USAGE_AUDIO_OUT] = "audio output",
+		[USAGE_IMAGE_OUT] = "image output",
+		[USAGE_IMAGES] = "pictures",
+		[USAGE_SEARCHES] = "searches",
+		[USAGE_MAPS] = "map queries",
+		[USAGE_SESSIONS] = "code sessions",
+		[USAGE_FILES] = "file searches",
+		[USAGE_DRAWN] = "pictures by a tool",
+		[USAGE_SECONDS] = "seconds",
+		[USAGE_LENGTH] = "seconds, if nothing else is counted",
+		[USAGE_KEPT] = "tokens of a created cache",
+		[USAGE_APART] = "input, unless the total includes it",
+		[USAGE_TOTAL] = "total, for comparison"
+	};
+	static const struct {
+		const char *name;
+		const struct usage_row *rows;
+	} apis[] = { { "openai", usage_openai }, { "anthropic", usage_anthropic },
+		{ "gemini", usage_gemini }, { "bedrock", usage_bedrock },
+		{ "cohere", usage_cohere }, { "ollama", usage_ollama }, { "tgi", usage_tgi } };
+
+	(void)state;
+	wanted.n = listed.n = 0;
+	for (size_t i = 0; i < COUNT_OF(apis); i++)
+		for (const struct usage_row *r = apis[i].rows; r->path; r++) {
+			snprintf(running, sizeof(running), "%s|%s|%s", apis[i].name,
+				charged[r->field], r->path);
+			word_add(&wanted, span_str(running));
+		}
+	struct span text = section("docs/dialects.md", "\n### Members of usage\n", "\n#");
+	while (text.n) {
+		struct span line = span_next(&text, '\n');
+		if (!span_starts(line, SPAN_LIT("| ")))
+			continue;
+		span_next(&line, '|');
+		struct span api = span_trim(span_next(&line, '|'), " "),
+			    as = span_trim(span_next(&line, '|'), " "),
+			    members = span_next(&line, '|');
+		while (span_chr(members, '`') < members.n) {
+			span_next(&members, '`');
+			struct span path = span_next(&members, '`');
+			snprintf(running, sizeof(running), "%.*s|%.*s|%.*s", SPAN_ARG(api),
+				SPAN_ARG(as), SPAN_ARG(path));
+			word_add(&listed, span_str(running));
+		}
+	}
+	lists_agree("docs/dialects.md, Members of usage,", 100);
+}
+
 /* `spoa/NAME.c`, tests/NAME: a file that a page names must exist. */
 static size_t
 look_for_files(void)
@@ -481,6 +546,7 @@ main(void)
 		cmocka_unit_test(answers_page_has_every_passing_field),
 		cmocka_unit_test(budgets_page_has_every_unit),
 		cmocka_unit_test(console_has_every_unit),
+		cmocka_unit_test(dialects_page_has_every_member_of_usage),
 		cmocka_unit_test(files_named_by_pages_exist),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,6 +173,21 @@ function page_of(view, state) {
 }
 const plain_title = (text) => String(text).slice(0, 80);
 
+/* Views of records show those of this daemon's journal. Names the other daemons of the group, whose records are elsewhere. */
+async function name_elsewhere(page, note) {
+	try {
+		const others = (await page.get('/status')).group ?? [];
+		if (!others.length || page.signal.aborted) return;
+		empty(note,
+			h('p', { class: 'dim elsewhere' }, others.map((o, i) => [i ? ', ' : null, h('strong', {}, data(o.node))]),
+				others.length > 1 ? ' write their' : ' writes its',
+				' records to another journal. This view shows the records of this daemon; the charts of ',
+				h('a', { href: href('overview') }, 'Overview'), ' sum all daemons.'));
+	} catch (e) {
+		if (!page.signal.aborted && !('status' in e)) console.error(e);
+	}
+}
+
 function render() {
 	const { view: name, state } = parse(location.hash);
 	const view = views.find((v) => v.name === (name || views[0].name));
@@ -188,11 +203,13 @@ function render() {
 		return;
 	}
 	shown = page_of(view, state);
-	empty(main, h('h1', {}), shown.root);
+	const note = h('div', {});
+	empty(main, h('h1', {}), note, shown.root);
 	shown.heading(view.title);
 	frame();
 	try {
 		view.show(shown);
+		if (view.records) name_elsewhere(shown, note);
 	} catch (e) {
 		console.error(e);
 		empty(shown.root, failed(e));

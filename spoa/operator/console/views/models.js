@@ -63,6 +63,7 @@ export default {
 	name: 'models',
 	title: 'Models',
 	key: 'm',
+	records: true,
 	help: 'Models that callers requested and models that targets send to providers: tokens, cost, prices, targets and errors.',
 	show(page) {
 		const place = h('div', {}), slow = h('div', {}), { since } = page;

@@ -323,6 +323,7 @@ export default {
 	name: 'people',
 	title: 'People',
 	key: 'p',
+	records: true,
 	help: 'Requests and cost of each person and team, callers near a limit, and a person’s limits and keys.',
 	show: (page) => (page.state.person ? one(page) : all(page)),
 };

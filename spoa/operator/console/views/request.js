@@ -256,6 +256,7 @@ export default {
 	name: 'request',
 	title: 'Request',
 	key: 'r',
+	records: true,
 	help:
 		'One request by its id: caller, findings, rules, targets, cost and proof. Callers receive the id in x-tollgate-id and in each error. The view needs the role auditor.',
 	show(page) {

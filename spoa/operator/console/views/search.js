@@ -196,6 +196,7 @@ export default {
 	name: 'search',
 	title: 'Search',
 	key: 's',
+	records: true,
 	help: 'Search all records by any term. The URL contains the filter, so you can bookmark or send it. The view needs the role auditor.',
 	show(page) {
 		if (!page.has('auditor')) {

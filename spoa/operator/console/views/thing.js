@@ -110,6 +110,7 @@ export default {
 	name: 'thing',
 	title: 'Details',
 	hidden: true,
+	records: true,
 	help: 'One team, key, route, model, provider, target or rule: trend, use, limits, settings and last denials.',
 	show(page) {
 		const { kind: of, name } = page.state, kind = KINDS[of];

@@ -177,6 +177,7 @@ export default {
 	name: 'tools',
 	title: 'Tools',
 	key: 'o',
+	records: true,
 	help: 'Tool descriptions of MCP servers, compared with the approved texts.',
 	show(page) {
 		const place = h('div', {});
