@@ -499,7 +499,7 @@ clocks: deps ## each use of a wall time while a daemon's clock is wrong, and aft
 	@CLOCKS=all tests/e2e/run --haproxy $(HAPROXY) clocks.sh
 
 .PHONY: agents-test
-agents-test: deps ## Claude Code and Codex under policies/coding-agents.yaml and with edits of files that must be the same as without the gateway, eight coding agents at their first prompt under default.yaml and a policy of the day, and Python SDKs in kept conversations, and loops of SDKs and frameworks at providers that check schemas (half an hour, and 10 minutes to install; downloads 700 MB from npm and 530 MB from PyPI, 3.3 GB installed)
+agents-test: deps ## Claude Code and Codex under policies/coding-agents.yaml and with edits of files that must be the same as without the gateway, ten coding agents at their first prompt under default.yaml and a policy of the day, and Python SDKs in kept conversations, and loops of SDKs and frameworks at providers that check schemas (half an hour, and 10 minutes to install; downloads 700 MB from npm and 530 MB from PyPI, 3.3 GB installed)
 	@$(MAKE) --no-print-directory all
 	@tests/e2e/run agents/agents.sh agents/clients.sh agents/tools.sh agents/files.sh agents/translate.sh agents/kept.sh agents/python.sh
 

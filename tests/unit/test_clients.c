@@ -17,7 +17,7 @@
 #include "support/run_cmd.h"
 
 static const char *const clients[] = { "agent-sdk", "claude", "cline", "codex", "continue",
-	"gemini", "opencode", "qwen" };
+	"copilot", "gemini", "opencode", "pi", "qwen" };
 
 /* Gemini CLI needs a provider with Gemini's API. docs/clients.md states these lines; they are
  * added to each policy. */

@@ -76,10 +76,10 @@ like "the provider received private addresses unchanged" "$(seen 1)" '127\.0\.0\
 unlike "the provider received no key" "$(seen 20)" "$SECRET"
 
 # Responses: the same policy with inspected responses and restored placeholders.
-sed -i -e 's/response: \[meter\]/response: [meter, inspect, restore]/' -e 's/^classes:/&\n  falcon: {words: [Project Falcon]}/' \
+sed -i -e 's/response: \[meter, restore\]/response: [meter, inspect, restore]/' -e 's/^classes:/&\n  falcon: {words: [Project Falcon]}/' \
 	-e "s/^default: permit/  - {name: no-falcon, phase: response, when: '\"falcon\" in response.classes', redact: {classes: [falcon]}}\n&/" \
 	"$D/coding-agents.yaml"
-sleep 2
+is "inspected responses: the policy is in force" "$(curl -s -m 90 -o "$D/reload" -w '%{http_code}' -X POST -H "authorization: Bearer $ADMIN_TOKEN" "$ADMIN/reload")" 200
 MAIL=anna.berg@quixotic-mills.example.org
 for c in claude codex; do
 	[ -s "$D/$c.version" ] && "$bin/$c" --version >/dev/null 2>&1 || continue
@@ -92,7 +92,7 @@ done
 if "$bin/claude" --version >/dev/null 2>&1; then
 	echo 'the ferry leaves at nine' >"$HOME/work/$MAIL.txt"
 	forget
-	claude "$HOME/work/$MAIL.txt" --model call:word --tools Read --max-turns 3 >"$D/call.json"
+	claude "read $HOME/work/$MAIL.txt" --model task:Read --allowedTools Read --max-turns 3 >"$D/call.json"
 	like "claude: a tool is called with the restored name of a file, and reads it" "$(seen 100)" 'the ferry leaves at nine'
 	unlike "claude: the provider did not receive that name" "$(seen 100)" "$MAIL"
 fi

@@ -24,7 +24,7 @@ cat >"$at/sdk.mjs" <<'J'
 import { query } from '@anthropic-ai/claude-agent-sdk'
 for await (const m of query({ prompt: 'say hi', options: { maxTurns: 1 } })) if (m.result) console.log(m.result)
 J
-names=(claude agent-sdk codex gemini qwen opencode cline continue)
+names=(claude agent-sdk codex gemini qwen opencode cline continue copilot pi)
 others=(hipaa gdpr-eu pci source-code agents-mcp coding-agents budgets)
 case ${POLICIES:-} in
 '') policies=(default "${others[$((EPOCHSECONDS / 86400 % ${#others[@]}))]}") ;;
@@ -62,6 +62,12 @@ one() {
 	continue)
 		printf 'name: t\nversion: 1.0.0\nschema: v1\nmodels:\n  - {name: c, provider: anthropic, model: claude-opus-4-8, apiKey: %s, apiBase: %s/v1}\n' "$key" "$url" >"$HOME/cn.yaml"
 		timeout 90 "$bin/cn" --config "$HOME/cn.yaml" -p 'say hi'
+		;;
+	copilot) COPILOT_PROVIDER_BASE_URL=$url/v1 COPILOT_PROVIDER_TYPE=openai COPILOT_PROVIDER_API_KEY=$key COPILOT_MODEL=gpt-5 COPILOT_OFFLINE=true timeout 90 "$bin/copilot" -s -p 'say hi' --allow-all-tools 2>/dev/null ;;
+	pi)
+		mkdir -p "$HOME/.pi/agent"
+		printf '{"providers":{"gate":{"baseUrl":"%s/v1","apiKey":"%s","api":"openai-completions","models":[{"id":"gpt-5"}]}}}\n' "$url" "$key" >"$HOME/.pi/agent/models.json"
+		timeout 90 "$bin/pi" --provider gate --model gpt-5 -p 'say hi' 2>/dev/null
 		;;
 	esac </dev/null
 }

@@ -41,8 +41,8 @@ default_tools_approval_mode = "approve"
 C
 jq -n --arg url "$EDGE/mcp" --arg t "Bearer $T" '{mcpServers: {gate: {type: "http", url: $url, headers: {authorization: $t}}}}' >"$HOME/mcp.json"
 cd "$HOME/work" || exit 1
-claude() {
-	ANTHROPIC_BASE_URL=$EDGE ANTHROPIC_AUTH_TOKEN=$T CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 timeout 90 "$bin/claude" -p "$1" --output-format json \
+claude() { # without ENABLE_TOOL_SEARCH, tools of an MCP server are offered only after a search
+	ENABLE_TOOL_SEARCH=false ANTHROPIC_BASE_URL=$EDGE ANTHROPIC_AUTH_TOKEN=$T CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 timeout 90 "$bin/claude" -p "$1" --output-format json \
 		--mcp-config "$HOME/mcp.json" --strict-mcp-config --allowedTools 'mcp__gate__*' --max-turns 4 --model "$2" </dev/null 2>&1
 }
 codex() { GATE_KEY=$T timeout 90 "$bin/codex" exec --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox --model "$2" "$1" </dev/null 2>&1; }
