@@ -33,10 +33,10 @@
 #define CAP_MEDIA_TEXT_BYTES   (1u << 20)   /* bytes of the texts in a file's metadata, decompressed; beyond, the file counts as unreadable */
 #define CAP_MEDIA_PARTS        65536        /* tags and boxes in a file's metadata; beyond, the file counts as unreadable */
 #define CAP_MODELS             16           /* different models in a body with many requests: 400; in members outside its rows: 413 */
-#define CAP_FINDINGS           100000       /* findings of a request: the declared outcome of the classifier */
+#define CAP_FINDINGS           100000       /* findings of a request: the declared outcome of the classifier; for a denial, 413 */
 #define CAP_MENTION_BYTES      (2u << 20)   /* different bytes of a request's values whose further mentions are searched: 413; e-mail addresses and values of `spreads: distinct` beyond a quarter of it are left to their detectors */
 #define CAP_MENTIONS           1000000      /* further mentions found in a request: 413 */
-#define CAP_DECODE_DEPTH       4            /* encodings inside encodings (base64, hex, …): the declared outcome of the classifier */
+#define CAP_DECODE_DEPTH       4            /* encodings inside encodings (base64, hex, …): the declared outcome of the classifier; for a denial, 413 */
 #define CAP_DECODE_RATIO       4            /* bytes decoded during a scan for each byte of its text: the declared outcome of the classifier */
 #define CAP_WORK_RATIO         128          /* limit of the work on a searched text, in units (effort.h): this many for each of its first CAP_WORK_FIRST bytes, */
 #define CAP_WORK_FIRST         (1u << 10)   /* see CAP_WORK_RATIO */

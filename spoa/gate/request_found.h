@@ -113,8 +113,10 @@ struct request_found {
 	enum {
 		SEARCH_WHOLE,	 /* no segment failed, or none was searched yet */
 		SEARCH_FAILED,	 /* a segment could not be searched */
+		SEARCH_LIMITED,	 /* a segment reaches a limit, `search_limit` */
 		SEARCH_TOO_DEAR, /* a segment takes more work than its length allows */
 	} search;
+	const char *search_limit; /* SEARCH_LIMITED: "100,000 findings" */
 	bool charges_denied; /* SEARCH_TOO_DEAR and denied: its limits of requests are charged
 			      */
 	/* the outcome that on_failure demands if the classifier failed or a recognizer did not

@@ -153,12 +153,12 @@ custom_term_is_held_while_it_may_continue(void **state)
 }
 
 static void
-stream_takes_less_than_11_kb(void **state)
+stream_takes_less_than_12_kb(void **state)
 {
 	struct detect_stream *s = detect_stream_new(rules, NULL);
 
 	(void)state;
-	assert_true(malloc_usable_size(s) < 11 << 10);
+	assert_true(malloc_usable_size(s) < 12 << 10);
 	detect_stream_free(&s);
 }
 
@@ -169,7 +169,7 @@ main(void)
 		cmocka_unit_test(only_the_current_word_of_plain_text_is_held),
 		cmocka_unit_test(only_searched_entities_are_held),
 		cmocka_unit_test(custom_term_is_held_while_it_may_continue),
-		cmocka_unit_test(stream_takes_less_than_11_kb),
+		cmocka_unit_test(stream_takes_less_than_12_kb),
 	};
 	return cmocka_run_group_tests(tests, stream_setup, stream_teardown);
 }

@@ -23,6 +23,26 @@
 #include "scan/text/needles.h"
 #include "scan/text/sealed.h"
 
+/* Notes the limit because of which a segment could not be searched. */
+static void
+note_limit(struct request *r, const char *limit)
+{
+	if (r->found.search >= SEARCH_LIMITED)
+		return;
+	r->found.search = SEARCH_LIMITED;
+	r->found.search_limit = limit;
+}
+
+/* Returns why a finding could not be added: ERR_LIMIT or ERR_NOMEM. */
+static int
+hit_refused(struct request *r)
+{
+	if (r->scan.nhits <= CAP_FINDINGS && r->scan.nborder < CAP_FINDINGS)
+		return ERR_NOMEM;
+	note_limit(r, "100,000 findings");
+	return ERR_LIMIT;
+}
+
 /* Adds a finding. `value`: the text that it spells, if that differs from its bytes; else p is
  * NULL. Returns false if there are too many, or memory ran out. */
 static bool
@@ -673,8 +693,7 @@ settle_run(struct request *r, struct border_job *j)
 		err = place_border(r, j, &out.v[i]);
 	if (err != ERR_LIMIT)
 		return err;
-	if (r->found.search == SEARCH_WHOLE)
-		r->found.search = SEARCH_FAILED;
+	note_limit(r, "100,000 findings");
 	for (size_t i = 0; i < j->n; i++)
 		if (note_unsearched(r, j->v[i].segment))
 			return ERR_NOMEM;
@@ -727,7 +746,7 @@ take_findings(struct request *r, const struct segment *s, bool in_target,
 				&r->arena, span_cut(said, found->v[i].start, found->v[i].end));
 		if (is_stretch(r, s) ? !add_border(r, &f, value)
 				    : !add_hit(r, s, in_target, &f, value))
-			return ERR_LIMIT;
+			return hit_refused(r);
 	}
 	return 0;
 }
@@ -752,11 +771,13 @@ pass_table(struct request *r, const struct segment *s, const struct window *w)
 
 /* Notes that the detectors stopped in a segment. Returns 0 or ERR_NOMEM. */
 static int
-unsearched(struct request *r, struct snapshot_local *mine, const struct segment *s)
+unsearched(struct request *r, struct snapshot_local *mine, const struct segment *s, int err)
 {
 	r->scan.from = 0;
 	if (detect_overworked(mine->scratch))
 		r->found.search = SEARCH_TOO_DEAR;
+	else if (err == ERR_LIMIT)
+		note_limit(r, detect_limit(mine->scratch));
 	else if (r->found.search == SEARCH_WHOLE)
 		r->found.search = SEARCH_FAILED;
 	return note_unsearched(r, s);
@@ -803,7 +824,7 @@ scan_window(
 		return ERR_NOMEM;
 	if (err == ERR_CLOSED)
 		return 1;
-	return err < 0 ? unsearched(r, mine, s) : 0;
+	return err < 0 ? unsearched(r, mine, s, err) : 0;
 }
 
 /* Adds the findings in the readable parts of a sealed text, each value once. Their places in the
@@ -827,7 +848,7 @@ take_sealed(struct request *r, const struct segment *s, struct span readable,
 		f.start = n++;
 		f.end = n;
 		if (!value.p || n > s->text.n || !add_hit(r, s, false, &f, value))
-			return ERR_LIMIT;
+			return hit_refused(r);
 	}
 	return 0;
 }
@@ -852,7 +873,7 @@ scan_sealed(struct request *r, struct segment *s, size_t *work)
 		err = take_sealed(r, s, buf_view(&b), &found);
 	if (b.n)
 		explicit_bzero(b.p, b.n);
-	return err == ERR_NOMEM ? err : err == ERR_CLOSED ? 1 : err ? unsearched(r, mine, s) : 0;
+	return err == ERR_NOMEM ? err : err == ERR_CLOSED ? 1 : err ? unsearched(r, mine, s, err) : 0;
 }
 
 /* Continues at segment *at. The names of a value are its context, unless the value is an

@@ -235,6 +235,8 @@ may_pass(struct request *r)
 			SPAN_LIT("a text in the request takes too much work to inspect; change "
 				 "it, "
 				 "because a retry has the same result"));
+	if (failed && r->found.search == SEARCH_LIMITED)
+		return request_too_complex(r, r->found.search_limit);
 	if (failed || request_silence(r, OUT_DENY) || request_unmet(r))
 		return request_deny(r, 503, "classifier_unavailable", "",
 			SPAN_LIT("the content could not be inspected; retry later"));

@@ -72,6 +72,7 @@ detect_scratch_free(struct detect_scratch **sp)
 	pcre2_jit_stack_free(s->stack);
 	pcre2_match_context_free(s->context);
 	free(s->free_from);
+	columns_free(&s->columns);
 	free(s->v);
 	if (s->keyed)
 		explicit_bzero(s->keyed, KEYED_ROOM);
@@ -86,8 +87,10 @@ enum { CANDIDATES_MAX = 2 * CAP_FINDINGS };
 int
 scratch_keep(struct detect_scratch *s, struct finding f)
 {
-	if (s->n >= CANDIDATES_MAX && s->n == s->room)
+	if (s->n >= CANDIDATES_MAX && s->n == s->room) {
+		s->limit = "200,000 candidates in a text";
 		return ERR_LIMIT;
+	}
 	if (!mem_room(&s->v, &s->room, s->n + 1, sizeof(*s->v)))
 		return ERR_NOMEM;
 	if (s->rules->entities[f.entity].own)
@@ -471,6 +474,7 @@ detect_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 {
 	*out = (struct findings){ 0 };
 	INVARIANT(s->rules == r);
+	s->limit = "4 encodings in each other, or 4 decoded bytes for each byte of a text";
 	if (text.n == 0)
 		return 0;
 	bool opened = effort_open(detect_work(text.n));
@@ -514,6 +518,12 @@ bool
 detect_overworked(const struct detect_scratch *s)
 {
 	return s->overworked;
+}
+
+const char *
+detect_limit(const struct detect_scratch *s)
+{
+	return s->limit;
 }
 
 bool

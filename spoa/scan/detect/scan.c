@@ -791,6 +791,8 @@ rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 		sweep_keyed(&w, opt->before, text, 0);
 	if (!w.err)
 		columns_cells(&s->columns, sweep_cell, sweep_names, r, &w);
+	if (!w.err && s->columns.lost)
+		w.err = ERR_NOMEM;
 	return w.err || (opt && opt->identifier) ? w.err : custom_scan(r, s, text, opt);
 }
 

@@ -1,16 +1,19 @@
-/* Finds tables in plain text: CSV (RFC 4180, also with ';'), tab-separated values, Markdown, the
- * output of databases, and columns aligned with spaces. A table is searched for from a value
- * upwards, and only for a value that may be a candidate. Text without candidates is not read.
+/* Finds tables in plain text: CSV (RFC 4180, also with ';'), tab-separated values, Markdown,
+ * the output of databases, and columns aligned with spaces. A table is searched for from a
+ * value upwards, and only for a value that may be a candidate. Text without candidates is not
+ * read.
  *
- * SQL is read only as far as it determines the column of a value. These are the lists of names in
- * COPY (PostgreSQL's dumps) and in INSERT, and the ends of literals. A quote in a string is doubled
- * (ISO 9075-2, 5.3). */
+ * SQL is read only as far as it determines the column of a value. These are the lists of names
+ * in COPY (PostgreSQL's dumps) and in INSERT, and the ends of literals. A quote in a string is
+ * doubled (ISO 9075-2, 5.3). */
 #include "scan/detect/context/columns.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/among.h"
 #include "base/effort.h"
+#include "base/mem.h"
 #include "scan/detect/prefilter/starts.h"
 
 /* ---- SQL ---- */
@@ -59,8 +62,8 @@ is_before_values(char c)
 	return is_word(c) || is_space(c) || is_one_of(c, ".\"'+\\");
 }
 
-/* Returns the offset after VALUES or VALUE, at which a tuple begins, in the text after the
- * names. Returns 0 if there is none. */
+/* Returns the offset after VALUES or VALUE, at which a tuple or the text's end is, in the text
+ * after the names. Returns 0 if there is none. */
 static size_t
 behind_values(struct span t, size_t at)
 {
@@ -74,7 +77,7 @@ behind_values(struct span t, size_t at)
 		size_t end = i + word.n;
 		end += end < t.n && to_lower(t.p[end]) == 's';
 		end = sql_past_blanks(t, end);
-		if (end < t.n && t.p[end] == '(')
+		if (end == t.n || t.p[end] == '(')
 			return end;
 	}
 	return 0;
@@ -98,7 +101,7 @@ behind_table(struct span t, size_t at)
 static bool
 sql_insert(struct span t, size_t *at, struct span *names, size_t *values)
 {
-	enum { NAMES = 2048 };
+
 	const struct span into = SPAN_LIT("INTO");
 	size_t i = *at;
 
@@ -109,7 +112,7 @@ sql_insert(struct span t, size_t *at, struct span *names, size_t *values)
 			!(open = behind_table(t, i + into.n)) || open >= t.n ||
 			t.p[open] != '(')
 			continue;
-		struct span list = span_cut(t, open + 1, open + 1 + NAMES);
+		struct span list = span_cut(t, open + 1, open + 1 + COLUMN_NAMES);
 		size_t close = span_chr(list, ')');
 		*names = span_cut(list, 0, close);
 		effort_add(close / 4);
@@ -132,44 +135,7 @@ is_closing_quote(struct span t, size_t at)
 {
 	size_t next = sql_past_blanks(t, at + 1);
 
-	return t.p[at - 1] != '\\' || next >= t.n || is_one_of(t.p[next], ",);");
-}
-
-/* Returns the offset after the string that begins at `at`; t.n if the string does not end
- * before `to`. */
-static size_t
-sql_string_end(struct span t, size_t at, size_t to)
-{
-	for (at++; at < to; at++) {
-		if (t.p[at] != '\'')
-			continue;
-		if (at + 1 < to && t.p[at + 1] == '\'')
-			at++;
-		else if (is_closing_quote(t, at))
-			return at + 1;
-	}
-	return t.n;
-}
-
-/* Returns where the literal or expression that begins at `at` ends: at a comma, a closing
- * parenthesis or the line's end. Returns t.n if it does not end within `most` bytes. */
-static size_t
-sql_literal_end(struct span t, size_t at, size_t most)
-{
-	size_t to = t.n - at > most ? at + most : t.n, depth = 0;
-
-	while (at < to) {
-		if (t.p[at] == '\'') {
-			at = sql_string_end(t, at, to);
-			continue;
-		}
-		if (depth == 0 && is_one_of(t.p[at], ",)\n"))
-			return at;
-		depth += t.p[at] == '(';
-		depth -= t.p[at] == ')';
-		at++;
-	}
-	return t.n;
+	return at == 0 || t.p[at - 1] != '\\' || next >= t.n || is_one_of(t.p[next], ",);");
 }
 
 /* Returns the offset of the quote of N'…', E'…' or _utf8'…', or `at`. */
@@ -179,6 +145,37 @@ sql_string_begin(struct span t, size_t at)
 	size_t i = span_past(span_cut(t, 0, at + 8), at, is_word);
 
 	return i < t.n && t.p[i] == '\'' ? i : at;
+}
+
+/* Moves from `at` to the end of the next literal of the tuples in `t`, or to the end of the
+ * tuples, or to t.n if they may continue. Returns the offset. *p: the place at `at`; becomes
+ * the place of the result. */
+static size_t
+next_literal(struct span t, size_t at, struct tuple_place *p)
+{
+	for (; at < t.n; at++) {
+		char c = t.p[at];
+		if (p->in == TUPLE_STRING) {
+			/* A doubled quote ends the string and begins it again. */
+			if (c == '\'' && is_closing_quote(t, at))
+				p->in = TUPLE_FIELD;
+		} else if (p->in == TUPLE_FIELD) {
+			if (c == '\'')
+				p->in = TUPLE_STRING;
+			else if (p->depth == 0 && (c == ',' || c == ')'))
+				return at;
+			p->depth += c == '(';
+			p->depth -= c == ')';
+		} else if (p->in == TUPLE_NEXT && c == '(') {
+			*p = (struct tuple_place){ .in = TUPLE_FIELD };
+		} else if (p->in == TUPLE_END && c == ',') {
+			p->in = TUPLE_NEXT;
+		} else if (!is_space(c)) {
+			p->in = TUPLE_NONE;
+			return at;
+		}
+	}
+	return at;
 }
 
 /* ---- lines and fields ---- */
@@ -209,9 +206,17 @@ columns_begin(struct columns *c, struct span text, bool inside, struct column_ta
 	c->known = false;
 	c->split = c->parts_of = 0;
 	c->heads = c->judged = 0;
-	c->lists = false;
+	c->nitems = c->items_end = 0;
+	c->lists = c->markup = c->lost = false;
 	for (size_t i = 0; i < COLUMN_CUTS; i++)
 		c->run[i] = (struct column_run){ 0 };
+}
+
+void
+columns_free(struct columns *c)
+{
+	free(c->head);
+	free(c->items);
 }
 
 /* ---- a line and its fields ---- */
@@ -261,7 +266,8 @@ gap_after(struct span line, size_t i)
 	return line.n;
 }
 
-/* Returns the offset at which the field that begins at i ends: at a separator or the line's end. */
+/* Returns the offset at which the field that begins at i ends: at a separator or the line's
+ * end. */
 static size_t
 field_end(struct span line, size_t i, char cut)
 {
@@ -297,7 +303,8 @@ next_field(struct span line, size_t i, char cut)
 	return i;
 }
 
-/* Returns the beginning of the first field. Spaces at the beginning of a line are not a field. */
+/* Returns the beginning of the first field. Spaces at the beginning of a line are not a field.
+ */
 static size_t
 first_field(struct span line, char cut)
 {
@@ -404,8 +411,8 @@ without_quotes(struct span s)
 
 enum { NAME_BLANKS = 4 };
 
-/* Returns true if the field reads like a column's name: short, few words, at most two digits, no
- * sentence. */
+/* Returns true if the field reads like a column's name: short, few words, at most two digits,
+ * no sentence. */
 static bool
 is_column_name(struct span s)
 {
@@ -462,7 +469,8 @@ is_line_start(struct span t, size_t i)
 	return i == 0 || t.p[i - 1] == '\n';
 }
 
-/* Returns the offset of the line's '\n' or the text's end, or SIZE_MAX if the line is too long. */
+/* Returns the offset of the line's '\n' or the text's end, or SIZE_MAX if the line is too long.
+ */
 static size_t
 line_end(struct span t, size_t at)
 {
@@ -527,8 +535,8 @@ is_row(struct span line, char cut)
 	return has_cut(line, cut) || is_ruler(line);
 }
 
-/* Returns the separators of the line at `from`. The result is valid until the next call for another
- * line. */
+/* Returns the separators of the line at `from`. The result is valid until the next call for
+ * another line. */
 static const struct column_parts *
 parts_at(struct columns *c, size_t from, struct span line)
 {
@@ -789,6 +797,15 @@ is_prose(struct span line)
 	return false;
 }
 
+static void
+push_place(struct columns *c, size_t **v, size_t *n, size_t *room, size_t at)
+{
+	if (mem_room(v, room, *n + 1, sizeof(**v)))
+		(*v)[(*n)++] = at;
+	else
+		c->lost = true;
+}
+
 void
 columns_judge_head(struct columns *c, size_t at)
 {
@@ -812,8 +829,8 @@ columns_judge_head(struct columns *c, size_t at)
 		}
 	}
 out:
-	if (c->judged_head && c->heads < COLUMN_HEADERS)
-		c->head[c->heads++] = at;
+	if (c->judged_head)
+		push_place(c, &c->head, &c->heads, &c->heads_room, at);
 }
 
 /* Passes those cells of the rows below a header whose field's bit is set in `wanted`. */
@@ -843,7 +860,8 @@ take_rows(struct columns *c, size_t from, unsigned fields, uint64_t wanted, colu
 			size_t stop = field_end(line, i, cut), lead = column_lead(c, from);
 			struct span cell = without_quotes(span_cut(line, i, stop));
 			size_t at = cell.n ? (size_t)(cell.p - line.p) : 0;
-			/* A cell that began before the text was passed with the earlier part. */
+			/* A cell that began before the text was passed with the earlier part.
+			 */
 			if (wanted >> k & 1 && cell.n && c->name[k].n && at >= lead &&
 				!take(arg, c->name[k], from + at - lead,
 					from + at - lead + cell.n))
@@ -871,8 +889,8 @@ wanted_fields(const struct columns *c, size_t line, size_t end, size_t *next)
 	return wanted;
 }
 
-/* Records whether the rules' key at `at` may be in the names of an INSERT, after a parenthesis or a
- * comma. */
+/* Records whether the rules' key at `at` may be in the names of an INSERT, after a parenthesis
+ * or a comma. */
 void
 columns_judge_list(struct columns *c, size_t at)
 {
@@ -880,40 +898,360 @@ columns_judge_list(struct columns *c, size_t at)
 
 	i = span_back_set(c->text, i, 0, "\"`[");
 	i = span_back(c->text, i, i > COLUMN_NAME ? i - COLUMN_NAME : 0, is_space);
-	c->lists = i > 0 && is_one_of(c->text.p[i - 1], "(,");
+	c->lists |= i > 0 && is_one_of(c->text.p[i - 1], "(,");
+	c->markup |= i > 0 && c->text.p[i - 1] == '>';
 }
 
-/* Passes those cells of an INSERT's rows whose field's bit is set in `wanted`. tuples = tuple { ","
- * tuple }; tuple = "(" literal { "," literal } ")". */
-static bool
-take_tuples(struct columns *c, size_t at, uint64_t wanted, columns_take *take, void *arg)
-{
-	struct span t = c->text;
+/* ---- tables of HTML ---- */
 
-	while (at < t.n && t.p[at] == '(') {
-		for (unsigned k = 0; at < t.n && t.p[at] != ')' && k < c->names; k++) {
-			size_t begin = sql_past_blanks(t, at + 1);
-			size_t end = begin < t.n ? sql_literal_end(t, begin, COLUMN_LINE) : t.n;
-			begin = begin < end ? sql_string_begin(t, begin) : begin;
-			struct span cell = without_quotes(span_cut(t, begin, end));
-			if (end < t.n && wanted >> k & 1 && cell.n && c->name[k].n) {
-				size_t start = (size_t)(cell.p - t.p);
-				if (!take(arg, c->name[k], start, start + cell.n))
-					return false;
-			}
-			effort_add(end < t.n ? end - at : COLUMN_LINE);
-			at = sql_past_blanks(t, end);
-		}
-		at = at < t.n && t.p[at] == ')' ? sql_past_blanks(t, at + 1) : t.n;
-		if (effort_over() || at >= t.n || t.p[at] != ',')
+/* Returns true if a tag of the name begins at `at`, which is a '<'. */
+static bool
+is_tag(struct span t, size_t at, struct span name)
+{
+	size_t end = at + 1 + name.n;
+
+	return span_ieq(span_cut(t, at + 1, end), name) && (end >= t.n || !is_alnum(t.p[end]));
+}
+
+/* Returns the text of the cell whose tag is at `at`, without the tags around it (a <code>). */
+static struct span
+markup_cell(struct span t, size_t at)
+{
+	struct span near = span_cut(t, 0, at + COLUMN_LINE);
+
+	while (at < near.n && near.p[at] == '<') {
+		at += span_chr(span_cut(near, at, near.n), '>');
+		at = span_past(near, at < near.n ? at + 1 : at, is_space);
+		if (at + 1 < near.n && near.p[at] == '<' && near.p[at + 1] == '/')
 			break;
-		at = sql_past_blanks(t, at + 1);
+	}
+	struct span rest = span_cut(near, at, near.n);
+	size_t end = span_chr(rest, '<');
+	effort_add(end / 4 + 8);
+	return end == rest.n ? span_cut(t, at, at)
+			     : span_trim(span_cut(rest, 0, end), " \t\r\n");
+}
+
+/* Moves past the next cell of the table, to the text behind its tag, and sets *cell to its
+ * offset. p->field becomes the number of cells of its row. *head: the cell begins a row with a
+ * <th>. Returns false after the table's last cell, or at the text's end. */
+static bool
+next_cell(struct span t, size_t *at, struct tuple_place *p, size_t *cell, bool *head)
+{
+	size_t from = *at;
+
+	for (; *at < t.n; ++*at) {
+		const char *tag = memchr(t.p + *at, '<', t.n - *at);
+		*at = tag ? (size_t)(tag - t.p) : t.n;
+		if (is_tag(t, *at, SPAN_LIT("tr"))) {
+			p->field = 0;
+		} else if (is_tag(t, *at, SPAN_LIT("/table"))) {
+			p->in = TUPLE_NONE;
+			break;
+		} else if (is_tag(t, *at, SPAN_LIT("td")) || is_tag(t, *at, SPAN_LIT("th"))) {
+			*head = p->field == 0 && to_lower(t.p[*at + 2]) == 'h';
+			p->field++;
+			*cell = (*at)++;
+			effort_add((*at - from) / 8);
+			return true;
+		}
+	}
+	effort_add((*at - from) / 8);
+	return false;
+}
+
+/* Splits the cells of the row at `at` into name[], if they are names. Returns the offset after
+ * them, or 0. */
+static size_t
+markup_names(struct columns *c, size_t at)
+{
+	struct tuple_place p = { .in = TUPLE_FIELD };
+	size_t cell, end = at, next = at;
+	bool head;
+
+	c->names = 0;
+	c->split = 0;
+	while (c->names < COLUMN_FIELDS && next_cell(c->text, &next, &p, &cell, &head) &&
+		p.field == c->names + 1) {
+		struct span name = markup_cell(c->text, cell);
+		if (name.n && !is_column_name(name))
+			return 0;
+		c->name[c->names++] = name;
+		end = next;
+	}
+	return c->names ? end : 0;
+}
+
+/* Passes the wanted cells of a table's rows. Ends at the next row of names. */
+static bool
+take_markup(struct columns *c, size_t *at, struct tuple_place *p, uint64_t wanted,
+	columns_take *take, void *arg)
+{
+	size_t cell;
+	bool head;
+
+	for (size_t from = *at; !effort_over() && next_cell(c->text, at, p, &cell, &head);
+		from = *at) {
+		if (head && c->names > 1) {
+			struct tuple_place two = *p;
+			size_t next = *at, second;
+			if (next_cell(c->text, &next, &two, &second, &head) && two.field == 2 &&
+				to_lower(c->text.p[second + 2]) == 'h') {
+				*at = from;
+				return true;
+			}
+		}
+		unsigned k = p->field - 1;
+		if (p->field == 0 || k >= c->names || !(wanted >> k & 1) || !c->name[k].n)
+			continue;
+		struct span s = markup_cell(c->text, cell);
+		size_t start = (size_t)(s.p - c->text.p);
+		if (s.n && !take(arg, c->name[k], start, start + s.n))
+			return false;
 	}
 	return true;
 }
 
-/* Passes the cells of all INSERTs. A dump repeats the same names, so `keys` is not asked again for
- * them. */
+static bool
+cells_of_markup(struct columns *c, columns_take *take, columns_keys *keys, void *arg)
+{
+	bool more = true;
+
+	for (size_t at = 0, row; more && at < c->text.n && !effort_over();) {
+		const char *tag = memchr(c->text.p + at, '<', c->text.n - at);
+		row = tag ? (size_t)(tag - c->text.p) : c->text.n;
+		effort_add((row - at) / 8 + 1);
+		at = row + 1;
+		if (row >= c->text.n || !is_tag(c->text, row, SPAN_LIT("tr")))
+			continue;
+		size_t end = markup_names(c, row);
+		uint64_t wanted = end ? keys(arg, c->name, c->names) : 0;
+		if (!wanted)
+			continue;
+		struct tuple_place p = { .in = TUPLE_FIELD };
+		more = take_markup(c, &end, &p, wanted, take, arg);
+		at = end > row ? end : at;
+	}
+	return more;
+}
+
+/* ---- lists below a key ---- */
+
+/* Returns the offset of the item from `at` on, with its end in *end, or t.n if the list ends.
+ * items = [ "[" ] item { ( "," | end of line ) item }. An item is in quotes, or has no space
+ * characters. A mark or a number of a list may precede it. */
+static size_t
+next_item(struct span t, size_t at, size_t *end)
+{
+	enum { MOST = 256 };
+	struct span near = span_cut(t, 0, at + 2 * MOST);
+	size_t i = span_past_set(near, at, " \t\r\n,");
+
+	if (i + 1 < near.n && is_one_of(near.p[i], "-*+") && near.p[i + 1] == ' ')
+		i = span_past(near, i + 1, is_blank);
+	size_t digits = span_past(span_cut(near, 0, i + 6), i, is_digit);
+	if (digits > i && digits + 1 < near.n && is_one_of(near.p[digits], ".)") &&
+		near.p[digits + 1] == ' ')
+		i = span_past(near, digits + 1, is_blank);
+	if (i >= near.n || is_one_of(near.p[i], "[](){}<>|"))
+		return t.n;
+	char quote = near.p[i];
+	if (is_one_of(quote, "\"'`")) {
+		size_t from = ++i;
+		while (i < near.n && near.p[i] != quote && near.p[i] != '\n')
+			i += near.p[i] == '\\' ? 2 : 1;
+		if (i >= near.n || near.p[i] != quote)
+			return t.n;
+		*end = i;
+		i++;
+		at = from;
+	} else {
+		size_t from = i;
+		while (i < near.n && !is_space(near.p[i]) && near.p[i] != ',' &&
+			near.p[i] != ']')
+			i++;
+		/* A line of key=value is no item. */
+		size_t equals = span_chr(span_cut(near, from, i), '=');
+		if (from + equals + 1 < i && is_alnum(near.p[from + equals + 1]))
+			return t.n;
+		*end = i;
+		at = from;
+	}
+	i = span_past(near, i, is_blank);
+	/* Another word in the line: no list. */
+	return *end - at <= MOST && (i >= t.n || is_one_of(t.p[i], ",]\n")) ? at : t.n;
+}
+
+static bool
+is_name_letter(char c)
+{
+	return is_letter(c) || c == '_' || c == '-';
+}
+
+/* Returns the offset after the items from `at` on, and their number. */
+static size_t
+past_items(struct span t, size_t at, size_t *n)
+{
+	size_t end = at, i;
+
+	for (*n = 0; (i = next_item(t, at, &end)) < t.n && end > i; ++*n) {
+		at = end + (end < t.n && is_one_of(t.p[end], "\"'`"));
+		effort_add(at - i);
+	}
+	return at;
+}
+
+/* Returns where the items below a name begin, or 0. `at`: the end of the name. After it are its
+ * marks and a colon, and then a bracket or the line's end; or " for staging:" and the line's
+ * end. */
+static size_t
+items_after(struct span t, size_t at)
+{
+	enum { MOST = 16, WORDS = 48 };
+	static const char *const joints[] = { " are", " for ", " of ", " in ", " from " };
+	size_t i = span_past_set(span_cut(t, 0, at + MOST), at, "\"'`*_:= \t\r");
+
+	if (i < t.n && i - at < MOST && is_one_of(t.p[i], "[\n"))
+		return i + 1;
+	for (size_t k = 0; k < COUNT_OF(joints); k++) {
+		struct span rest = span_cut(t, at, at + WORDS);
+		size_t end = span_chr(rest, '\n');
+		if (span_istarts(rest, span_str(joints[k])) && end < rest.n &&
+			rest.p[end - 1] == ':')
+			return at + end + 1;
+	}
+	return 0;
+}
+
+/* Returns the offset after the item that began before the text. */
+static size_t
+past_item(struct span t)
+{
+	size_t i = 0;
+
+	while (i < t.n && i < COLUMN_LINE && t.p[i] != ',' && t.p[i] != '\n')
+		i++;
+	return i;
+}
+
+void
+columns_judge_items(struct columns *c, size_t at)
+{
+	enum { LEAST = 3 };
+	size_t name = span_past(span_cut(c->text, 0, at + COLUMN_NAME), at, is_name_letter), n;
+	size_t from = items_after(c->text, name);
+
+	if (!from || (at > 0 && is_alnum(c->text.p[at - 1])) || columns_row(c, at))
+		return;
+	size_t end = past_items(c->text, from, &n);
+	if (n < LEAST)
+		return;
+	c->items_end = end;
+	push_place(c, &c->items, &c->nitems, &c->items_room, at);
+}
+
+static bool
+take_items(struct columns *c, struct span name, size_t at, columns_take *take, void *arg)
+{
+	for (size_t i, end; (i = next_item(c->text, at, &end)) < c->text.n && end > i;) {
+		if (effort_over() || !take(arg, name, i, end))
+			return false;
+		at = end + (end < c->text.n && is_one_of(c->text.p[end], "\"'`"));
+	}
+	return true;
+}
+
+static bool
+cells_of_items(struct columns *c, columns_take *take, void *arg)
+{
+	bool more = true;
+
+	for (size_t k = 0; k < c->nitems && more; k++) {
+		size_t at = c->items[k];
+		size_t end =
+			span_past(span_cut(c->text, 0, at + COLUMN_NAME), at, is_name_letter);
+		more = take_items(
+			c, span_cut(c->text, at, end), items_after(c->text, end), take, arg);
+	}
+	return more;
+}
+
+/* ---- tuples of SQL ---- */
+
+/* Passes those cells of an INSERT's rows whose field's bit is set in `wanted`. tuples = tuple {
+ * "," tuple }; tuple = "(" literal { "," literal } ")". *p: the place in the tuples at `at`;
+ * *at moves to the end of the tuples, or to the text's end if they may continue. */
+static bool
+take_tuples(struct columns *c, size_t *at, struct tuple_place *p, uint64_t wanted,
+	columns_take *take, void *arg)
+{
+	struct span t = c->text;
+	bool known = false; /* the literal at *at began in the text */
+
+	while (*at < t.n && p->in != TUPLE_NONE && !effort_over()) {
+		size_t from = *at, begin = from, end;
+		if (p->in == TUPLE_NEXT || p->in == TUPLE_END) {
+			size_t open = span_past_set(t, from, " \t\r\n,");
+			begin = open < t.n && t.p[open] == '(' ? open + 1 : from;
+			known = begin > from;
+		}
+		end = next_literal(t, from, p);
+		*at = end;
+		effort_add(end - from + 1);
+		if (end >= t.n || p->in != TUPLE_FIELD)
+			continue;
+		begin = sql_string_begin(t, sql_past_blanks(t, begin));
+		struct span cell = span_trim(span_cut(t, begin, end), " \t\r\n");
+		cell = without_quotes(cell);
+		if (known && p->field < c->names && wanted >> p->field & 1 && cell.n &&
+			c->name[p->field].n) {
+			size_t start = (size_t)(cell.p - t.p);
+			if (!take(arg, c->name[p->field], start, start + cell.n))
+				return false;
+		}
+		known = true;
+		p->field++;
+		if (t.p[end] == ')')
+			*p = (struct tuple_place){ .in = TUPLE_END };
+		(*at)++;
+	}
+	return true;
+}
+
+/* Splits the names of an INSERT. */
+static void
+split_list(struct columns *c, struct span names)
+{
+	split_names(c, names, ',');
+	for (unsigned k = 0; k < c->names; k++)
+		c->name[k] = without_quotes(span_trim(c->name[k], " \t\r\n"));
+	c->split = 0; /* name[] has no header's names */
+}
+
+/* Passes the cells of the list that began before the text. */
+static bool
+cells_of_carried(
+	struct columns *c, columns_take *take, columns_keys *keys, const void *of, void *arg)
+{
+	struct column_list *l = &c->table->list;
+	struct tuple_place p = l->place;
+	size_t at = 0;
+
+	if (l->kind == LIST_ITEMS && c->table->line_n)
+		at = past_item(c->text);
+	split_list(c, span_of(l->names, l->n));
+	if (l->keys_of != of) {
+		l->keys = keys(arg, c->name, c->names);
+		l->keys_of = of;
+	}
+	return !l->keys ||
+	       (l->kind == LIST_TUPLES		? take_tuples(c, &at, &p, l->keys, take, arg)
+		       : l->kind == LIST_MARKUP ? take_markup(c, &at, &p, l->keys, take, arg)
+						: take_items(c, c->name[0], at, take, arg));
+}
+
+/* Passes the cells of all INSERTs. A dump repeats the same names, so `keys` is not asked again
+ * for them. */
 static bool
 cells_of_lists(struct columns *c, columns_take *take, columns_keys *keys, void *arg)
 {
@@ -926,14 +1264,12 @@ cells_of_lists(struct columns *c, columns_take *take, columns_keys *keys, void *
 		effort_add((at - from) / 2);
 		if (!found)
 			break;
-		split_names(c, names, ',');
-		for (unsigned k = 0; k < c->names; k++)
-			c->name[k] = without_quotes(span_trim(c->name[k], " \t\r\n"));
-		c->split = 0; /* name[] has no header's names */
+		split_list(c, names);
 		if (!span_eq(names, last))
 			wanted = keys(arg, c->name, c->names);
 		last = names;
-		more = !wanted || take_tuples(c, values, wanted, take, arg);
+		struct tuple_place p = { .in = TUPLE_NEXT };
+		more = !wanted || take_tuples(c, &values, &p, wanted, take, arg);
 	}
 	return more;
 }
@@ -995,8 +1331,14 @@ columns_cells(
 		size_t from = line_start(c->text, c->head[i]);
 		more = cells_below(c, from, line_end(c->text, from), &i, take, keys, arg);
 	}
+	if (more && c->table && c->table->list.n)
+		more = cells_of_carried(c, take, keys, of, arg);
 	if (more && c->lists)
-		cells_of_lists(c, take, keys, arg);
+		more = cells_of_lists(c, take, keys, arg);
+	if (more && c->markup)
+		more = cells_of_markup(c, take, keys, arg);
+	if (more)
+		cells_of_items(c, take, arg);
 }
 
 /* ---- parts of a text ---- */
@@ -1033,9 +1375,134 @@ line_passed(struct column_table *t)
 	}
 }
 
+/* Moves the list past `text`, from `at` on. */
+static void
+pass_list(struct column_list *l, struct span text, size_t at)
+{
+	size_t cell, n;
+	bool head;
+
+	if (l->kind == LIST_ITEMS && at < text.n)
+		at = past_items(text, at, &n);
+	if (l->kind == LIST_ITEMS && text.n - at > COLUMN_LINE / 4)
+		l->place.in = TUPLE_NONE;
+	while (l->kind == LIST_MARKUP && next_cell(text, &at, &l->place, &cell, &head))
+		;
+	while (l->kind == LIST_TUPLES && at < text.n && l->place.in != TUPLE_NONE) {
+		at = next_literal(text, at, &l->place);
+		if (at >= text.n || l->place.in != TUPLE_FIELD)
+			continue;
+		l->place.field++;
+		if (text.p[at++] == ')')
+			l->place = (struct tuple_place){ .in = TUPLE_END };
+	}
+	if (l->place.in == TUPLE_NONE)
+		l->n = 0;
+}
+
+static void
+list_new(struct column_list *l, enum list_kind kind, struct span names)
+{
+	*l = (struct column_list){ .n = names.n, .kind = kind };
+	l->place.in = kind == LIST_TUPLES ? TUPLE_NEXT : TUPLE_FIELD;
+	memcpy(l->names, names.p, names.n);
+}
+
+/* Finds the INSERT in `text` whose tuples may continue after it. */
+static void
+begin_tuples(struct column_list *l, struct span text)
+{
+	struct span names;
+
+	for (size_t at = 0, values; !l->n && sql_insert(text, &at, &names, &values);) {
+		if (!names.n || names.n > sizeof(l->names))
+			continue;
+		list_new(l, LIST_TUPLES, names);
+		pass_list(l, text, values);
+	}
+}
+
+/* Finds the table of HTML whose rows may continue after `text`: the names are in its first row.
+ */
+static void
+begin_markup(struct column_list *l, struct columns *c)
+{
+	size_t at = 0, end = 0;
+
+	for (size_t i = 0; i < c->text.n; i++) {
+		const char *tag = memchr(c->text.p + i, '<', c->text.n - i);
+		i = tag ? (size_t)(tag - c->text.p) : c->text.n;
+		if (is_tag(c->text, i, SPAN_LIT("table")))
+			at = i + 1;
+		else if (is_tag(c->text, i, SPAN_LIT("/table")))
+			at = 0;
+	}
+	if (!at || !(end = markup_names(c, at)))
+		return;
+	char names[COLUMN_LIST];
+	size_t n = 0;
+	for (unsigned k = 0; k < c->names && n + COLUMN_NAME < sizeof(names); k++) {
+		if (k)
+			names[n++] = ',';
+		for (size_t i = 0; i < c->name[k].n; i++)
+			names[n++] = c->name[k].p[i] == ',' ? ' ' : c->name[k].p[i];
+	}
+	if (!n)
+		return;
+	list_new(l, LIST_MARKUP, span_of(names, n));
+	pass_list(l, c->text, end);
+}
+
+/* Finds the list at the end of `text` that may continue after it, and the name above it. */
+static void
+begin_items(struct column_list *l, struct span text)
+{
+	size_t line = text.n, from = text.n, end, n;
+	const char *open = memrchr(text.p, '[', text.n);
+
+	/* the first line of those at the end that are one item each */
+	while (line > 0) {
+		size_t start = line_start(text, line - 1);
+		if (!is_line_start(text, start) ||
+			(line < text.n &&
+				next_item(span_cut(text, 0, line), start, &end) >= line))
+			break;
+		from = line;
+		line = start;
+	}
+	/* Its name is the line above, or the first line itself; a bracket is nearer. */
+	for (unsigned k = 0; k < 3 && !l->n; k++) {
+		size_t at = k == 0   ? (open ? (size_t)(open - text.p) : 0)
+			    : k == 1 ? (line ? line - 1 : 0)
+				     : (from < text.n ? from - 1 : 0);
+		while (k && at > 0 && text.p[at - 1] == '\n')
+			at--;
+		size_t stop = at ? line_start(text, at) : 0, start = stop;
+		while (stop < at && items_after(text, stop) != at + 1)
+			stop++;
+		start = span_back(text, stop, stop > COLUMN_NAME ? stop - COLUMN_NAME : 0,
+			is_name_letter);
+		if (!at || start == stop || items_after(text, stop) != at + 1 ||
+			past_items(text, at + 1, &n) + COLUMN_LINE / 4 < text.n || n < 3)
+			continue;
+		list_new(l, LIST_ITEMS, span_cut(text, start, stop));
+	}
+}
+
 void
 columns_pass(struct column_table *t, struct span text)
 {
+	const struct span all = text;
+
+	if (t->list.n)
+		pass_list(&t->list, text,
+			t->list.kind == LIST_ITEMS && t->line_n ? past_item(text) : 0);
+	if (!t->list.n && text.n >= COLUMN_LINE)
+		begin_tuples(&t->list, text);
+	if (!t->list.n && text.n >= COLUMN_LINE) {
+		struct columns c = { .text = text };
+		begin_markup(&t->list, &c);
+	}
 	while (text.n) {
 		const char *end = memchr(text.p, '\n', text.n);
 		size_t n = end ? (size_t)(end - text.p) : text.n;
@@ -1049,4 +1516,6 @@ columns_pass(struct column_table *t, struct span text)
 		}
 		text = span_cut(text, n + (end != NULL), text.n);
 	}
+	if (!t->list.n && !t->head_n && all.n >= COLUMN_LINE)
+		begin_items(&t->list, all);
 }

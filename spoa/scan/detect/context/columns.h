@@ -17,7 +17,31 @@ enum {
 	COLUMN_NAME = 48,     /* bytes of a header's field, at most */
 	COLUMN_WIDTHS = 4,    /* numbers of fields for which a run's header is known */
 	COLUMN_CUTS = 5,      /* kinds of separators */
-	COLUMN_HEADERS = 256, /* columns that are read as key=value */
+	COLUMN_NAMES = 2048,  /* bytes of an INSERT's names */
+	COLUMN_LIST = 768,    /* bytes of names that are kept for a later part of the text */
+};
+
+/* A place in the tuples of an INSERT. */
+struct tuple_place {
+	enum {
+		TUPLE_NONE,   /* after the last tuple */
+		TUPLE_NEXT,   /* before a tuple */
+		TUPLE_FIELD,  /* in a literal, outside its strings */
+		TUPLE_STRING, /* in a string of a literal */
+		TUPLE_END,    /* after a tuple */
+	} in;
+	unsigned field, depth; /* the literal's number; its open parentheses */
+};
+
+/* The list that the parts of a text have in common: an SQL INSERT, a table of HTML, or items below
+ * a name. n 0: none. It is found if it begins in a part of at least COLUMN_LINE bytes. */
+struct column_list {
+	enum list_kind { LIST_TUPLES, LIST_MARKUP, LIST_ITEMS } kind;
+	char names[COLUMN_LIST]; /* separated by commas */
+	size_t n;
+	struct tuple_place place; /* at the next part's first byte */
+	uint64_t keys; /* names that are keys of a rule; of: as in struct column_table */
+	const void *keys_of;
 };
 
 /* The separators of a line, by kind; 0: the line has none of the kind. `plain`: the line has
@@ -48,6 +72,7 @@ struct column_table {
 	bool more;	     /* the next part is not the last: its last line may continue */
 	uint64_t keys;	     /* columns whose name is a key of a rule, a bit for each */
 	const void *keys_of; /* the rule set that `keys` is of; NULL: not known yet */
+	struct column_list list;
 };
 
 /* Moves the table past `text`, which ends where the next part begins. */
@@ -83,10 +108,14 @@ struct columns {
 		} width[COLUMN_WIDTHS];
 	} run[COLUMN_CUTS];
 	size_t heads; /* number of places in head[]: keys of rules in lines that may be headers */
-	size_t head[COLUMN_HEADERS];
+	size_t *head, heads_room;
+	size_t *items, nitems, items_room; /* keys of rules above a list of values */
+	size_t items_end;		   /* the end of the last of these lists */
+	bool lost;			   /* there was no memory for a place */
 	size_t judged;	  /* end of the line that columns_judge_head() examined last */
 	bool judged_head; /* the line that ends at `judged` may be a header */
 	bool lists;	  /* a key may be in the names of an INSERT */
+	bool markup;	  /* a key may be in a row of HTML */
 };
 
 /* The column of a place in a table. */
@@ -115,20 +144,25 @@ columns_no_row(const struct columns *c, size_t at)
 
 void columns_judge_head(struct columns *c, size_t at);
 void columns_judge_list(struct columns *c, size_t at);
-/* Records a key of the rules that begins at `at`, if its line may be a header or if the key may
- * be in the names of an INSERT. */
+void columns_judge_items(struct columns *c, size_t at);
+/* Records a key of the rules that begins at `at`, if its line may be a header. Notes if the key may
+ * be in the names of an INSERT or in a row of HTML, or if a list of values follows it. */
 static inline void
 columns_head(struct columns *c, size_t at)
 {
 	if (at >= c->judged || c->judged_head)
 		columns_judge_head(c, at);
-	if (!c->lists)
+	if (!c->lists || !c->markup)
 		columns_judge_list(c, at);
+	if (at >= c->items_end && !(at < c->judged && c->judged_head))
+		columns_judge_items(c, at);
 }
-/* Calls `take` with each cell under the recorded headers, with each cell under the header of a
- * table that began before the text, and with each literal of an SQL INSERT. The names of an
- * INSERT are not kept for a later part of the text. If `take` returns false, the search stops.
- * For the last two, `keys` returns which of n names are keys, a bit for each. For the table
+/* Frees the recorded places. */
+void columns_free(struct columns *c);
+/* Calls `take` with each cell under the recorded headers, and under the header of a table that began
+ * before the text. The same for each literal of an SQL INSERT, for each cell of a table of HTML, and
+ * for each item of a list below a key. If `take` returns false, the search stops.
+ * `keys` returns which of n names are keys, a bit for each. For the table
  * that began before the text, the result is kept for the rule set `of`. */
 typedef bool columns_take(void *arg, struct span name, size_t start, size_t end);
 typedef uint64_t columns_keys(void *arg, const struct span *name, unsigned n);

@@ -66,6 +66,7 @@ struct detect_scratch {
 	unsigned next_clean;
 	/* the last scan ended because its effort exceeded the limit (base/effort.h) */
 	bool overworked;
+	const char *limit; /* the limit at which the last scan ended; NULL: none */
 	/* first_only: one candidate is enough, and scratch_keep() then ends the scan.
 	 * found_one: there is a candidate. */
 	bool first_only, found_one;

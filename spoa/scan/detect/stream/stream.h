@@ -55,7 +55,7 @@
  * Cost: the stream asks at every word, which takes 1 to 8 µs of CPU for five bytes. For a text
  * that is available as a whole use detect_scan(), which takes a hundredth of that; a long delta
  * costs as little.
- * Memory: one allocation of less than 11 KB for each stream, and the memory of a scan while it
+ * Memory: one allocation of less than 12 KB for each stream, and the memory of a scan while it
  * runs. For a long delta, 256 KB are copied at a time.
  * Use one stream for each choice and each tool call, because their texts are separate. The
  * caller of detect_stream_new() owns the stream; one thread at a time. */
