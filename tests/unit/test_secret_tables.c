@@ -207,7 +207,7 @@ tables_of_passwords_are_redacted_or_refused(void **state)
 				&frames[below(all)], sizes[below(nsizes - 1)]);
 }
 
-/* What is encoded more often than the detectors decode is refused with the limit's name. */
+/* Content with more encodings in each other than the detectors decode is refused by name. */
 static void
 encodings_in_each_other_are_refused_by_name(void **state)
 {
