@@ -1,4 +1,5 @@
 # Numbers and dates without quotes: a model writes their placeholders in quotes, and the caller receives numbers again.
+# Upgraded: it also passes with an upgrade in the middle.
 . "$(dirname "$0")/lib.sh"
 cat >"$D/policy.yaml" <<'EOT'
 tollgate: 1

@@ -1,5 +1,6 @@
 # Headers of requests: an external provider receives the headers that its API and SDKs need, and those of its `headers`, on
 # either path and in a WebSocket's handshake. An internal server receives all.
+# Upgraded: it also passes with an upgrade in the middle.
 . "$(dirname "$0")/lib.sh"
 
 sed -e 's/^providers:/&\n  own: {backend: local, dialect: rest, external: false}\n  partner: {backend: anthropic, dialect: rest, headers: [x-title, X-Partner-Version]}/' \

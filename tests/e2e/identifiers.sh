@@ -1,5 +1,6 @@
 # Identifiers in whole requests and in messages of WebSockets: names of tools, and keys of arguments that a tool's
 # schema names, reach the provider unchanged, while the same words in texts are replaced.
+# Upgraded: it also passes with an upgrade in the middle.
 . "$(dirname "$0")/lib.sh"
 live=/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent
 cat >"$D/policy.yaml" <<EOT

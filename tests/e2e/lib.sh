@@ -18,11 +18,32 @@ finish() {
 	local crashed
 	crashed=$(grep -hs '^stack: .* ended by itself' "$D"/*.log)
 	[ -z "$crashed" ] || final not_ok "no daemon crashes" "$crashed"
+	[ -z "${UPGRADE_AT:-}${upgraded:-}" ] || [ -n "${upgraded:-}" ] || not_ok "an upgrade in the middle: check $UPGRADE_AT was not reached"
 	if [ $failed = 0 ] && [ -z "${KEEP:-}" ]; then rm -rf "$D"; else echo "# logs: $D"; fi
 }
 trap finish EXIT
 
-ok() { echo "ok - $1"; }
+ok() {
+	echo "ok - $1"
+	[ -z "${UPGRADE_AT:-}" ] || in_the_middle
+}
+# in_the_middle: counts the checks, upgrades the daemon after check UPGRADE_AT, and kills the older instance after
+# check KILL_AT, if it still runs. tests/e2e/run --upgraded draws the two numbers.
+in_the_middle() {
+	checks=$((${checks:-0} + 1))
+	if [ $checks = "$KILL_AT" ] && [ -n "${older:-}" ] && kill -0 "$older" 2>/dev/null; then
+		echo "$older tollgate" >>"$D/.killed"
+		kill -KILL "$older"
+		echo "# kill -9 of the older instance after check $checks"
+	fi
+	[ $checks = "$UPGRADE_AT" ] || return 0
+	older=$(pgrep -f "^$build/tollgate serve -c $D/tollgate.yaml" | tail -1)
+	[ -n "$older" ] || { UPGRADE_AT=$((UPGRADE_AT + 1)) KILL_AT=$((KILL_AT + 1)); return 0; } # no daemon runs here
+	. "$here/upgrade.bash"
+	echo "# upgrade after check $checks"
+	upgraded=1
+	upgrade || not_ok "an upgrade in the middle" "$said"
+}
 not_ok() {
 	echo "not ok - $1"
 	[ -z "${is_final:-}" ] || echo "# final"
@@ -181,9 +202,11 @@ metric() {
 	[ -n "${2:-}" ] && name="$name{$2}"
 	fetch GET "${3:-$ADMIN}/metrics" | awk -v n="$name" '$1 == n { print $2; f = 1 } END { if (!f) print 0 }'
 }
+# journals: prints the records of the first and the second instance
+journals() { cat "$JOURNAL"/* "$JOURNAL-b"/* 2>/dev/null | tr -d '\0'; }
 # all_settled: each request that took the relay has its completion in the journal. settled: waits for that.
 all_settled() {
-	cat "$JOURNAL"/* | tr -d '\0' | awk '
+	journals | awk '
 		match($0, /"type":"(decision|completion)","id":"[^"]*"/) {
 			split(substr($0, RSTART, RLENGTH), part, "\"")
 			if (part[4] == "completion") ended[part[8]] = 1
@@ -193,7 +216,7 @@ all_settled() {
 }
 settled() { wait_for all_settled; }
 # completion JQ: waits for all completions and prints this part of the last one
-completion() { settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | tail -1 | jq -c "$1"; }
+completion() { settled; journals | grep '"type":"completion"' | tail -1 | jq -c "$1"; }
 # verifies JOURNAL KEY: succeeds if the journal verifies
 verifies() { "$build/tollgate" audit verify --journal "$1" --public-key "$2" >"$D/verify.log" 2>&1 || { sed 's/^/#   /' "$D/verify.log"; false; }; }
 # Reloads HAProxy and waits for the reload. The signal is repeated after five seconds, because up to 3.0 the
