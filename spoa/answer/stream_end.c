@@ -23,7 +23,7 @@ is_last_type(struct span type)
 
 /* The line is complete: `field ":" [space] value`, or empty, which ends the event. */
 static void
-end_line(struct stream_end *e)
+end_of_line(struct stream_end *e)
 {
 	struct span line = span_of(e->line, e->n), value;
 
@@ -61,7 +61,7 @@ stream_end_read(struct stream_end *e, struct span bytes)
 			return;
 		if (e->n && e->n <= sizeof(e->line) && e->line[e->n - 1] == '\r')
 			e->n--;
-		end_line(e);
+		end_of_line(e);
 		e->n = 0;
 		bytes = span_cut(bytes, n + 1, bytes.n);
 	}
