@@ -47,6 +47,8 @@ struct gate_shared {
 	struct nonce_window *nonces; /* against replay of signed headers */
 	/* gate/limits/warn.c: warnings already given, and log lines in the current second */
 	_Atomic uint64_t warned[WARNED], warned_lines;
+	/* warnings that the older instance gave before a hand-over: not given again */
+	_Atomic uint64_t warned_before[WARNED];
 	/* gate/engine/used.c: log lines about providers already written */
 	_Atomic uint64_t provider_lines[PROVIDER_LINES];
 	struct token_learned learned; /* by how much token estimates differed from the

@@ -67,6 +67,8 @@ check "the second instance ends" wait_for one_runs
 check "it counts as much" wait_for uses '[99,0]'
 lost
 check "after another loss, the first instance counts both" wait_for uses '[99,0]'
+near() { cat "$D"/tollgate.log "$D"/upgrade.*.log | sed -n 's/.*event=limit.near limit=month reached_percent=\([0-9]*\).*/\1/p' | sort | xargs; }
+is "each level of the limit was reported once, by one of the instances" "$(near)" '80 90'
 is "one more passes, and then none" "$(asks 1) $(asks 1)" "200 429"
 
 kill_all

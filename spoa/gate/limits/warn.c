@@ -8,6 +8,7 @@
 #include "base/wall.h"
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
+#include "gate/limits/warned.h"
 #include "gate/sealing/sealing.h"
 
 enum {
@@ -108,15 +109,43 @@ person_near(struct request *r)
 	return request_person_shown(r);
 }
 
+/* The names in both tables: warnings that this instance gave or took over. */
+void
+gate_warned_put(const struct gate_shared *s, struct buf *out)
+{
+	for (size_t i = 0; i < WARNED; i++) {
+		uint64_t name = atomic_load_explicit(&s->warned[i], memory_order_relaxed);
+		if (!name)
+			name = atomic_load_explicit(
+				&s->warned_before[i], memory_order_relaxed);
+		if (name)
+			buf_put(out, &name, sizeof(name));
+	}
+}
+
+void
+gate_warned_take(struct gate_shared *s, struct span bytes)
+{
+	uint64_t name;
+
+	for (; bytes.n >= sizeof(name); bytes = span_cut(bytes, sizeof(name), bytes.n)) {
+		memcpy(&name, bytes.p, sizeof(name));
+		atomic_store_explicit(&s->warned_before[(name >> 4) % WARNED], name,
+			memory_order_relaxed);
+	}
+}
+
 static void
 warn_once(struct request *r, const struct quota_dim *d, enum limit_level level)
 {
 	struct gate_shared *s = r->gate->shared;
 	uint64_t name = warning_name(d, level);
+	const size_t at = (name >> 4) % WARNED;
 
-	if (atomic_exchange_explicit(
-		    &s->warned[(name >> 4) % WARNED], name, memory_order_relaxed) == name)
+	if (atomic_exchange_explicit(&s->warned[at], name, memory_order_relaxed) == name)
 		return;
+	const bool before =
+		atomic_load_explicit(&s->warned_before[at], memory_order_relaxed) == name;
 	const int64_t now_ns = wall_now_ns();
 	const struct near_told near = { .caller = name & ~UINT64_C(15),
 		.limit = span_str(d->name),
@@ -131,6 +160,8 @@ warn_once(struct request *r, const struct quota_dim *d, enum limit_level level)
 		return;
 	}
 	near_add(&r->gate->tally.near, &near);
+	if (before)
+		return;
 	limit_tally_warned(&r->gate->tally.limits, d->name, level);
 	/* the queue has its own limit and counts what it drops */
 	if (notice_wanted(NOTICE_BUDGET))

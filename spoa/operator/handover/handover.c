@@ -277,7 +277,9 @@ pass_connections(struct handover *h)
 			buf_str(&why, "a connection could not be passed to the new instance");
 	/* If GO cannot be sent, the closed connection is noticed next. */
 	if (!why.n) {
-		send_plain(h->instance.fd, HAND_GO, span_of(NULL, 0));
+		SCOPED_BUF(told, HAND_TOLD_BYTES);
+		h->ops->tell(h->arg, &told);
+		send_plain(h->instance.fd, HAND_GO, buf_view(&told));
 		went = was_decided(h->instance.fd, &why);
 	}
 	if (went) {
@@ -631,6 +633,7 @@ receive_connections(struct handover *h, struct taken *t, struct buf *why)
 	if (err || m.kind != HAND_GO)
 		return refused_by_older(err, &bytes, why);
 	t->go = true;
+	h->ops->told(h->arg, buf_view(&bytes));
 	return 0;
 }
 

@@ -50,7 +50,13 @@ struct handover_ops {
 	void (*gone)(void *arg);
 	/* Reads configuration and policy again. Returns 0, or a negative error with *why. */
 	int (*load)(void *arg, struct buf *why);
+	/* Writes what the other instance should know besides its connections, at most
+	 * HAND_TOLD_BYTES; and takes that from an older instance. A version that sends nothing
+	 * sends no bytes. */
+	void (*tell)(void *arg, struct buf *out);
+	void (*told)(void *arg, struct span bytes);
 };
+enum { HAND_TOLD_BYTES = 64 << 10 };
 
 /* State of one instance. owner: main */
 struct handover {

@@ -23,7 +23,8 @@ enum handover_kind {
 	/* the new instance is ready; bytes: `loaded_us`, 8 bytes in host order */
 	HAND_TAKE,
 	HAND_CONNECTION, /* value: max_frame; bytes: state of the engine, then input not handled yet */
-	HAND_GO,	 /* all connections were sent: the new instance shall decide */
+	/* all connections were sent: the new instance shall decide; bytes: handover_ops.tell() */
+	HAND_GO,
 	HAND_DECIDES,	 /* the new instance decides */
 	/* bytes: the reason, for people; value 1: the sender has the same node */
 	HAND_REFUSED,

@@ -31,6 +31,7 @@
 #include "gate/cache/cache.h"
 #include "gate/changes/sync.h"
 #include "gate/engine/gate.h"
+#include "gate/limits/warned.h"
 #include "gate/sources/recognize.h"
 #include "gate/targets/sync.h"
 #include "gate/toolpins/sync.h"
@@ -224,7 +225,20 @@ load_for_hand_over(void *running, struct buf *why)
 	return reload_refused(&run->s->reloading, why) ? ERR_SYNTAX : 0;
 }
 
-static const struct handover_ops hand_over = { hand_away, load_for_hand_over };
+static void
+tell_next(void *running, struct buf *out)
+{
+	gate_warned_put(TAGGED(running, running)->s->shared, out);
+}
+
+static void
+told_by_older(void *running, struct span bytes)
+{
+	gate_warned_take(TAGGED(running, running)->s->shared, bytes);
+}
+
+static const struct handover_ops hand_over = { hand_away, load_for_hand_over, tell_next,
+	told_by_older };
 
 static void
 on_term(struct ev_loop *loop, ev_signal *w, int revents UNUSED)
