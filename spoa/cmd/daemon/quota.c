@@ -129,10 +129,10 @@ static const struct admin_column quota_columns[] = {
 enum { TEAMS_SHOWN = 8 };
 
 /* If only a person is given, adds the team of the person's latest requests, as the records have
- * it: limits by team apply to the person too. Prints which team that is, or that none is known.
- */
+ * it: limits by team apply to the person too. Appends to *said which team that is, or why none is
+ * known. */
 static void
-find_team(struct quota_args *a)
+find_team(struct quota_args *a, struct buf *said)
 {
 	const json_t *row, *newest = NULL;
 	struct arena arena;
@@ -141,7 +141,6 @@ find_team(struct quota_args *a)
 	SCOPED_BUF(page, 4096);
 	SCOPED_BUF(why, 1024);
 	SCOPED_BUF(others, 1024);
-	SCOPED_BUF(said, 4096);
 	arena_init(&arena, 1 << 20, false);
 	const char *socket = admin_socket("quota", a->c.config, &arena);
 	buf_str(&page, "/usage?by=person,team&since=30d&sort=last_seen&limit=1000&match=");
@@ -165,21 +164,19 @@ find_team(struct quota_args *a)
 	}
 	if (newest) {
 		a->text[3] = json_str_in(newest, "team");
-		buf_printf(&said,
+		buf_printf(said,
 			"%s is in the team %s, according to the latest of their requests",
 			a->text[0], a->text[3]);
 		if (others.n)
-			buf_printf(&said, " (earlier: %.*s)", SPAN_ARG(buf_view(&others)));
+			buf_printf(said, " (earlier: %.*s)", SPAN_ARG(buf_view(&others)));
 	} else {
-		buf_printf(&said,
-			"the team of %s is not known: the records of the last 30 days have "
-			"none, "
-			"so limits of a team are not listed: give --team",
-			a->text[0]);
+		buf_printf(said,
+			"the team of %s is not known (%s), so limits of a team are not listed: "
+			"give --team",
+			a->text[0],
+			a->seen ? "the records of the last 30 days have none"
+				: "the records cannot be read");
 	}
-	SCOPED_BUF(plain, 4096);
-	plain_put(&plain, buf_view(&said), SIZE_MAX);
-	fprintf(stderr, "tollgate: quota: %.*s\n", SPAN_ARG(buf_view(&plain)));
 }
 
 int
@@ -212,13 +209,18 @@ cmd_quota(int argc, char **argv)
 		return EXIT_CANNOT;
 	if (n != 1 || strcmp(operands[0], "get") != 0 || !whom)
 		return cmd_usage(argv[0]);
+	SCOPED_BUF(said, 4096);
+	SCOPED_BUF(plain, 4096);
 	if (a.text[0] && !a.text[3] && !a.key && !a.identity)
-		find_team(&a);
+		find_team(&a, &said);
 	give_identity(&a);
 	admin_give_text(&a.c, "key", a.key);
 	admin_give_text(&a.c, "route", a.route);
 	admin_give_text(&a.c, "model", a.model);
 	int code = admin_list(&a.c, &list);
+	plain_put(&plain, buf_view(&said), SIZE_MAX);
+	if (!code && plain.n)
+		fprintf(stderr, "tollgate: quota: %.*s\n", SPAN_ARG(buf_view(&plain)));
 	json_decref(a.seen);
 	return code;
 }
