@@ -21,7 +21,7 @@
 #include "support/change_rig.h"
 
 static struct rig rig;
-static char shares_file[192], head_file[192], live_file[192];
+static char file_of_shares[192], head_file[192], live_file[192];
 
 __attribute__((format(printf, 1, 2))) static void
 run(const char *fmt, ...)
@@ -56,7 +56,7 @@ up(void)
 	server.shared_cfg = &rig.cfg;
 	assert_true(rig_start(&rig));
 	server.audit = rig.audit;
-	server.shares = shares_open(shares_file, head_file, "gw-1", &lost, &why, &why);
+	server.shares = shares_open(file_of_shares, head_file, "gw-1", &lost, &why, &why);
 	if (!server.shares)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&why)));
 	server.live = live_open(live_file, NULL, "gw-1", key, &server.metrics, &why);
@@ -85,7 +85,7 @@ begin(void **state UNUSED)
 		.by = BY_TOKEN, .name = "ann", .roles = ROLE_AUDITOR, .uid = (uid_t)-1
 	};
 	rig_init(&rig);
-	snprintf(shares_file, sizeof(shares_file), "%s.shares", rig.journal);
+	snprintf(file_of_shares, sizeof(file_of_shares), "%s.shares", rig.journal);
 	snprintf(head_file, sizeof(head_file), "%s.texts.head", rig.journal);
 	snprintf(live_file, sizeof(live_file), "%s.live", rig.journal);
 	up();
@@ -222,7 +222,7 @@ missing_share_is_not_given(void **state UNUSED)
 	/* The file was removed, so its shares are lost. */
 	share_of("bob", true, &b);
 	down();
-	run("rm '%s'", shares_file);
+	run("rm '%s'", file_of_shares);
 	up();
 	assert_int_equal(ask(&admin_share, "{\"id\":\"r\",\"part\":\"tools\",\"share\":%llu}",
 				 (unsigned long long)b.number),
@@ -377,18 +377,18 @@ restored_share_file_is_erased_before_serving(void **state UNUSED)
 	uint64_t number = share_of("alice", true, &b);
 	share_of("bob", true, &again);
 	down();
-	run("cp -p '%s' '%s.old'; cp -p '%s' '%s.old'", shares_file, shares_file, head_file,
+	run("cp -p '%s' '%s.old'; cp -p '%s' '%s.old'", file_of_shares, file_of_shares, head_file,
 		head_file);
 	up();
 	assert_int_equal(erase("alice", ""), 200);
 	assert_int_equal(soon_with("\"type\":\"erase\"", 1, NULL), 1);
 	down();
-	run("cp -p '%s.old' '%s'", shares_file, shares_file); /* only the file of shares */
+	run("cp -p '%s.old' '%s'", file_of_shares, file_of_shares); /* only the file of shares */
 	up();
 	assert_int_equal(share_of("alice", false, &again), 0);
 	assert_int_equal(shares_find(server.shares, number, &again, NULL), SHARE_ERASED);
 	down();
-	run("cp -p '%s.old' '%s'; cp -p '%s.old' '%s'", shares_file, shares_file, head_file,
+	run("cp -p '%s.old' '%s'; cp -p '%s.old' '%s'", file_of_shares, file_of_shares, head_file,
 		head_file); /* also the file beside the journal */
 	up();
 	assert_int_equal(share_of("alice", false, &again), 0);
@@ -398,7 +398,7 @@ restored_share_file_is_erased_before_serving(void **state UNUSED)
 	assert_int_equal(soon_with("\"type\":\"erase\"", 3, NULL), 3);
 	char hex[2 * SHARE_BYTES + 1];
 	sodium_bin2hex(hex, sizeof(hex), b.key, sizeof(b.key));
-	run("! grep -qi %s '%s'", hex, shares_file);
+	run("! grep -qi %s '%s'", hex, file_of_shares);
 	/* After the erasure is done, a restart does nothing more. */
 	down();
 	up();
@@ -411,7 +411,7 @@ sync_all_but_shares(int fd)
 {
 	struct stat is, shares;
 
-	if (fstat(fd, &is) == 0 && stat(shares_file, &shares) == 0 && is.st_ino == shares.st_ino) {
+	if (fstat(fd, &is) == 0 && stat(file_of_shares, &shares) == 0 && is.st_ino == shares.st_ino) {
 		errno = EIO;
 		return -1;
 	}
@@ -565,7 +565,7 @@ order_before_the_caches_are_reachable_is_carried_out_later(void **state UNUSED)
 
 	memset(&caches, 0, sizeof(caches));
 	server.erasing.shares = NULL;
-	run("mv '%s' '%s.away'", shares_file, shares_file);
+	run("mv '%s' '%s.away'", file_of_shares, file_of_shares);
 	order_of("alice");
 	list(admin_erasures);
 	assert_non_null(strstr(got, "\"left\":[\"cache\",\"placeholders\"]"));
@@ -577,7 +577,7 @@ order_before_the_caches_are_reachable_is_carried_out_later(void **state UNUSED)
 	assert_int_equal(caches.there, 2);
 	list(admin_erasures);
 	assert_non_null(strstr(got, "\"done\":true"));
-	run("mv '%s.away' '%s'", shares_file, shares_file);
+	run("mv '%s.away' '%s'", file_of_shares, file_of_shares);
 	server.erasing.shares = shares;
 }
 
@@ -602,12 +602,12 @@ erasure_in_an_unopened_share_file_is_not_done(void **state UNUSED)
 	assert_true(erasing_away(&server.erasing, LIVE_SHARES, &why));
 	list(admin_erasures);
 	assert_non_null(strstr(got, "\"done\":false"));
-	run("mv '%s' '%s.away'", shares_file, shares_file);
+	run("mv '%s' '%s.away'", file_of_shares, file_of_shares);
 	erasing_now(&server.erasing);
 	assert_false(erasing_away(&server.erasing, LIVE_SHARES, &why));
 	list(admin_erasures);
 	assert_null(strstr(got, "\"done\":false"));
-	run("mv '%s.away' '%s'", shares_file, shares_file);
+	run("mv '%s.away' '%s'", file_of_shares, file_of_shares);
 	server.shares = shares;
 	buf_free(&why);
 }
