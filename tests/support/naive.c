@@ -78,7 +78,7 @@ naive_pattern(struct naive *v, size_t index, struct span text, size_t to, struct
 {
 	const struct pattern *p = &v->rules->patterns[index];
 	struct check_memo memo = { 0 };
-	struct columns columns;
+	struct columns columns = { .heads = 0 };
 
 	columns_begin(&columns, text, false, NULL);
 	for (size_t at = 0; at < to;) {
@@ -193,7 +193,7 @@ static int
 naive_scan(struct naive *v, struct span text, struct span before, unsigned char *covered)
 {
 	struct naive_cells cells = { v, text, covered, 0 };
-	struct columns columns;
+	struct columns columns = { .heads = 0 };
 	int err = 0;
 
 	if (text.n == 0)
@@ -210,6 +210,7 @@ naive_scan(struct naive *v, struct span text, struct span before, unsigned char 
 		if (naive_key(v, text, i))
 			columns_head(&columns, i);
 	columns_cells(&columns, naive_cell, naive_keys, NULL, &cells);
+	columns_free(&columns);
 	return cells.err;
 }
 
