@@ -1,4 +1,5 @@
 # CORS: a page of a listed origin may read each response, and the provider's own CORS fields are not forwarded.
+# Upgraded: it also passes with an upgrade in the middle.
 . "$(dirname "$0")/lib.sh"
 
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"

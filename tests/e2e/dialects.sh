@@ -1,6 +1,7 @@
 # Dialects on their own paths, through HAProxy: the model in the path, redaction and rewriting in each format,
 # batches, and denials in each dialect's form.
 # Once: no version of HAProxy differs here.
+# Upgraded: it also passes with an upgrade in the middle.
 . "$(dirname "$0")/lib.sh"
 
 cat >"$D/policy-in.yaml" <<'YAML'

@@ -1,7 +1,6 @@
 # The program tollgate-extract, with Debian's pdftotext, pdftoppm and tesseract: the texts that it extracts, and the
 # parts that it reports as not inspected. Then hostile files, and a compromised tool in the sandbox.
 # Once: HAProxy does not affect the result.
-# Upgraded: it also passes with an upgrade in the middle.
 . "$(dirname "$0")/lib.sh"
 
 bin=$build/tollgate-extract sock=$D/extract.sock pid=''

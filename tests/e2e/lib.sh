@@ -202,8 +202,8 @@ metric() {
 	[ -n "${2:-}" ] && name="$name{$2}"
 	fetch GET "${3:-$ADMIN}/metrics" | awk -v n="$name" '$1 == n { print $2; f = 1 } END { if (!f) print 0 }'
 }
-# journals: prints the records of the first and the second instance
-journals() { cat "$JOURNAL"/* "$JOURNAL-b"/* 2>/dev/null | tr -d '\0'; }
+# journals: prints the records of the daemon, and after an upgrade in the middle those of both its instances
+journals() { cat "$JOURNAL"/* ${upgraded:+"$JOURNAL-b"/*} | tr -d '\0'; }
 # all_settled: each request that took the relay has its completion in the journal. settled: waits for that.
 all_settled() {
 	journals | awk '

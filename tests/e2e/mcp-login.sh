@@ -1,6 +1,7 @@
 # MCP logins: the official clients, 1.x and 2.x, log in at the test's authorization server. Then the responses to
 # callers and pages over HTTP.
 # Once: no version of HAProxy differs here.
+# Upgraded: it also passes with an upgrade in the middle.
 . "$(dirname "$0")/lib.sh"
 command -v npm >/dev/null || { skip "@modelcontextprotocol" "npm is not installed"; exit 0; }
 npm_packages mcp "@modelcontextprotocol/sdk, client" || exit 0

@@ -2,6 +2,7 @@
 # and outages with little traffic, in which each request gets a response.
 # Once: no version of HAProxy differs here.
 # Long: it waits for circuit breakers and their probes.
+# Upgraded: it also passes with an upgrade in the middle.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 for id in bad500 bad429 badwait keys anonymous rescued; do route $id ab; done
