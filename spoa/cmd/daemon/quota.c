@@ -129,10 +129,10 @@ static const struct admin_column quota_columns[] = {
 enum { TEAMS_SHOWN = 8 };
 
 /* If only a person is given, adds the team of the person's latest requests, as the records have
- * it: limits by team apply to the person too. Appends to *said which team that is, or why none is
+ * it: limits by team apply to the person too. Appends to *note which team that is, or why none is
  * known. */
 static void
-find_team(struct quota_args *a, struct buf *said)
+find_team(struct quota_args *a, struct buf *note)
 {
 	const json_t *row, *newest = NULL;
 	struct arena arena;
@@ -164,13 +164,13 @@ find_team(struct quota_args *a, struct buf *said)
 	}
 	if (newest) {
 		a->text[3] = json_str_in(newest, "team");
-		buf_printf(said,
+		buf_printf(note,
 			"%s is in the team %s, according to the latest of their requests",
 			a->text[0], a->text[3]);
 		if (others.n)
-			buf_printf(said, " (earlier: %.*s)", SPAN_ARG(buf_view(&others)));
+			buf_printf(note, " (earlier: %.*s)", SPAN_ARG(buf_view(&others)));
 	} else {
-		buf_printf(said,
+		buf_printf(note,
 			"the team of %s is not known (%s), so limits of a team are not listed: "
 			"give --team",
 			a->text[0],
@@ -209,16 +209,16 @@ cmd_quota(int argc, char **argv)
 		return EXIT_CANNOT;
 	if (n != 1 || strcmp(operands[0], "get") != 0 || !whom)
 		return cmd_usage(argv[0]);
-	SCOPED_BUF(said, 4096);
+	SCOPED_BUF(note, 4096);
 	SCOPED_BUF(plain, 4096);
 	if (a.text[0] && !a.text[3] && !a.key && !a.identity)
-		find_team(&a, &said);
+		find_team(&a, &note);
 	give_identity(&a);
 	admin_give_text(&a.c, "key", a.key);
 	admin_give_text(&a.c, "route", a.route);
 	admin_give_text(&a.c, "model", a.model);
 	int code = admin_list(&a.c, &list);
-	plain_put(&plain, buf_view(&said), SIZE_MAX);
+	plain_put(&plain, buf_view(&note), SIZE_MAX);
 	if (!code && plain.n)
 		fprintf(stderr, "tollgate: quota: %.*s\n", SPAN_ARG(buf_view(&plain)));
 	json_decref(a.seen);

@@ -1113,13 +1113,15 @@ items_after(struct span t, size_t at)
 
 	if (i < t.n && i - at < MOST && is_one_of(t.p[i], "[\n"))
 		return i + 1;
-	for (size_t k = 0; k < COUNT_OF(joints); k++) {
-		struct span rest = span_cut(t, at, at + WORDS);
-		size_t end = span_chr(rest, '\n');
-		if (span_istarts(rest, span_str(joints[k])) && end < rest.n &&
-			rest.p[end - 1] == ':')
+	if (at >= t.n || t.p[at] != ' ')
+		return 0;
+	struct span rest = span_cut(t, at, at + WORDS);
+	size_t end = span_chr(rest, '\n');
+	if (end == rest.n || rest.p[end - 1] != ':')
+		return 0;
+	for (size_t k = 0; k < COUNT_OF(joints); k++)
+		if (span_istarts(rest, span_str(joints[k])))
 			return at + end + 1;
-	}
 	return 0;
 }
 
@@ -1141,10 +1143,10 @@ columns_judge_items(struct columns *c, size_t at)
 	size_t name = span_past(span_cut(c->text, 0, at + COLUMN_NAME), at, is_name_letter), n;
 	size_t from = items_after(c->text, name);
 
-	if (!from || (at > 0 && is_alnum(c->text.p[at - 1])) || columns_row(c, at))
+	if (!from || (at > 0 && is_alnum(c->text.p[at - 1])))
 		return;
 	size_t end = past_items(c->text, from, &n);
-	if (n < LEAST)
+	if (n < LEAST || columns_row(c, at))
 		return;
 	c->items_end = end;
 	push_place(c, &c->items, &c->nitems, &c->items_room, at);
