@@ -14,7 +14,7 @@ is_last_type(struct span type)
 	static const struct answer_format *const formats[] = { &answer_openai_responses,
 		&answer_anthropic };
 
-	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(formats); i++)
 		for (const char *const *t = formats[i]->last; *t; t++)
 			if (span_is(type, *t) && !span_is(type, "error"))
 				return true;

@@ -246,7 +246,7 @@ erase_in(const struct live *live, const struct erasing_place *p, const json_t *e
 	return 0;
 }
 
-/* Deletes the shares of all erasures of the list from the other instance's file. Returns 0 or an
+/* Carries out the erasures of the list in the other instance's file of shares. Returns 0 or an
  * errno. */
 static int
 erase_in_other(const struct erasing *x, const json_t *list, int64_t now_ns)

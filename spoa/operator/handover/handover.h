@@ -50,9 +50,8 @@ struct handover_ops {
 	void (*gone)(void *arg);
 	/* Reads configuration and policy again. Returns 0, or a negative error with *why. */
 	int (*load)(void *arg, struct buf *why);
-	/* Writes what the other instance should know besides its connections, at most
-	 * HAND_TOLD_BYTES; and takes that from an older instance. A version that sends nothing
-	 * sends no bytes. */
+	/* The older instance writes state for the new one, at most HAND_TOLD_BYTES. The new
+	 * instance takes it; `bytes` is empty if the older one is of a version without tell(). */
 	void (*tell)(void *arg, struct buf *out);
 	void (*told)(void *arg, struct span bytes);
 };

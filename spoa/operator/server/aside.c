@@ -75,7 +75,8 @@ questions_lately(struct aside *a, uint64_t sum, uint64_t now_us)
 	return sum - a->counted[second % ASIDE_WINDOW_S];
 }
 
-/* Sets what other daemons learn of this one. Returns true if they should learn it at once. */
+/* Sets the state that other daemons read of this one. Returns true if it should be published
+ * immediately. */
 static bool
 set_ready(struct aside *a, bool ready, uint64_t asked, uint64_t now_us)
 {

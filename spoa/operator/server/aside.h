@@ -46,7 +46,8 @@ struct aside {
 void aside_look(struct server *s);
 /* Sets the members that tell other daemons whether this one is ready. Any thread. */
 void aside_publish(struct server *s, struct group_member *out);
-/* Appends a line for /readyz if this daemon has stepped aside. Any thread, as the next two. */
+/* Appends a line for /readyz if this daemon has stepped aside. Any thread may call this function
+ * and the next two. */
 void aside_say(struct server *s, struct buf *out);
 /* Appends the value of "aside" in /status: {"since","why","node"}, or null. */
 void aside_json(struct server *s, struct buf *out);

@@ -1135,7 +1135,8 @@ keep_service_turn(void *arg)
 	struct keep *k = arg;
 
 	if (k->lender && !journal_is_free(k->cfg->journal)) {
-		/* its own daemon keeps it; that daemon may have written what this one knows */
+		/* The other instance runs and keeps this journal itself. It may archive newer
+		 * segments, so the name of the latest one is no longer known here. */
 		k->now = (struct keep_state){ .plain = 0 };
 		k->latest[0] = '\0';
 	} else {

@@ -84,7 +84,7 @@ uint64_t detect_work(size_t n);
  * cost (CAP_WORK_…). The same scan would fail again, and so would the stream that the text
  * belongs to. */
 bool detect_overworked(const struct detect_scratch *s);
-/* Returns the name of the limit because of which the last scan returned ERR_LIMIT. */
+/* Returns the name of the limit that the last scan exceeded, if it returned ERR_LIMIT. */
 const char *detect_limit(const struct detect_scratch *s);
 /* Returns true if nothing is found in a word that occurs again and again, such as a model's
  * name or the reason why a response ended. The scratch keeps the last short words in which

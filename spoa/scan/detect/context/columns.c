@@ -1455,7 +1455,7 @@ begin_markup(struct column_list *l, struct columns *c)
 	pass_list(l, c->text, end);
 }
 
-/* Finds the list at the end of `text` that may continue after it, and the name above it. */
+/* Finds the list in which `text` ends, and the name above that list. */
 static void
 begin_items(struct column_list *l, struct span text)
 {
