@@ -2,7 +2,7 @@
 # on two that share a Redis. If that one fails, is cut, is canceled or cannot be stored, each request is sent by
 # itself.
 # Once: no version of HAProxy differs here.
-# Long: it waits for late responses.
+# Late: it waits for late responses.
 . "$(dirname "$0")/lib.sh"
 . "$here/answers-redis.bash"
 

@@ -107,7 +107,7 @@ is "every alert has a runbook" "$("$root/tests/docker/runbooks" "$root/docker/pr
 sed 's/^### TollgateMirrorLag/### TollgateMirrorLags/' "$root/docs/alerts.md" >"$D/page.md"
 like "a missing runbook is reported" "$("$root/tests/docker/runbooks" "$root/docker/prometheus/alerts.yml" "$D/page.md")" '^TollgateMirrorLag: .*no such section'
 if command -v promtool >/dev/null; then
-	like "alerts fire when they should" "$(promtool test rules "$root/tests/docker/alerts_test.yml" 2>&1)" '^ *SUCCESS$'
+	is "alerts fire when they should" "$(promtool test rules "$root"/tests/docker/alerts_*test.yml >"$D/promtool" 2>&1; echo $?)" 0
 else
 	skip "alerts fire when they should" "promtool is not installed (Debian package prometheus)"
 fi

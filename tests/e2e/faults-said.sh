@@ -1,7 +1,7 @@
 # Twelve faults, and how `tollgate status`, /readyz, /now, the console in a browser, the log and /metrics report each:
 # the table of docs/incidents.md, a check for each cell.
 # Once: no version of HAProxy differs here.
-# Long: it uses a browser, and causes twelve faults.
+# Late: it uses a browser, and causes twelve faults.
 . "$(dirname "$0")/lib.sh"
 export CHROMIUM=/usr/lib/chromium/chromium-headless-shell
 browser=

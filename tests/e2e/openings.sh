@@ -2,7 +2,7 @@
 # docs/evidence.md, and by the console in a browser. Each opens the bytes that the provider received and sent. After
 # an erasure, none opens them.
 # Once: no version of HAProxy differs here.
-# Long: it uses a browser.
+# Late: it uses a browser.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 export CHROMIUM=/usr/lib/chromium/chromium-headless-shell

@@ -2,7 +2,7 @@
 # trimming a file of texts, under load, and starts again. Everything verifies, the texts of complete responses open,
 # and erased texts do not.
 # Once: no version of HAProxy differs here.
-# Long: it starts the daemon some twenty times.
+# Late: it starts the daemon some twenty times.
 . "$(dirname "$0")/lib.sh"
 . "$here/stopped.bash"
 . "$here/auditor.bash"

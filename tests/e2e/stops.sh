@@ -2,7 +2,7 @@
 # starts again. Each response has its record, everything verifies with the first public key, and a step that had begun
 # is finished or undone.
 # Once: no version of HAProxy differs here.
-# Long: it starts the daemon some forty times.
+# Late: it starts the daemon some forty times.
 . "$(dirname "$0")/lib.sh"
 . "$here/stopped.bash"
 "$build/tollgate" keygen --hash-key "$D/hash.key" >/dev/null
