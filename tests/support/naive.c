@@ -34,9 +34,11 @@ naive_init(struct naive *v, const struct detect_rules *rules)
 	}
 	for (size_t h = 0; h < 1u << LITERAL_BITS; h++)
 		for (const struct literal *l = rules->prefilter.literals[h]; l; l = l->next)
-			if (rules->patterns[l->pattern].keyed &&
-				v->nkeys < sizeof(v->keys) / sizeof(v->keys[0]))
+			if (rules->patterns[l->pattern].keyed) {
+				if (v->nkeys == sizeof(v->keys) / sizeof(v->keys[0]))
+					abort();
 				v->keys[v->nkeys++] = l;
+			}
 }
 
 /* Marks the bytes of a candidate, in whole UTF-8 characters. */

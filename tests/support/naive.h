@@ -15,7 +15,7 @@ struct naive {
 	pcre2_code **codes;
 	pcre2_match_data *data;
 	pcre2_match_context *context;
-	const struct literal *keys[1024]; /* literals of the rules for key=value */
+	const struct literal *keys[4096]; /* literals of the rules for key=value */
 	size_t nkeys;
 };
 

@@ -180,7 +180,7 @@ static const struct {
 		"prompt.classes)', deny: true}]\n",
 		{ .who = ALICE, AKEY }, "deny a 403 denied by policy m" },
 	{ "entities too",
-		"rules: [{name: a, when: 'prompt.entities == [\"NATIONAL_ID\", \"US_SSN\"]', "
+		"rules: [{name: a, when: 'prompt.entities == [\"NATIONAL_ID\", \"TAX_ID\", \"US_SSN\"]', "
 		"permit: true}]\n",
 		{ .who = ALICE, SSN }, "permit a m" },
 	{ "a general entity is present if a special one is",

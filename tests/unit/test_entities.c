@@ -172,27 +172,41 @@ shipped_policies_replace_identity_numbers_of_all_countries(void **state)
 	assert_int_equal(bad, 0);
 }
 
-/* Returns true if a search for the set finds the value behind the label of its entity, written
- * as a form, a sentence or a file writes it. */
+/* The text before a label, between the label and its value, and after the value, as a form, a
+ * sentence or a file has them. */
+struct label_form {
+	const char *before, *between, *after;
+};
+
+/* Returns true if a search for the set finds the value behind the label in each form. */
+static bool
+is_found_behind(const char *entity, const char *label, const struct label_form *form,
+	struct span value, const struct detect_used *used, const uint64_t *set)
+{
+	bool all = true;
+
+	for (; form->before; form++) {
+		char text[256];
+		int n = snprintf(text, sizeof(text), "%s%s%s%.*s%s", form->before, label,
+			form->between, SPAN_ARG(value), form->after);
+		struct example x = { .text = span_of(text, (size_t)n), .find = value };
+		if (example_found(&x, used, set))
+			continue;
+		fprintf(stderr, "missed, %s: %s\n", entity, text);
+		all = false;
+	}
+	return all;
+}
+
 static bool
 is_found_behind_labels(const struct entity_rule *e, struct span value,
 	const struct detect_used *used, const uint64_t *set)
 {
-	static const char *const labels[][2] = { { "National ID: ", "\n" }, { "national_id=", "" },
-		{ "{\"national_id\": \"", "\"}" }, { "My national identity number is ", "." } };
-	bool all = true;
+	static const struct label_form forms[] = { { "", "National ID: ", "\n" },
+		{ "", "national_id=", "" }, { "", "{\"national_id\": \"", "\"}" },
+		{ "", "My national identity number is ", "." }, { NULL, NULL, NULL } };
 
-	for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
-		char text[256];
-		int n = snprintf(text, sizeof(text), "%s%.*s%s", labels[i][0], SPAN_ARG(value),
-			labels[i][1]);
-		struct example x = { .text = span_of(text, (size_t)n), .find = value };
-		if (example_found(&x, used, set))
-			continue;
-		fprintf(stderr, "missed, %s: %s\n", e->name, text);
-		all = false;
-	}
-	return all;
+	return is_found_behind(e->name, "", forms, value, used, set);
 }
 
 /* Returns true if the value contains a lower-case letter. A label that does not name the
@@ -246,6 +260,55 @@ shipped_policies_replace_labelled_ids_of_thirty_countries(void **state)
 		detect_used_free(&used);
 		fix_done(&f);
 	}
+	assert_int_equal(bad, 0);
+}
+
+/* The labels in tests/data/id_labels.txt name the number in the language of its country. */
+static void
+shipped_policies_replace_ids_behind_labels_of_each_country(void **state)
+{
+	static const char *const policies[] = { "default", "hipaa", "gdpr-eu", "coding-agents",
+		"agents-mcp", "budgets" };
+	static const struct label_form forms[] = { { "", ": ", "\n" }, { "{\"", "\": \"", "\"}" },
+		{ "", " ", "" }, { "Name;", ";City\nBob;", ";Bern\n" }, { "- **", "**: ", "\n" },
+		{ "| ", " | ", " |\n" }, { NULL, NULL, NULL } };
+	const struct detect_rules *r = detect_fix()->rules;
+	unsigned bad = 0, rows = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(policies) / sizeof(*policies); i++) {
+		char path[64], line[256];
+		struct policy_fix f;
+		snprintf(path, sizeof(path), "policies/%s.yaml", policies[i]);
+		const struct policy *p = fix_load_file(&f, NULL, path);
+		assert_non_null(p);
+		struct entity_set set = replaced_by(p);
+		struct detect_used *used = detect_used_new(r, set.bit, NULL);
+		FILE *list = fopen("tests/data/id_labels.txt", "r");
+		assert_non_null(list);
+		while (fgets(line, sizeof(line), list)) {
+			char *label = strchr(line, '|'), *value = label ? strchr(label + 1, '|') : NULL;
+			if (*line == '#' || !value)
+				continue;
+			*label++ = *value++ = '\0';
+			value[strcspn(value, "\n")] = '\0';
+			int e = detect_entity_find(r, span_str(line));
+			const struct entity_rule *er = e < 0 ? NULL : &r->entities[e];
+			struct span given = span_str(value);
+			for (size_t x = 0; er && !given.n && x < er->nexamples; x++)
+				given = er->examples[x].find.p ? er->examples[x].find : given;
+			assert_true(given.n > 0);
+			rows++;
+			/* health numbers are not replaced by policies for other purposes */
+			if (!er || strcmp(er->class, "phi") || !strcmp(policies[i], "hipaa"))
+				bad += !is_found_behind(line, label, forms, given, used, set.bit);
+		}
+		fclose(list);
+		detect_used_free(&used);
+		fix_done(&f);
+		arena_reset(&detect_fix()->arena);
+	}
+	assert_true(rows > 600);
 	assert_int_equal(bad, 0);
 }
 
@@ -310,6 +373,7 @@ main(void)
 		cmocka_unit_test(every_secret_is_a_generic_secret),
 		cmocka_unit_test(shipped_policies_replace_identity_numbers_of_all_countries),
 		cmocka_unit_test(shipped_policies_replace_labelled_ids_of_thirty_countries),
+		cmocka_unit_test(shipped_policies_replace_ids_behind_labels_of_each_country),
 		cmocka_unit_test(the_page_has_the_same_graph),
 	};
 
