@@ -866,7 +866,7 @@ note_next_start(struct check *c, const struct config *cfg)
 
 /* ---- headers that external providers do not receive ---- */
 
-enum { UNSENT_NAMES = 64 /* pairs of a provider and a header; more are not listed */ };
+enum { UNSENT_NAMES = 256 /* pairs of a provider and a header; more are not listed */ };
 
 struct unsent {
 	struct {

@@ -3,8 +3,8 @@
 # Upgraded: it also passes with an upgrade in the middle.
 . "$(dirname "$0")/lib.sh"
 
-sed -e 's/^providers:/&\n  own: {backend: local, dialect: rest, external: false}\n  partner: {backend: anthropic, dialect: rest, headers: [x-title, X-Partner-Version]}/' \
-	-e 's|^routes:|&\n  - {name: partner, match: {path_prefix: /api/partner/}, dialect: rest, targets: [partner]}\n  - {name: by-backend, match: {path_prefix: /api/by-backend/}, dialect: rest, backend: local}\n  - {name: socket, match: {path: /v1/realtime}, targets: [openai], response: [meter], websocket: true}|' \
+sed -e 's/^providers:/&\n  inside: {backend: local, dialect: openai, external: false}\n  own: {backend: local, dialect: rest, external: false}\n  partner: {backend: anthropic, dialect: rest, headers: [x-title, X-Partner-Version]}/' \
+	-e 's|^routes:|&\n  - {name: falls, match: {path: /falls/v1/chat/completions}, dialect: openai, targets: [inside, openai]}\n  - {name: partner, match: {path_prefix: /api/partner/}, dialect: rest, targets: [partner]}\n  - {name: by-backend, match: {path_prefix: /api/by-backend/}, dialect: rest, backend: local}\n  - {name: socket, match: {path: /v1/realtime}, targets: [openai], response: [meter], websocket: true}|' \
 	-e 's/dialect: rest, backend: local, response/dialect: rest, targets: [own], response/' "$here/policy.yaml" >"$D/own.yaml"
 stack_up --policy "$D/own.yaml" --config "$here/config.yaml"
 auth="authorization: Bearer $(token)"
@@ -62,6 +62,12 @@ for path in direct relay by-backend; do
 		like "an internal server gets $name, $path" "$(seen)" "\"$name\":\"[^\"]*carol\.192"
 	done
 done
+# an internal target that fails, and an external one after it
+control '{"status":503,"times":1}'
+req POST /falls/v1/chat/completions -H "$auth" -H "$json" "${from[@]}" -d "$chat"
+is "the second target answers" "$status $(header x-tollgate-target)" '200 openai/echo'
+seen 2 >"$D/both"
+is "the internal target got the headers, the external one did not" "$(jq -c '[.[] | .headers["remote-user"] // "-"]' "$D/both")" '["carol.192.0.2.7","-"]'
 # the records, and what check prints of them
 settled
 cat "$JOURNAL"/* | tr -d '\0' | grep -a '"type":"decision"' | jq -c 'select(.target == "openai") | .unsent_headers // []' >"$D/unsent"
@@ -69,5 +75,6 @@ like "a record names the headers that were not sent" "$(cat "$D/unsent")" '"x-au
 unlike "but no addresses and no headers that are sent" "$(cat "$D/unsent")" 'x-forwarded-for|accept-language|sec-ch|openai-beta'
 checked=$("$build/tollgate" check -c "$D/tollgate.yaml" 2>&1)
 like "check prints the names" "$checked" 'provider openai is external and did not receive these headers of recent requests: .*x-acme-employee \([0-9]+\)'
+like "all of them, though one request had many" "$checked" 'provider openai .*x-pomerium-claim-email.*x-webauth-user'
 unlike "but not those that headers adds" "$checked" 'provider partner .*x-partner-version'
 exit $failed

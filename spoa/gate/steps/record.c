@@ -1074,7 +1074,7 @@ put_tags(const struct request *r, struct buf *b)
 	put_spans(b, RF_REQUEST_TAGS, r->found.tags, r->found.ntags);
 }
 
-enum { UNSENT_MAX = 16 /* names of headers that are not sent, in one record */ };
+enum { UNSENT_MAX = 64 /* names of headers that are not sent, in one record */ };
 
 /* Writes the changes that rules make. Values of headers are in the policy, which the version
  * names. */
