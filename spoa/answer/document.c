@@ -31,12 +31,20 @@ struct note {
 	const struct answer_node *node; /* the path's node; NULL: no row names the path */
 	enum json_tok tok;
 	bool deep, key, worded, halves, identifier;
+	uint32_t call; /* number of the call around the value in reader.calls, from 1; 0: none */
 	uint64_t path;
 	unsigned arrays; /* number of arrays around the value whose places become slots */
 	uint32_t slot[ANSWER_SLOTS];
 	size_t start, end;
 	size_t object; /* index in reader.objects of the object that contains the value */
 	struct span text;
+};
+
+/* An object whose type may name the tool that it calls. */
+struct call_object {
+	const struct answer_node *node;
+	uint32_t object;  /* index in reader.objects */
+	uint8_t tool;	  /* enum answer_own_tool, by its type */
 };
 
 /* State of one call of answer_read(). All memory is the arena's. */
@@ -49,6 +57,8 @@ struct reader {
 	size_t nnotes, room;
 	struct answer_range *objects; /* [0] stands for the document itself */
 	size_t nobjects, objects_room;
+	struct call_object *calls;
+	size_t ncalls, calls_room;
 	size_t end; /* end of the last value that was read */
 	struct usage_reader usage;
 	struct answer_document *out;
@@ -60,6 +70,7 @@ struct place {
 	unsigned arrays;
 	uint32_t slot[ANSWER_SLOTS];
 	size_t object;
+	uint32_t call; /* as in struct note */
 	struct usage_place usage;
 	/* hash of the keys that no row names, which begins with the node above them */
 	uint64_t path;
@@ -127,7 +138,8 @@ note_text(struct reader *r, const struct place *at, const struct answer_node *no
 		.start = ev->start,
 		.end = ev->end,
 		.arrays = at->arrays < r->f->counted ? at->arrays : r->f->counted,
-		.object = at->object };
+		.object = at->object,
+		.call = at->call };
 	memcpy(v->slot, at->slot, sizeof(v->slot));
 	bool string = ev->tok == JSON_STRING || ev->tok == JSON_KEY;
 	v->text = string ? json_text(r->a, r->in, ev) : span_cut(r->in, ev->start, ev->end);
@@ -170,6 +182,17 @@ note_hidden(struct reader *r, struct span key, const struct json_event *k,
 
 static int read_document_value(struct reader *r, struct place at, const struct json_event *ev);
 
+/* Returns true if an object with one of these kinds may name its tool by its type. kinds may be
+ * NULL. */
+static bool
+may_name_tool(const struct answer_call_kind *kinds)
+{
+	for (; kinds && (kinds->type || kinds->tool || kinds->arguments[0]); kinds++)
+		if (kinds->tool)
+			return true;
+	return false;
+}
+
 static int
 read_object(struct reader *r, const struct place *at, size_t start)
 {
@@ -181,6 +204,12 @@ read_object(struct reader *r, const struct place *at, size_t start)
 		struct answer_range all = { .start = start };
 		if (!ARENA_PUSH(r->a, r->objects, r->nobjects, r->objects_room, 16, all))
 			return ERR_NOMEM;
+	}
+	if (r->f && at->node && at->node->call && may_name_tool(at->node->call->kinds)) {
+		struct call_object call = { .node = at->node, .object = (uint32_t)in.object };
+		if (!ARENA_PUSH(r->a, r->calls, r->ncalls, r->calls_room, 2, call))
+			return ERR_NOMEM;
+		in.call = (uint32_t)r->ncalls;
 	}
 	while (json_next(r->j, &ev) == JSON_KEY) {
 		struct span key = json_text(r->a, r->in, &ev);
@@ -361,6 +390,22 @@ settle_numbers(struct reader *r)
 	}
 }
 
+/* Notes the tool that each call's type names. */
+static void
+settle_calls_types(struct reader *r)
+{
+	for (size_t i = 0; r->ncalls && i < r->nnotes; i++) {
+		const struct note *n = &r->notes[i];
+		struct call_object *c = n->call ? &r->calls[n->call - 1] : NULL;
+		if (!c || n->object != c->object || n->tok != JSON_STRING ||
+			!n->node || n->node != answer_member(c->node, SPAN_LIT("type")))
+			continue;
+		const struct answer_call_kind *kind =
+			answer_kind_of_type(c->node->call->kinds, n->text);
+		c->tool = kind && kind->says != SAYS_NONE ? (uint8_t)kind->tool : OWN_NONE;
+	}
+}
+
 static int
 add_text(struct reader *r, const struct note *n, const struct answer_row *row)
 {
@@ -379,6 +424,9 @@ add_text(struct reader *r, const struct note *n, const struct answer_row *row)
 		.deep = n->deep,
 		.halves = n->halves,
 		.identifier = n->identifier,
+		.tool = row && row->tool ? (uint8_t)row->tool
+			: n->call	  ? r->calls[n->call - 1].tool
+					  : OWN_NONE,
 		.start = n->start,
 		.end = n->end,
 		.text = n->text };
@@ -809,6 +857,7 @@ answer_read(const struct answer_format *f, const struct dialect *counts, struct 
 		return 0;
 	settle_type(&r, event);
 	settle_numbers(&r);
+	settle_calls_types(&r);
 	for (size_t i = 0; i < r.nnotes && !err; i++)
 		err = settle_note(&r, &r.notes[i]);
 	/* An event that ends channels but has no number ends all of them. */

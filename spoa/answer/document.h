@@ -4,6 +4,8 @@
 #ifndef ANSWER_DOCUMENT_H
 #define ANSWER_DOCUMENT_H
 
+#include <stdint.h>
+
 #include "answer/format.h"
 #include "scan/dialect/usage.h"
 
@@ -26,6 +28,9 @@ struct answer_text {
 	bool unnamed, worded;
 	/* the format names all text that is shown, so this string may be part of a call */
 	bool strict;
+	/* the text is an argument of a call whose type names this tool, such as a shell's;
+	 * 0: of no such call */
+	uint8_t tool; /* enum answer_own_tool */
 	uint64_t path;
 	uint32_t slot[ANSWER_SLOTS];
 	size_t start, end; /* between the quotes */

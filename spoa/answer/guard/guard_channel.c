@@ -138,6 +138,7 @@ guard_channel_of(struct guard *g, const struct answer_text *t)
 	c->run = r;
 	c->of.kind = r->kind;
 	memcpy(c->of.slot, r->slot, sizeof(r->slot));
+	c->of.tool = t->tool;
 	r->channel = c;
 	buf_init(&c->out, CAP_SSE_EVENT_BYTES * 2);
 	buf_init(&c->carrier, CARRIER_MAX);

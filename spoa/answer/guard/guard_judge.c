@@ -107,6 +107,24 @@ guard_word(struct guard *g, char *to, size_t size, struct span word)
 	to[n] = '\0';
 }
 
+/* Notes the name of a tool for the record. */
+static void
+guard_note_tool(struct guard *g, struct span name)
+{
+	struct guard_report *r = &g->report;
+	size_t i = 0;
+
+	while (i < r->ntools && !span_is(name, r->tools[i]))
+		i++;
+	if (i < r->ntools || i == GUARD_TOOLS || !name.n)
+		return;
+	char *to = arena_alloc(&g->life, GUARD_NAME_BYTES);
+	if (to) {
+		guard_word(g, to, GUARD_NAME_BYTES, name);
+		r->tools[r->ntools++] = to;
+	}
+}
+
 /* Adds a piece of the name. */
 static void
 add_name(struct guard *g, struct guard_called *c, struct span name)
@@ -175,18 +193,60 @@ guard_called_note(struct guard *g, const struct answer_document *d)
 	}
 }
 
+/* Returns the newest call to which the text belongs, or NULL. If the type of the call names the
+ * tool, several texts of one item belong to it, and the call may have been judged before. */
+static struct guard_called *
+called_of(const struct guard *g, const struct answer_text *t)
+{
+	if (!t->tool)
+		return find_called(g, t->slot);
+	for (size_t i = g->report.ncalled; i; i--) {
+		struct guard_called *c = &g->called[i - 1];
+		if (span_is(c->named, answer_own_name(t->tool)) &&
+			(c->slot[0] == t->slot[0] || c->slot[0] == nobodys[0]))
+			return c;
+	}
+	return NULL;
+}
+
+/* Returns true if the text of an item, or a piece of one, counts for its call. A stream has an
+ * item up to three times: the last one counts, unless the texts arrived in pieces. */
+static bool
+item_counts(struct guard *g, struct guard_called *c, const struct answer_text *t)
+{
+	uint64_t at = t->copy ? g->report.events + 1 : UINT64_MAX;
+
+	if (c->item_at == at || c->item_at == UINT64_MAX)
+		return c->item_at == at;
+	c->item_at = at;
+	for (size_t i = 0; i < LEFT_REASONS; i++) {
+		g->report.left_in_calls[i] -= c->left[i];
+		c->left[i] = 0;
+	}
+	if (c->whole)
+		return true;
+	c->bytes = 0;
+	if (g->plan.keep_key)
+		hmac_begin(&c->hash, g->plan.keep_key);
+	return true;
+}
+
 /* Adds a piece of arguments that are text. */
 static void
 guard_called_more(struct guard *g, const struct answer_text *t)
 {
-	struct guard_called *c = find_called(g, t->slot);
+	struct guard_called *c = called_of(g, t);
 
 	/* a complete call repeats nothing new */
-	if (t->deep || (c && (c->whole || (t->copy && c->bytes))))
+	if (t->deep || (c && (c->whole || (t->copy && c->bytes && !t->tool))))
 		return;
 	if (!c)
 		c = add_call(g, t->slot);
-	if (!c || !t->text.n)
+	if (c && !c->named.n && t->tool) {
+		add_name(g, c, span_str(answer_own_name(t->tool)));
+		guard_note_tool(g, c->named);
+	}
+	if (!c || !t->text.n || (t->tool && !item_counts(g, c, t)))
 		return;
 	if (c->empty) {
 		c->empty = false;
@@ -200,10 +260,10 @@ guard_called_more(struct guard *g, const struct answer_text *t)
 void
 guard_called_left(struct guard *g, const struct answer_text *t, const size_t left[LEFT_REASONS])
 {
-	struct guard_called *c = find_called(g, t->slot);
+	struct guard_called *c = called_of(g, t);
 
 	/* a stream repeats the arguments at their end */
-	if (t->copy && g->report.streamed)
+	if (t->tool ? c && !item_counts(g, c, t) : t->copy && g->report.streamed)
 		return;
 	for (size_t i = 0; i < LEFT_REASONS; i++) {
 		g->report.left_in_calls[i] += left[i];
@@ -255,24 +315,6 @@ judged(struct guard *g, struct guard_called *c, const struct tool_verdict *v, bo
 	c->ruled.trace = NULL;
 	c->ruled.tags = NULL;
 	c->ruled.ntags = 0;
-}
-
-/* guard_judge.c: notes the name of a tool for the record. */
-static void
-guard_note_tool(struct guard *g, struct span name)
-{
-	struct guard_report *r = &g->report;
-	size_t i = 0;
-
-	while (i < r->ntools && !span_is(name, r->tools[i]))
-		i++;
-	if (i < r->ntools || i == GUARD_TOOLS || !name.n)
-		return;
-	char *to = arena_alloc(&g->life, GUARD_NAME_BYTES);
-	if (to) {
-		guard_word(g, to, GUARD_NAME_BYTES, name);
-		r->tools[r->ntools++] = to;
-	}
 }
 
 size_t
@@ -434,7 +476,7 @@ guard_heard(struct guard *g, const struct answer_text *t)
 	if (!stands_alone(t))
 		g->grown |= 1u << t->kind;
 	guard_count(g, t->text);
-	if (kind_is_call(t->kind))
+	if (kind_is_call(t->kind) || t->tool)
 		guard_called_more(g, t);
 	if (g->plan.keeps == GUARD_KEEPS_NOTHING)
 		return;

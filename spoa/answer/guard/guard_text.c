@@ -181,7 +181,7 @@ guard_restore_over(struct guard *g, enum answer_kind kind, const uint32_t slot[A
 static struct url_place *
 url_place_of(struct guard *g, const struct answer_text *t, bool note)
 {
-	if (t->unnamed && g->report.streamed) {
+	if (t->unnamed && !t->tool && g->report.streamed) {
 		struct run *r = guard_run(g, t->kind, t->path, t->slot);
 		if (r && note && !r->place)
 			r->place = arena_new(&g->life, struct url_place);
@@ -232,20 +232,23 @@ struct restorer *
 guard_restorer(struct guard *g, const struct answer_text *t)
 {
 	bool json = t->kind == KIND_ARGUMENTS && !t->deep;
-	struct restorer *r =
-		restorer_new(g->plan.vault, json		    ? RESTORE_JSON
-					    : kind_is_call(t->kind) ? RESTORE_VALUE
-								    : RESTORE_TEXT);
-	const struct named_call *n = kind_is_call(t->kind) ? call_at(g, t->slot) : NULL;
+	bool call = kind_is_call(t->kind) || t->tool;
+	struct restorer *r = restorer_new(g->plan.vault, json	 ? RESTORE_JSON
+							 : call ? RESTORE_VALUE
+								: RESTORE_TEXT);
+	const struct named_call *n = call && !t->tool ? call_at(g, t->slot) : NULL;
+	enum tool_arguments is = n ? n->arguments : ARGUMENTS_UNLISTED;
 
 	if (!r) {
 		guard_no_memory(g);
 		return NULL;
 	}
 	/* a repeated text must be restored in the same way as the first time */
-	if (kind_is_call(t->kind) || t->strict)
-		restorer_of_call(r, n ? n->arguments : ARGUMENTS_UNLISTED,
-			g->report.streamed && !t->deep);
+	if (t->tool)
+		is = policy_tool_arguments(
+			g->plan.tools, g->plan.ntools, span_str(answer_own_name(t->tool)));
+	if (call || t->strict)
+		restorer_of_call(r, is, g->report.streamed && !t->deep);
 	const struct url_place *at = url_place_of(g, t, false);
 	if (at)
 		restorer_goes_on(r, at);
@@ -302,7 +305,7 @@ guard_restored(struct guard *g, const struct answer_text *t, const struct restor
 	for (int i = 0; i < LEFT_UNKNOWN; i++)
 		g->report.left_in_urls += left[i];
 	g->report.unresolved += left[LEFT_UNKNOWN];
-	if (kind_is_call(t->kind))
+	if (kind_is_call(t->kind) || t->tool)
 		guard_called_left(g, t, left);
 }
 
