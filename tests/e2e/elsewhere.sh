@@ -1,4 +1,5 @@
-# The console's views of records name the daemons of the group whose records are in other journals.
+# The console's views of records show those of all daemons of this machine, and name the daemons of the group whose
+# records are elsewhere, with a link to their consoles. Now shows one daemon, and names all others.
 # Once: no version of HAProxy differs here.
 . "$(dirname "$0")/lib.sh"
 export CHROMIUM=/usr/lib/chromium/chromium-headless-shell
@@ -13,16 +14,25 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -s
 chmod 600 "$D/admin.key"
 tls=$(free_ports 1)
 token=$("$build/tollgate" admin-token new olga --roles operator,auditor --tokens "$D/admin.tokens")
-echo "admin: {console: true, tokens: \"$D/admin.tokens\", tls: {listen: \"127.0.0.1:$tls\", certificate: \"$D/admin.crt\", key: \"$D/admin.key\"}}" >"$D/config.yaml"
-stack_up --config "$D/config.yaml"
-req POST /v1/chat/completions -H "authorization: Bearer $(token)" -H 'content-type: application/json' -d '{"model":"m","messages":[{"role":"user","content":"hello"}]}'
-# the field of a second daemon, as group.h describes it
+console="admin: {console: true, tokens: \"$D/admin.tokens\", tls: {listen: \"127.0.0.1:$tls\", certificate: \"$D/admin.crt\", key: \"$D/admin.key\"}}"
+stack_up --daemons 2
+again_with "$console"
+ask() { req POST /v1/chat/completions -H "authorization: Bearer $(token --claims "{\"sub\":\"$1\"}")" -H 'content-type: application/json' -d '{"model":"m","messages":[{"role":"user","content":"hello"}]}'; }
+ask ann
+# the second daemon decides alone for a moment, so that a request of its own is shown
+kill -STOP "$(pid_of tollgate)"
+alone() { TIMEOUT=3 ask bob; [ "$status" = 200 ]; }
+check "the second daemon decides" wait_for alone
+kill -CONT "$(pid_of tollgate)"
+id=$(cat "$D/journal-b"/*.jsonl | tr -d '\0' | grep -m1 '"type":"decision"' | jq -r .id)
+# the fields of two daemons elsewhere, as group.h describes them
 while sleep 1; do
-	redis-cli -s "${REDIS#unix:}" hset 'tollgate:{group}:policies' second \
-		"{\"policy\":\"p\",\"policy_version\":\"v\",\"file\":\"\",\"daemon\":\"second\",\"at\":$(date +%s)}" >/dev/null
+	redis-cli -s "${REDIS#unix:}" hset 'tollgate:{group}:policies' \
+		far "{\"policy\":\"p\",\"policy_version\":\"v\",\"file\":\"other 1:2 p.yaml\",\"daemon\":\"far\",\"console\":\"https://far.example:9443/console/\",\"at\":$(date +%s)}" \
+		foe "{\"policy\":\"p\",\"policy_version\":\"v\",\"file\":\"\",\"daemon\":\"foe\",\"console\":\"javascript:alert(1)//https://x/console/\",\"at\":$(($(date +%s) - 60))}" >/dev/null
 done &
 second=$!
-CONSOLE=https://localhost:$tls TOKEN=$token FACES=${FACES:-} timeout 240 node "$build/console/elsewhere.mjs" >"$D/console.log" 2>&1
+CONSOLE=https://localhost:$tls TOKEN=$token ID=$id FACES=${FACES:-} timeout 240 node "$build/console/elsewhere.mjs" >"$D/console.log" 2>&1
 kill "$second"
 cat "$D/console.log"
 if ! grep -q '^ok' "$D/console.log" || grep -q '^not ok' "$D/console.log"; then failed=1; fi

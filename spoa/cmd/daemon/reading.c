@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "policy/config/config.h"
+#include "policy/config/members.h"
 
 enum { BODY_BYTES = 40 << 10, ASKED_BYTES = 32 << 10, COUNT_DIGITS = 20, WAIT_S = 8 };
 
@@ -30,8 +31,9 @@ static struct {
 	const char *what;
 	struct sockaddr_un at; /* the admin socket; sun_path "": nothing is reported */
 	char why[1024];	       /* why nothing is reported; "": no reason */
-	/* the journals' folders of the daemon's instances; st_ino 0: none */
-	struct stat journal[CONFIG_PARTS];
+	/* the folders of the journals of the daemon's instances, and of the other daemons of
+	 * this machine; st_ino 0: none */
+	struct stat journal[CONFIG_PARTS + CONFIG_MEMBERS_MAX];
 	char config[512], redis[1024];
 	bool own, other, begun, follows, quiet;
 	json_t *asked;
@@ -132,8 +134,11 @@ find_daemon(const char *named)
 	else
 		snprintf(now.at.sun_path, sizeof(now.at.sun_path), "%s", cfg->admin.path);
 	now.at.sun_family = AF_UNIX;
-	for (unsigned i = 0; cfg && i < CONFIG_PARTS; i++) {
-		const char *journal = config_part(cfg, i)->journal;
+	const struct config *member[CONFIG_MEMBERS_MAX];
+	size_t members = cfg ? config_members(&a, cfg, member) : 0;
+	for (unsigned i = 0; cfg && i < CONFIG_PARTS + members; i++) {
+		const char *journal = i < CONFIG_PARTS ? config_part(cfg, i)->journal
+						       : member[i - CONFIG_PARTS]->journal;
 		if (!journal || stat(journal, &now.journal[i]) < 0)
 			now.journal[i].st_ino = 0;
 	}
@@ -141,7 +146,7 @@ find_daemon(const char *named)
 		snprintf(now.redis, sizeof(now.redis), "%s", cfg->redis_url);
 }
 
-/* Returns true if the folder is the journal of one of the daemon's instances. */
+/* Returns true if the folder is a journal of the daemon, or of a daemon that shares its Redis. */
 static bool
 is_own_journal(const char *folder)
 {
@@ -150,7 +155,7 @@ is_own_journal(const char *folder)
 
 	if (stat(folder, &st) < 0)
 		return false;
-	for (unsigned i = 0; i < CONFIG_PARTS; i++)
+	for (unsigned i = 0; i < COUNT_OF(now.journal); i++)
 		own |= now.journal[i].st_ino && st.st_ino == now.journal[i].st_ino &&
 		       st.st_dev == now.journal[i].st_dev;
 	return own;

@@ -40,6 +40,7 @@
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
 #include "cmd/daemon/reading.h"
+#include "policy/config/config.h"
 #include "record/archive/files.h"
 #include "record/archive/kept_policy.h"
 
@@ -335,8 +336,8 @@ export_policies(struct export *e)
 	kept_policy_folder(e->path, &folder);
 	SCOPED_FD(to, files_folder(folder.p, &why));
 	int err = to < 0 ? to : copy_texts_of(e, e->from.journal, to, &why);
-	if (!err && e->from.beside)
-		err = copy_texts_of(e, e->from.beside, to, &why);
+	for (size_t i = 0; i < e->from.nbeside && !err; i++)
+		err = copy_texts_of(e, e->from.beside[i]->journal, to, &why);
 	if (err)
 		return cmd_fail(EXPORT_WHAT, "%.*s", SPAN_ARG(buf_view(&why)));
 	json_object_foreach(e->policies, version, copied)
@@ -495,6 +496,22 @@ commit_window(struct export *e, const struct chain_line *by, struct span commit_
 	buf_clear(&e->pending);
 }
 
+/* Returns true if the record of this node is in another journal than the pending lines: the
+ * journals of several daemons are read one segment after the other. */
+static bool
+begins_journal(const struct export *e, struct span node)
+{
+	struct span first = buf_view(&e->pending);
+	struct chain_line l;
+	char was[CHAIN_NODE_MAX + 1], is[CHAIN_NODE_MAX + 1];
+
+	if (!e->from.nbeside || chain_parse(span_next(&first, '\n'), &l) || span_eq(l.node, node))
+		return false;
+	span_copy(l.node, was, sizeof(was));
+	span_copy(node, is, sizeof(is));
+	return strcmp(query_journal_of(&e->from, was), query_journal_of(&e->from, is)) != 0;
+}
+
 static void
 take_export_line(void *arg, struct span line)
 {
@@ -503,7 +520,10 @@ take_export_line(void *arg, struct span line)
 
 	if (e->code)
 		return;
-	if (chain_parse(line, &l) == 0 && l.commit) {
+	bool known = chain_parse(line, &l) == 0;
+	if (known && e->pending.n && begins_journal(e, l.node))
+		buf_clear(&e->pending); /* no commit covers them yet */
+	if (known && l.commit) {
 		commit_window(e, &l, line);
 		return;
 	}
@@ -961,13 +981,14 @@ at_end(void *arg, struct query_feed *feed)
 
 /* Returns true if the next record of the node is in a later segment. */
 static bool
-went_out(void *arg, const struct journal_segment *s, const struct journal_segment *next)
+went_out(void *arg, const char *dir, const struct journal_segment *s,
+	const struct journal_segment *next)
 {
 	struct follow *f = arg;
 	const struct export_reached *r = reached_of_node(f, span_str(s->node), false);
 
 	return r && r->seq ? next->first <= r->seq + 1
-			   : query_ended_before(&f->e->from, f->feeds.dir, s, next);
+			   : query_ended_before(&f->e->from, dir, s, next);
 }
 
 /* ---- turns ---- */
@@ -1015,7 +1036,6 @@ export_follow(struct export *e, bool follow)
 		return cmd_fail(EXPORT_WHAT, "out of memory");
 	*f = (struct follow){ .e = e,
 		.feeds = { .what = EXPORT_WHAT,
-			.dir = e->from.journal,
 			.follow = follow,
 			.arg = f,
 			.line = take_fed_line,
@@ -1023,6 +1043,7 @@ export_follow(struct export *e, bool follow)
 			.passed = went_out },
 		.dirfd = -1,
 		.lock = -1 };
+	f->feeds.ndirs = query_journals(&e->from, f->feeds.dir);
 	e->out = (struct export_out){ .fd = -1, .dirfd = -1 };
 	if (e->position) {
 		f->dirfd = export_folder(e->position, &f->name);
@@ -1190,6 +1211,7 @@ audit_export(int argc, char **argv)
 	struct query *q = &e.from;
 	struct search_given given = { .n = { 0 } };
 	const char *format = NULL, *shares = NULL, *keys[SIGNKEYS_MAX];
+	const char *journals[QUERY_JOURNALS_MAX];
 	size_t nkeys = 0;
 	bool follow = false;
 	enum { OWN = 19 };
@@ -1231,7 +1253,8 @@ audit_export(int argc, char **argv)
 	code = code ? code : check_together(&e, follow);
 	code = code ? code : query_begin(q, options, operands, rest);
 	code = code ? code
-		    : search_add_pseudonyms(q, &e.q, shares, &q->journal, q->journal ? 1 : 0);
+		    : search_add_pseudonyms(q, &e.q, shares, journals,
+			      query_journals(q, journals));
 	code = code ? code : check_places(&e);
 	if (!code)
 		code = follow || e.position ? export_follow(&e, follow) : run_export(&e);

@@ -69,6 +69,42 @@ same_text(const json_t *x, const json_t *y)
 	return true;
 }
 
+/* Returns the last of the first `n` records that the node of `o` wrote, or NULL. */
+static const json_t *
+last_of_node(const json_t *list, size_t n, const json_t *o)
+{
+	while (n-- > 0)
+		if (str_same(json_str_in(json_array_get(list, n), "node"), json_str_in(o, "node")))
+			return json_array_get(list, n);
+	return NULL;
+}
+
+static int
+by_record_time(const void *a, const void *b)
+{
+	return strcmp(json_text_in(*(json_t *const *)a, "time"),
+		json_text_in(*(json_t *const *)b, "time"));
+}
+
+/* Sorts the records of several journals by time. Returns the list, or NULL if memory is exhausted.
+ */
+static json_t *
+sort_versions(json_t *list)
+{
+	size_t n = json_array_size(list);
+	json_t **record = calloc(n + 1, sizeof(*record)), *sorted = record ? json_array() : NULL;
+
+	for (size_t i = 0; record && i < n; i++)
+		record[i] = json_array_get(list, i);
+	if (record)
+		qsort(record, n, sizeof(*record), by_record_time);
+	for (size_t i = 0; sorted && i < n; i++)
+		json_array_append(sorted, record[i]);
+	free(record);
+	json_decref(list);
+	return sorted;
+}
+
 static void
 look_at_version(void *arg, struct span line)
 {
@@ -78,7 +114,7 @@ look_at_version(void *arg, struct span line)
 	if (!memmem(line.p, line.n, type, sizeof(type) - 1))
 		return;
 	json_auto_t *o = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
-	const json_t *last = json_array_get(list, json_array_size(list) - 1);
+	const json_t *last = last_of_node(list, json_array_size(list), o);
 	if (!o || strcmp(json_text_in(o, "type"), "policy") != 0 || (last && same_text(last, o)))
 		return;
 	json_array_append(list, o);
@@ -103,7 +139,7 @@ versions_read(struct query *q)
 		json_decref(list);
 		return NULL;
 	}
-	return list;
+	return q->nbeside ? sort_versions(list) : list;
 }
 
 static json_t *
@@ -170,6 +206,8 @@ versions_find(
 		find_in_folder(places->journal, digits, found, &several);
 	if (strlen(digits) >= LEAST && places->beside)
 		find_in_folder(places->beside, digits, found, &several);
+	for (size_t i = 0; strlen(digits) >= LEAST && i < places->nothers; i++)
+		find_in_folder(places->others[i], digits, found, &several);
 	if (several || !found[0]) {
 		buf_printf(why, "%s: %s of a policy in %s" KEPT_POLICY_FOLDER "%s", given,
 			several ? "several versions" : "no version", places->journal,
@@ -279,12 +317,13 @@ print_history(struct query *q, uint64_t limit, bool as_json)
 
 	if (!list)
 		return EXIT_CANNOT;
-	const struct kept_places places = { .journal = q->journal, .beside = q->beside };
+	const struct kept_places places = query_places(q);
 	size_t n = json_array_size(list), first = n > limit ? n - limit : 0;
 	for (size_t i = n; i > first; i--) {
 		json_t *o = shown_version(json_array_get(list, i - 1));
 		if (q->journal)
-			put_changed(o, i > 1 ? json_array_get(list, i - 2) : NULL, &places);
+			put_changed(o, last_of_node(list, i - 1, json_array_get(list, i - 1)),
+				&places);
 		json_array_append_new(shown, o);
 	}
 	reading_add(json_array_size(shown));
@@ -427,7 +466,8 @@ load_config(struct apply *ap)
 	ap->socket = admin_socket(ap->what, ap->config, &ap->a);
 	if (!ap->socket)
 		return false;
-	ap->places = (struct kept_places){ ap->cfg->journal, config_part(ap->cfg, CONFIG_OTHER)->journal };
+	ap->places = (struct kept_places){ .journal = ap->cfg->journal,
+		.beside = config_part(ap->cfg, CONFIG_OTHER)->journal };
 	return true;
 }
 

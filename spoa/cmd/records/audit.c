@@ -261,14 +261,26 @@ static const bool of_calls[AUDIT_FILTERS] = { [AUDIT_OPERATION] = true,
 static const enum record_field audit_filters[] = { RF_IDENTITY_PERSON, RF_DECISION, RF_ROUTE,
 	RF_CLASSES, RF_OUTCOME, RF_ABOUT_OPERATION, RF_CALLS_SERVER, RF_CALLS_TOOL };
 
-/* Returns true if the record has the value of the i-th option, or the word that records
+/* Returns true if the record has the value of the i-th option, or a word that records
  * have in its place. */
 static bool
 holds_wanted(const struct audit_args *a, size_t i, const json_t *r)
 {
-	return record_holds(r, audit_filters[i], a->want[i]) ||
-	       (i == AUDIT_PERSON && a->pseudonym[0] &&
-		       record_holds(r, audit_filters[i], a->pseudonym));
+	bool holds = record_holds(r, audit_filters[i], a->want[i]);
+
+	for (size_t k = 0; i == AUDIT_PERSON && k < a->pseudonyms.n; k++)
+		holds |= record_holds(r, audit_filters[i], a->pseudonyms.word[k]);
+	return holds;
+}
+
+static bool
+may_hold_wanted(const struct audit_args *a, size_t i, struct span line)
+{
+	bool holds = may_hold(line, a->want[i]);
+
+	for (size_t k = 0; i == AUDIT_PERSON && k < a->pseudonyms.n; k++)
+		holds |= may_hold(line, a->pseudonyms.word[k]);
+	return holds;
 }
 
 static bool
@@ -296,8 +308,7 @@ list_line(void *arg, struct span line)
 	if (!(outcome ? completion : span_is(type, "\"decision\"") || (calls && completion)))
 		return;
 	for (size_t i = 0; i < AUDIT_FILTERS; i++)
-		if (i != AUDIT_OUTCOME && !may_hold(line, want[i]) &&
-			!(i == AUDIT_PERSON && a->pseudonym[0] && may_hold(line, a->pseudonym)))
+		if (i != AUDIT_OUTCOME && !may_hold_wanted(a, i, line))
 			return;
 	/* a path may contain NUL */
 	json_auto_t *r = json_loadb(line.p, line.n, JSON_ALLOW_NUL, NULL);
@@ -350,26 +361,26 @@ give_fed_line(void *arg, struct query_feed *f, struct span line)
 }
 
 static bool
-is_over(void *arg, const struct journal_segment *s, const struct journal_segment *next)
+is_over(void *arg, const char *dir, const struct journal_segment *s,
+	const struct journal_segment *next)
 {
-	const struct query *q = arg;
-
-	return query_ended_before(q, q->journal, s, next);
+	return query_ended_before(arg, dir, s, next);
 }
 
-/* Passes the lines of q->journal and every line that is added, until the command is ended.
+/* Passes the lines of the journals and every line that is added, until the command is ended.
  * Returns an exit code. */
 static int
 query_follow(const struct query *q)
 {
 	const struct timespec pause = { 0, QUERY_POLL_NS };
 	struct query_feeds feeds = { .what = q->what,
-		.dir = q->journal,
 		.follow = true,
 		.arg = (void *)(uintptr_t)q,
 		.line = give_fed_line,
 		.passed = q->since_ns ? is_over : NULL };
 	int code;
+
+	feeds.ndirs = query_journals(q, feeds.dir);
 
 	do
 		code = query_feeds_turn(&feeds);
@@ -386,10 +397,12 @@ audit_list(struct audit_args *a)
 	if (words_known(a))
 		return EXIT_CANNOT;
 	const char *person = a->want[AUDIT_PERSON];
-	if (person && strcmp(person, "-") != 0 && (a->opening.shares || !opening_plain(q)) &&
-		opening_pseudonym(q, a->opening.shares, person, a->pseudonym, NULL))
-		reading_asked("person", json_string(a->pseudonym));
+	if (person && strcmp(person, "-") != 0 && (a->opening.shares || !opening_plain(q)))
+		opening_pseudonyms(q, a->opening.shares, person, &a->pseudonyms);
+	if (a->pseudonyms.n)
+		reading_asked("person", json_string(a->pseudonyms.word[0]));
 	q->within = true;
+	q->by_time = true;
 	q->arg = a;
 	q->line = list_line;
 	if (!a->follow)
@@ -887,11 +900,13 @@ audit_signers(struct audit_args *a, bool need)
 	if (!file)
 		return cmd_no_config(what, a->q.config, ", or the key with --public-key");
 	const struct config *cfg = cmd_config(&a->q.arena, a->q.config);
-	const struct config *other =
-		cfg && a->q.beside ? config_part(cfg, CONFIG_OTHER) : NULL;
-	const char *beside =
-		other ? arena_printf(&a->q.arena, "%s.pub", other->audit_key).p : NULL;
-	if (beside && access(beside, R_OK) == 0 && (code = add_keys(a, beside)))
+	for (size_t i = 0; i < a->q.nbeside && !code; i++) {
+		const char *key = a->q.beside[i]->audit_key;
+		const char *beside = key ? arena_printf(&a->q.arena, "%s.pub", key).p : NULL;
+		if (beside && access(beside, R_OK) == 0)
+			code = add_keys(a, beside);
+	}
+	if (code)
 		return code;
 	if (cfg && cfg->audit_key)
 		return add_keys(a, arena_printf(&a->q.arena, "%s.pub", cfg->audit_key).p);
@@ -1014,9 +1029,9 @@ cmd_audit(int argc, char **argv)
 			code = verbs[i].run(&a);
 		/* each chain is verified by itself, but a note and a sequence number belong
 		 * to one chain */
-		if (verbs[i].run == audit_verify && a.q.beside && !a.note && !a.from &&
-			code != EXIT_CANNOT) {
-			a.q.journal = a.q.beside;
+		const bool each = verbs[i].run == audit_verify && !a.note && !a.from;
+		for (size_t k = 0; each && k < a.q.nbeside && code != EXIT_CANNOT; k++) {
+			a.q.journal = a.q.beside[k]->journal;
 			int other = audit_verify(&a);
 			code = other > code ? other : code;
 		}

@@ -32,8 +32,7 @@ struct audit_args {
 	struct opening_args opening; /* explain: to open sealed texts; list: --shares */
 	bool as_json, follow;
 	bool texts;			   /* verify: also verify the sealed texts */
-	char pseudonym[PSEUDONYM_LEN + 1]; /* list: the pseudonym that records have in place of
-					    * --person; "": none */
+	struct pseudonyms pseudonyms; /* list: words that records have in place of --person */
 	const char *want[AUDIT_FILTERS];   /* list: the values that are shown; NULL: any value */
 	uint64_t from;			   /* verify: the first record of the log */
 	/* show: --seq or --receipt, which name the record in place of its id; --proof, and

@@ -263,7 +263,7 @@ gather_somehow(struct audit_args *a, struct prove *p, uint64_t size, struct buf 
 	if (err != ERR_NOTFOUND || a->q.file)
 		return err;
 	SCOPED_BUF(none, 4096);
-	if (tiles_open(&tiles, a->q.journal, p->node, false, &none) == 0) {
+	if (tiles_open(&tiles, query_journal_of(&a->q, p->node), p->node, false, &none) == 0) {
 		struct merkle_source s = tiles_source(&tiles);
 		err = gather_proof(
 			a, p, size, &s, tiles.n < p->seq - 1 ? tiles.n : p->seq - 1, why);

@@ -59,9 +59,7 @@ struct opening {
 	unsigned char key[HPKE_KEY_BYTES];
 	const char *journal; /* the journal next to which the texts are */
 	const char *node;    /* the daemon's node; NULL: any node, by args->shares */
-	/* the node's other instance, whose shares the daemon has too; the journal is NULL if the
-	 * records are not read by the configuration */
-	const char *other_node, *other_journal;
+	const char *other_node; /* the node's other instance, whose shares the daemon has too */
 	const char *socket;
 	struct shares
 		*shares; /* the file args->shares, loaded for the first text that needs it */
@@ -107,7 +105,6 @@ find_places(struct opening *o)
 		return EXIT_CANNOT;
 	o->node = daemon && cfg ? cfg->node : NULL;
 	o->other_node = cfg ? config_part(cfg, CONFIG_OTHER)->node : NULL;
-	o->other_journal = q->beside;
 	return o->journal ? 0
 			  : cmd_fail(q->what, "sealed texts are next to a journal: give "
 					      "--journal DIR, or configure audit.journal");
@@ -222,6 +219,7 @@ find_seal(struct opening *o, struct span id, const char *node, struct buf *why)
 		struct query q = { .what = o->q->what,
 			.journal = o->q->journal,
 			.beside = o->q->beside,
+			.nbeside = o->q->nbeside,
 			.redis = o->q->redis,
 			.file = o->q->file,
 			.config = o->q->config,
@@ -282,7 +280,9 @@ seal_state(struct seal_place *p, uint64_t step)
 static const char *
 texts_journal(const struct opening *o, const char *node)
 {
-	return o->other_journal && str_same(node, o->other_node) ? o->other_journal : o->journal;
+	const struct config *of = query_beside(o->q, node);
+
+	return of ? of->journal : o->journal;
 }
 
 /* ---- share B ---- */
@@ -343,7 +343,9 @@ share_of_daemon(struct opening *o, const json_t *record, enum seal_kind kind, ui
 	size_t n = 0;
 
 	const char *node = record_text(record, RF_NODE);
-	const bool other = o->other_node && !strcmp(node, o->other_node);
+	const struct config *of = query_beside(o->q, node);
+	const bool other = of || (o->other_node && !strcmp(node, o->other_node));
+	const char *socket = of && of->has_admin && of->admin.path ? of->admin.path : o->socket;
 
 	if (o->node && !other && strcmp(node, o->node) != 0) {
 		buf_printf(why, "the daemon is node %s, but the record is from %s: ask "
@@ -355,7 +357,7 @@ share_of_daemon(struct opening *o, const json_t *record, enum seal_kind kind, ui
 		"part", seal_kinds[kind], "share", (json_int_t)number, "reason",
 		o->args->reason, "by", o->args->by, "node", node);
 	json_auto_t *said = NULL;
-	long status = in ? admin_ask_json(o->socket, "/audit/share", in, &said, why) : 0;
+	long status = in ? admin_ask_json(socket, "/audit/share", in, &said, why) : 0;
 	struct span share = json_span(json_object_get(said, "share"));
 
 	out->number = number;
@@ -609,6 +611,29 @@ opening_pseudonym(const struct query *q, const char *shares, const char *person,
 		cmd_fail(q->what, "records with a pseudonym cannot be found: %.*s",
 			SPAN_ARG(buf_view(&why)));
 	return found;
+}
+
+void
+opening_pseudonyms(const struct query *q, const char *shares, const char *person,
+	struct pseudonyms *out)
+{
+	const char *journal[QUERY_JOURNALS_MAX];
+	size_t n = query_journals(q, journal);
+
+	*out = (struct pseudonyms){ .n = 0 };
+	for (size_t i = 0; i < (n ? n : 1); i++) {
+		/* a daemon knows the words of its own journals */
+		const struct query in = { .what = q->what,
+			.config = i ? q->beside[i - 1]->file : q->config,
+			.journal = n ? journal[i] : NULL };
+		bool unknown = false, known = false;
+		char *word = out->word[out->n];
+		bool found = opening_pseudonym(&in, shares, person, word, &unknown);
+		out->unknown |= unknown;
+		for (size_t k = 0; k < out->n && found; k++)
+			known |= !strcmp(word, out->word[k]);
+		out->n += found && !known;
+	}
 }
 
 bool

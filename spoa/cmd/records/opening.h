@@ -77,6 +77,16 @@ json_t *opening_sealed(struct opening *o, const json_t *record, enum seal_kind k
  * be NULL. */
 bool opening_pseudonym(const struct query *q, const char *shares, const char *person,
 	char out[PSEUDONYM_LEN + 1], bool *unknown);
+/* The pseudonyms of one person. Each daemon has its own, because its shares are its own. */
+struct pseudonyms {
+	char word[QUERY_JOURNALS_MAX][PSEUDONYM_LEN + 1];
+	size_t n;
+	bool unknown; /* one could not be determined; a line was printed */
+};
+/* Finds the pseudonyms that the records of all journals of the query may have, as
+ * opening_pseudonym(). */
+void opening_pseudonyms(const struct query *q, const char *shares, const char *person,
+	struct pseudonyms *out);
 /* Returns true if the configuration makes records name persons, so that searches by name
  * find them and readings are recorded with the name. */
 bool opening_plain(const struct query *q);

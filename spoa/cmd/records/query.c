@@ -2,7 +2,8 @@
  *
  * A journal is read segment by segment, and a segment piece by piece. For each piece, an
  * index finds the lines with the requested terms; without a sound index, every line is
- * passed. The segments of two instances on one host are merged in the order of time.
+ * passed. The segments of the daemons and instances on one host are merged in the order of
+ * time, or their lines are.
  *
  * Redis streams are those of one server or of all nodes of a cluster. Each node of tollgate
  * writes a stream tollgate:audit:NODE. The last part of the file parses the options for places
@@ -21,8 +22,10 @@
 #include "base/mem.h"
 #include "base/redis/redis_sync.h"
 #include "base/why.h"
+#include "cmd/daemon/admin.h"
 #include "cmd/daemon/reading.h"
 #include "cmd/when.h"
+#include "operator/admin/child_self.h"
 #include "policy/config/config.h"
 #include "record/audit/record_terms.h"
 #include "record/journal/chain.h"
@@ -434,6 +437,16 @@ give_found(const struct query *q, const struct query_piece *p, struct buf *why)
 struct walk {
 	const struct query *q;
 	struct journal_list list;
+	size_t at; /* the next segment */
+	/* Reading segment by segment: when the next segment begins; "": unknown.
+	 * Reading line by line (by_time): when the current line was written, or the last line
+	 * before it that has a time. */
+	char time[CLOCK_RFC3339_LEN];
+	bool more; /* there is a next segment, or a current line */
+	/* The segment that is read line by line. fd -1: none. */
+	int fd;
+	struct lines lines;
+	struct span line; /* the current line; borrowed from `lines` */
 	/* The node of the current segments. Its segments before this index are earlier than the period. */
 	const char *node;
 	size_t begin;
@@ -652,48 +665,149 @@ begin_walk(struct walk *w, const struct query *q, const char *journal, struct bu
 	return 0;
 }
 
-/* Reads when the next segment of the walk begins. Returns false if there is none. */
-static bool
-next_begins(const struct walk *w, size_t at, char out[CLOCK_RFC3339_LEN])
+/* ---- several journals, in the order in which their segments begin ----
+ *
+ * For two instances, this is the order of the decisions, except for completions while one instance
+ * hands over to the other. */
+
+static void
+find_next_segment(struct walk *w)
 {
-	if (at < w->list.n && !query_first_time(w->dir, &w->list.seg[at], 0, out))
-		out[0] = '\0';
-	return at < w->list.n;
+	w->more = w->at < w->list.n;
+	if (w->more && !query_first_time(w->dir, &w->list.seg[w->at], 0, w->time))
+		w->time[0] = '\0';
 }
 
-/* Reads the segments of two instances in the order in which they begin. This is the order
- * of the decisions, except for completions while one instance hands over to the other. */
-static int
-read_two_journals(struct walk w[static 2], struct buf *why)
+/* Returns the walk whose next segment or line is the oldest. `last` is preferred, so that lines
+ * without a time of their own stay with the lines before them. Returns NULL at the end. */
+static struct walk *
+oldest_walk(struct walk *w, size_t n, struct walk *last)
 {
-	char begins[2][CLOCK_RFC3339_LEN];
-	size_t at[2] = { 0, 0 };
-	bool more[2] = { next_begins(&w[0], 0, begins[0]), next_begins(&w[1], 0, begins[1]) };
-	const bool *enough = w[0].q->enough;
+	struct walk *first = last && last->more ? last : NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (w[i].more && (!first || strcmp(w[i].time, first->time) < 0))
+			first = &w[i];
+	return first;
+}
+
+static int
+read_by_segment(const struct query *q, struct walk *w, size_t n, struct buf *why)
+{
+	struct walk *next;
 	int err = 0;
 
-	while (!err && (more[0] || more[1]) && !(enough && *enough)) {
-		size_t k = !more[0] || (more[1] && strcmp(begins[1], begins[0]) < 0);
-		err = take_journal_segment(&w[k], at[k]++, why);
-		more[k] = next_begins(&w[k], at[k], begins[k]);
+	for (size_t i = 0; i < n; i++)
+		find_next_segment(&w[i]);
+	while (!err && !(q->enough && *q->enough) && (next = oldest_walk(w, n, NULL))) {
+		err = take_journal_segment(next, next->at++, why);
+		find_next_segment(next);
 	}
+	return err;
+}
+
+/* ---- several journals, line by line ---- */
+
+static void
+close_walk(struct walk *w)
+{
+	if (w->fd < 0)
+		return;
+	lines_close(&w->lines);
+	scoped_fd_close(&w->fd);
+	w->fd = -1;
+}
+
+/* Opens the next segment that may have records of the period. Returns 1, 0 if there is none, or an
+ * error. */
+static int
+open_next_segment(struct walk *w, struct buf *why)
+{
+	for (; w->at < w->list.n; w->at++) {
+		const struct journal_segment *s = &w->list.seg[w->at];
+		if (is_before(w, w->at))
+			continue;
+		w->fd = journal_segment_open(w->dir, s);
+		/* a daemon that starts removes a segment that has no records */
+		if (w->fd < 0 && errno == ENOENT)
+			continue;
+		int err = w->fd < 0 ? ERR_IO : lines_open(&w->lines, w->fd, 0);
+		if (err) {
+			buf_printf(why, "%s/%s: %s", w->dir, s->name,
+				w->fd < 0 ? strerror(errno) : err_str(err));
+			scoped_fd_close(&w->fd);
+			w->fd = -1;
+			return err;
+		}
+		w->at++;
+		return 1;
+	}
+	return 0;
+}
+
+/* Reads the walk's next line. */
+static int
+next_walk_line(struct walk *w, struct buf *why)
+{
+	int got = 0;
+
+	w->more = false;
+	do {
+		if (w->fd < 0 && (got = open_next_segment(w, why)) <= 0)
+			return got;
+		const bool last = w->at == w->list.n;
+		got = lines_next(&w->lines, UINT64_MAX, &w->line);
+		/* the space that the daemon reserves after its last record */
+		if (got > 0 && last && span_chr(w->line, '\0') < w->line.n &&
+			journal_unfinished(&w->lines, w->line))
+			got = 0;
+		if (got <= 0)
+			close_walk(w);
+	} while (got == 0);
+	if (got < 0) {
+		buf_printf(why, "%s/%s: %s", w->dir, w->list.seg[w->at - 1].name, err_str(got));
+		return got;
+	}
+	struct span time = audit_time_of(w->line);
+	if (time.n)
+		span_copy(time, w->time, sizeof(w->time));
+	w->more = true;
+	return 0;
+}
+
+static int
+read_by_line(const struct query *q, struct walk *w, size_t n, struct buf *why)
+{
+	struct walk *next = NULL;
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = next_walk_line(&w[i], why);
+	while (!err && !(q->enough && *q->enough) && (next = oldest_walk(w, n, next))) {
+		query_give(q, next->line);
+		err = next_walk_line(next, why);
+	}
+	for (size_t i = 0; i < n; i++)
+		close_walk(&w[i]);
 	return err;
 }
 
 static int
 read_journal(const struct query *q, struct buf *why)
 {
-	struct walk w[2] = { { .q = q }, { .q = q } };
-	int err = begin_walk(&w[0], q, q->journal, why);
+	const char *journal[QUERY_JOURNALS_MAX];
+	struct walk w[QUERY_JOURNALS_MAX];
+	size_t n = query_journals(q, journal);
+	int err = 0;
 
-	if (!err && q->beside)
-		err = begin_walk(&w[1], q, q->beside, why);
-	if (!err && q->beside)
-		err = read_two_journals(w, why);
-	for (size_t i = 0; !q->beside && i < w[0].list.n && !err && !(q->enough && *q->enough);
-		i++)
-		err = take_journal_segment(&w[0], i, why);
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < n; i++)
+		w[i] = (struct walk){ .q = q, .fd = -1 };
+	for (size_t i = 0; i < n && !err; i++)
+		err = begin_walk(&w[i], q, journal[i], why);
+	if (!err)
+		err = q->by_time && n > 1 ? read_by_line(q, w, n, why)
+					   : read_by_segment(q, w, n, why);
+	for (size_t i = 0; i < n; i++)
 		journal_list_free(&w[i].list);
 	return err;
 }
@@ -794,6 +908,102 @@ query_times(struct query *q)
 	return code;
 }
 
+/* Adds the configuration to those whose journals are read. */
+static void
+add_beside(struct query *q, const struct config *list[], const struct config *cfg)
+{
+	bool known = !strcmp(cfg->journal, q->journal);
+
+	for (size_t i = 0; i < q->nbeside; i++)
+		known |= !strcmp(cfg->journal, list[i]->journal);
+	if (known || q->nbeside == QUERY_JOURNALS_MAX - 1 || access(cfg->journal, F_OK) != 0)
+		return;
+	if (access(cfg->journal, R_OK | X_OK) != 0) {
+		fprintf(stderr, "tollgate: %s: the records of %s are left out: %s: %s\n", q->what,
+			cfg->node, cfg->journal, strerror(errno));
+		return;
+	}
+	list[q->nbeside++] = cfg;
+}
+
+/* Finds the further journals of this machine. Those of the other daemons come first: a journal
+ * whose name looks like that of the other instance may be another daemon's. */
+static void
+find_beside(struct query *q, const struct config *cfg)
+{
+	const struct config *member[CONFIG_MEMBERS_MAX], *other = config_other_that_wrote(cfg);
+	const struct config **list =
+		arena_array(&q->arena, QUERY_JOURNALS_MAX, sizeof(*list));
+	size_t n = list ? config_members(&q->arena, cfg, member) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		add_beside(q, list, member[i]);
+	if (list && other)
+		add_beside(q, list, other);
+	q->beside = list;
+}
+
+/* Names the daemons of the group whose records are not read, on stderr, once in a process. If the
+ * daemon does not run, nobody knows them. A child of the daemon prints nothing: its output is
+ * shown by the console, which names them itself. */
+static void
+say_elsewhere(const struct query *q, const struct config *cfg)
+{
+	static bool said;
+	const json_t *one, *is;
+	json_auto_t *status = NULL;
+	size_t i, k;
+
+	if (said || !cfg->redis_url || !cfg->has_admin || !cfg->admin.path ||
+		!strncmp(program_invocation_name, CHILD_NAME, sizeof(CHILD_NAME) - 1))
+		return;
+	said = true;
+	SCOPED_BUF(why, 4096);
+	admin_ask_json(cfg->admin.path, "/status", NULL, &status, &why);
+	json_array_foreach(json_object_get(status, "members"), i, one)
+	{
+		const char *node = json_text_in(one, "node"), *at = json_str_in(one, "console");
+		bool here = query_beside(q, node) != NULL;
+		json_array_foreach(json_object_get(status, "records_here"), k, is) here |=
+			str_same(json_string_value(is), node);
+		if (!here)
+			fprintf(stderr, "tollgate: %s: the records of %s are %s%s%s\n", q->what, node,
+				str_same(json_str_in(one, "machine"), "other")
+					? "on another machine"
+					: "in a journal that this command does not find",
+				at ? ": " : "", at ? at : "");
+	}
+}
+
+const struct config *
+query_beside(const struct query *q, const char *node)
+{
+	for (size_t i = 0; i < q->nbeside; i++)
+		if (str_same(node, q->beside[i]->node))
+			return q->beside[i];
+	return NULL;
+}
+
+const char *
+query_journal_of(const struct query *q, const char *node)
+{
+	const struct config *cfg = query_beside(q, node);
+
+	return cfg ? cfg->journal : q->journal;
+}
+
+size_t
+query_journals(const struct query *q, const char *out[static QUERY_JOURNALS_MAX])
+{
+	size_t n = 0;
+
+	if (q->journal)
+		out[n++] = q->journal;
+	for (size_t i = 0; i < q->nbeside; i++)
+		out[n++] = q->beside[i]->journal;
+	return n;
+}
+
 int
 query_source(struct query *q)
 {
@@ -819,8 +1029,8 @@ query_source(struct query *q)
 			return cmd_fail(q->what, "%s: has no audit.journal: name a journal "
 						 "with --journal", file);
 		q->journal = cfg->journal;
-		const struct config *other = config_other_that_wrote(cfg);
-		q->beside = other ? other->journal : NULL;
+		find_beside(q, cfg);
+		say_elsewhere(q, cfg);
 	}
 	reading_of(q->journal, q->redis, q->file);
 	return 0;
@@ -832,9 +1042,15 @@ query_places(struct query *q)
 	const struct config *cfg = q->journal ? NULL : cmd_config(&q->arena, q->config);
 	/* an export has the texts in FILE.policies */
 	bool own = q->file && kept_policy_any(q->file);
+	const char **others = arena_array(&q->arena, QUERY_JOURNALS_MAX, sizeof(*others));
+	size_t n = 0;
 
+	for (size_t i = 0; others && i < q->nbeside; i++)
+		others[n++] = q->beside[i]->journal;
 	return (struct kept_places){ .journal = own ? q->file : cfg ? cfg->journal : q->journal,
-		.beside = cfg ? config_part(cfg, CONFIG_OTHER)->journal : q->beside };
+		.beside = cfg ? config_part(cfg, CONFIG_OTHER)->journal : NULL,
+		.others = others,
+		.nothers = n };
 }
 
 int

@@ -15,6 +15,7 @@
 #include "base/codec/lines.h"
 #include "base/redis/redis_map.h"
 #include "cmd/cmd.h"
+#include "policy/config/members.h"
 #include "record/archive/kept_policy.h"
 #include "record/audit/record_fields.h"
 #include "record/audit/record_terms.h"
@@ -36,10 +37,11 @@ struct query {
 	const char *what; /* the command, for messages */
 	/* The place: named on the command line, else the configured journal. */
 	const char *journal, *redis, *file; /* a folder; a URL; a file or "-" */
-	/* The journal of the host's other instance, which is read together with `journal`
-	 * in the order of time; NULL if there is none, or if the command line names a
-	 * place. */
-	const char *beside;
+	/* The configurations of the further journals that are read with `journal`: that of the
+	 * other instance, and those of the other daemons of this machine that share Redis
+	 * (policy/config/members.h). None if the command line names a place. */
+	const struct config *const *beside;
+	size_t nbeside;
 	const char *config;		    /* the configuration file, as for config_find() */
 	bool restored;			    /* the command line names JOURNAL.restored */
 	bool without_restored; /* skip restored records unless the command line names them */
@@ -51,6 +53,9 @@ struct query {
 	int64_t slack_ns; /* ns; segments that end earlier than the period by up to this are
 			   * read too */
 	bool within;	  /* pass only lines within the period */
+	/* Pass the lines of several journals in the order of their times; without it, segment
+	 * by segment. Not with `term` and `piece`. */
+	bool by_time;
 	/* The selection, for a journal: only lines with one of these terms
 	 * (record_term_hash()) are passed, if an index has them. A piece without a sound
 	 * index is passed completely, so the callback must compare. */
@@ -100,6 +105,14 @@ int query_begin(
 /* Sets the place to the configured journal if the command line names none. Returns 0, or an
  * exit code after a message. */
 int query_source(struct query *q);
+/* Returns the configuration of the daemon whose records have this node name, or NULL if it is not
+ * among q->beside. */
+const struct config *query_beside(const struct query *q, const char *node);
+/* Returns the journal that has the records of the node: one of q->beside, else q->journal. */
+const char *query_journal_of(const struct query *q, const char *node);
+/* Stores the folders of all journals that the query reads in `out`, and returns their number. */
+enum { QUERY_JOURNALS_MAX = CONFIG_MEMBERS_MAX + 2 };
+size_t query_journals(const struct query *q, const char *out[static QUERY_JOURNALS_MAX]);
 /* Returns where the texts of the policies are kept that made the decisions. The strings live as
  * long as the query. */
 struct kept_places query_places(struct query *q);
@@ -185,6 +198,7 @@ int query_stream(redisContext *c, const char *key, const struct query *q, struct
  * query_feeds. */
 #define QUERY_POLL_NS 200000000L
 struct query_feed {
+	const char *dir;	   /* the journal; borrowed from struct query_feeds */
 	struct journal_segment at; /* the segment that is read, or was read last */
 	int fd;			   /* -1: the segment was read to its end, or no longer exists */
 	struct lines lines;
@@ -192,19 +206,21 @@ struct query_feed {
 	uint64_t good; /* an offset in the segment; 0 at the begin of a segment */
 	bool stale;    /* the node is read again from the segment that passed() chooses */
 };
-/* All nodes of one journal. Owned by the command; freed by query_feeds_free(). */
+/* All nodes of some journals. Owned by the command; freed by query_feeds_free(). */
 struct query_feeds {
-	const char *what, *dir;
+	const char *what;
+	const char *dir[QUERY_JOURNALS_MAX]; /* the journals' folders, ndirs; borrowed */
+	size_t ndirs;
 	bool follow; /* there will be a further call of query_feeds_turn() */
 	void *arg;
 	void (*line)(void *arg, struct query_feed *f, struct span line);
 	/* Called when a segment was read to its present end. The next turn continues at
 	 * f->lines.offset, which the callback may set. NULL: not called. */
 	void (*end)(void *arg, struct query_feed *f);
-	/* Returns true if the segment `s` has no record that the command wants. `next` is the node's
+	/* Returns true if the segment `s` of `dir` has no record that the command wants. `next` is the node's
 	 * next segment. Reading begins after such segments. NULL: reading begins at the node's
 	 * oldest segment. */
-	bool (*passed)(void *arg, const struct journal_segment *s,
+	bool (*passed)(void *arg, const char *dir, const struct journal_segment *s,
 		const struct journal_segment *next);
 	struct query_feed *feed;
 	size_t n;

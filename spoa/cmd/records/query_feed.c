@@ -1,4 +1,4 @@
-/* Reads a journal while it grows. For each node, the segments are read one after the other;
+/* Reads journals while they grow. For each node, the segments are read one after the other;
  * the last one stays open and is read again in each turn. */
 #include <errno.h>
 #include <stdio.h>
@@ -30,8 +30,8 @@ feed_open(const struct query_feeds *all, struct query_feed *f, const struct jour
 
 	f->at = *s;
 	f->good = 0;
-	journal_segment_path(all->dir, s, path);
-	f->fd = journal_segment_open(all->dir, s);
+	journal_segment_path(f->dir, s, path);
+	f->fd = journal_segment_open(f->dir, s);
 	if (f->fd < 0 && errno == ENOENT)
 		return EXIT_DONE; /* the segment was moved away: continue with the remaining ones */
 	if (f->fd < 0)
@@ -58,7 +58,7 @@ feed_read(const struct query_feeds *all, struct query_feed *f)
 					  * daemon */
 	if (all->end)
 		all->end(all->arg, f);
-	return got < 0 ? cmd_fail(all->what, "%s/%s: %s", all->dir, f->at.name, err_str(got))
+	return got < 0 ? cmd_fail(all->what, "%s/%s: %s", f->dir, f->at.name, err_str(got))
 		       : EXIT_DONE;
 }
 
@@ -86,13 +86,14 @@ feed_on(const struct query_feeds *all, struct query_feed *f, const struct journa
 
 /* Returns the node's segment that is read first. `first` is its oldest segment. */
 static size_t
-begin_at(const struct query_feeds *all, const struct journal_list *list, size_t first)
+begin_at(const struct query_feeds *all, const char *dir, const struct journal_list *list,
+	size_t first)
 {
 	for (size_t i = first + 1; all->passed && i < list->n; i++) {
 		const struct journal_segment *s = &list->seg[i];
 		if (!s->ours || strcmp(s->node, list->seg[first].node))
 			continue;
-		if (!all->passed(all->arg, &list->seg[first], s))
+		if (!all->passed(all->arg, dir, &list->seg[first], s))
 			break;
 		first = i;
 	}
@@ -101,22 +102,23 @@ begin_at(const struct query_feeds *all, const struct journal_list *list, size_t 
 
 /* Creates feeds for new nodes, and reads them to their end. */
 static int
-add_nodes(struct query_feeds *all, const struct journal_list *list)
+add_nodes(struct query_feeds *all, const char *dir, const struct journal_list *list)
 {
 	int code = EXIT_DONE;
 
 	for (size_t i = 0; i < list->n && code == EXIT_DONE; i++) {
 		size_t k = 0;
-		while (k < all->n && strcmp(all->feed[k].at.node, list->seg[i].node))
+		while (k < all->n && (all->feed[k].dir != dir ||
+					     strcmp(all->feed[k].at.node, list->seg[i].node)))
 			k++;
 		if (!list->seg[i].ours || k < all->n)
 			continue;
 		if (all->n == NODES_MAX)
 			return cmd_fail(
-				all->what, "%s: has more than %d nodes, which is the limit", all->dir, NODES_MAX);
+				all->what, "%s: has more than %d nodes, which is the limit", dir, NODES_MAX);
 		struct query_feed *f = &all->feed[all->n];
-		*f = (struct query_feed){ .fd = -1 };
-		code = feed_open(all, f, &list->seg[begin_at(all, list, i)]);
+		*f = (struct query_feed){ .dir = dir, .fd = -1 };
+		code = feed_open(all, f, &list->seg[begin_at(all, dir, list, i)]);
 		all->n++;
 		if (code == EXIT_DONE)
 			code = feed_on(all, f, list);
@@ -127,11 +129,27 @@ add_nodes(struct query_feeds *all, const struct journal_list *list)
 	return code;
 }
 
+/* Passes the lines of one journal that exist now. */
+static int
+read_fed_journal(struct query_feeds *all, const char *dir)
+{
+	struct journal_list list;
+
+	SCOPED_BUF(why, 4096);
+	int code = cmd_failed(all->what, journal_list_all(dir, NULL, true, &list, &why), &why);
+	for (size_t i = 0; i < all->n && code == EXIT_DONE; i++)
+		if (all->feed[i].dir == dir)
+			code = feed_on(all, &all->feed[i], &list);
+	if (code == EXIT_DONE)
+		code = add_nodes(all, dir, &list);
+	journal_list_free(&list);
+	return code;
+}
+
 int
 query_feeds_turn(struct query_feeds *all)
 {
-	struct journal_list list;
-	int code;
+	int code = EXIT_DONE;
 
 	if (!all->feed && !(all->feed = calloc(NODES_MAX, sizeof(*all->feed))))
 		return cmd_fail(all->what, "out of memory");
@@ -140,13 +158,8 @@ query_feeds_turn(struct query_feeds *all)
 			feed_close(&all->feed[i]);
 			all->feed[i] = all->feed[--all->n];
 		}
-	SCOPED_BUF(why, 4096);
-	code = cmd_failed(all->what, journal_list_all(all->dir, NULL, true, &list, &why), &why);
-	for (size_t i = 0; i < all->n && code == EXIT_DONE; i++)
-		code = feed_on(all, &all->feed[i], &list);
-	if (code == EXIT_DONE)
-		code = add_nodes(all, &list);
-	journal_list_free(&list);
+	for (size_t i = 0; i < all->ndirs && code == EXIT_DONE; i++)
+		code = read_fed_journal(all, all->dir[i]);
 	return code;
 }
 

@@ -360,8 +360,7 @@ struct subject {
 	struct opening_args args;
 	struct opening *opening;
 	const char *person, *dir, *sign_key, *sign_passphrase;
-	char word[PSEUDONYM_LEN + 1]; /* the pseudonym that records have in place of the name;
-				       * "": none */
+	struct pseudonyms words; /* words that records have in place of the name */
 	struct export out[FILES];
 	json_t *waiting; /* lists of records of requests in progress, by node and id */
 	json_t *texts;	 /* number of texts by result */
@@ -486,7 +485,10 @@ subject_line(void *arg, struct span line)
 	if (!record_is(record, RF_TYPE, "completion") && !recorded_decides(record))
 		return;
 	struct span person = record_span(record, RF_IDENTITY_PERSON);
-	if (!span_is(person, s->person) && !(s->word[0] && span_is(person, s->word)))
+	bool wanted = span_is(person, s->person);
+	for (size_t i = 0; i < s->words.n; i++)
+		wanted |= span_is(person, s->words.word[i]);
+	if (!wanted)
 		return;
 	reading_add(1);
 	sha256(line, hash);
@@ -563,7 +565,7 @@ static int
 run_subject(struct subject *s)
 {
 	struct query q = s->a.q;
-	uint64_t term[2];
+	uint64_t term[1 + QUERY_JOURNALS_MAX];
 	const char *key;
 	json_t *list;
 	int code = begin_files(s);
@@ -571,8 +573,8 @@ run_subject(struct subject *s)
 	if (code)
 		return code;
 	term[q.nterms++] = record_term_hash(RT_PERSON, span_str(s->person));
-	if (s->word[0])
-		term[q.nterms++] = record_term_hash(RT_PERSON, span_str(s->word));
+	for (size_t i = 0; i < s->words.n; i++)
+		term[q.nterms++] = record_term_hash(RT_PERSON, span_str(s->words.word[i]));
 	q.term = term;
 	q.within = true;
 	q.arg = s;
@@ -658,12 +660,12 @@ audit_subject(int argc, char **argv)
 	code = code ? code : verify_subject(&s);
 	if (!code && !(s.opening = opening_begin(&s.a.q, &s.args)))
 		code = EXIT_CANNOT;
-	bool unknown = false;
-	if (!code && opening_pseudonym(&s.a.q, s.args.shares, s.person, s.word, &unknown) &&
-		!opening_plain(&s.a.q))
-		reading_asked("person", json_string(s.word));
+	if (!code)
+		opening_pseudonyms(&s.a.q, s.args.shares, s.person, &s.words);
+	if (s.words.n && !opening_plain(&s.a.q))
+		reading_asked("person", json_string(s.words.word[0]));
 	/* An incomplete signed document would be a wrong answer to the person. */
-	code = code ? code : unknown ? EXIT_CANNOT : 0;
+	code = code ? code : s.words.unknown ? EXIT_CANNOT : 0;
 	code = code ? code : run_subject(&s);
 	code = code ? code : print_subject(&s);
 	subject_free(&s);

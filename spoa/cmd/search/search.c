@@ -735,9 +735,13 @@ search_add_pseudonyms(struct query *q, struct search *s, const char *shares,
 		bool found = false,
 		     one = !span_is(name, "-") && !span_ends(name, SPAN_LIT("*"));
 		for (size_t k = 0; k < n && one; k++) {
-			const struct query in = {
+			struct query in = {
 				.what = q->what, .config = q->config, .journal = journals[k]
 			};
+			/* a daemon knows the words of its own journals */
+			for (size_t b = 0; b < q->nbeside; b++)
+				if (!strcmp(journals[k], q->beside[b]->journal))
+					in.config = q->beside[b]->file;
 			if (!opening_pseudonym(&in, shares, w->value[i], word, NULL))
 				continue;
 			found = true;
@@ -794,9 +798,7 @@ add_sources(struct search_sources *all, const char **journals, size_t n)
 
 	if (!n && !q->redis && !q->file) {
 		code = query_source(q);
-		journals[0] = q->journal;
-		journals[1] = q->beside;
-		n = q->beside ? 2 : 1;
+		n = query_journals(q, journals);
 	}
 	for (size_t i = 0; i < n && !code; i++) {
 		reading_of(journals[i], NULL, NULL);

@@ -160,7 +160,7 @@ search_add_journal(struct search_sources *all, const char *dir)
 	if (!a.journal)
 		return cmd_fail(SEARCH_WHAT, "out of memory");
 	q.journal = dir;
-	q.beside = NULL;
+	q.nbeside = 0;
 	q.redis = q.file = NULL;
 	q.arg = &a;
 	q.piece = add_piece;

@@ -173,16 +173,26 @@ function page_of(view, state) {
 }
 const plain_title = (text) => String(text).slice(0, 80);
 
-/* Views of records show those of this daemon's journal. Names the other daemons of the group, whose records are elsewhere. */
+/* Views of records show those of all journals that this machine has. Names the daemons whose records are elsewhere. */
 async function name_elsewhere(page, note) {
 	try {
-		const others = (await page.get('/status')).group ?? [];
+		const { members, node, records_here = [node] } = await page.get('/status');
+		const here = page.view.live ? [node] : records_here;
+		const others = (members ?? []).filter((m) => !here.includes(m.node));
 		if (!others.length || page.signal.aborted) return;
+		const place = (m) =>
+			page.view.live && records_here.includes(m.node) ?
+				' decides requests of its own, which Search has'
+				: m.machine === 'other'
+				? '’s records are on another machine'
+				: '’s records are in a journal that this console does not find';
 		empty(note,
-			h('p', { class: 'dim elsewhere' }, others.map((o, i) => [i ? ', ' : null, h('strong', {}, data(o.node))]),
-				others.length > 1 ? ' write their' : ' writes its',
-				' records to another journal. This view shows the records of this daemon; the charts of ',
-				h('a', { href: href('overview') }, 'Overview'), ' sum all daemons.'));
+			h('p', { class: 'dim elsewhere' }, page.view.live ? 'This view shows the daemon ' : 'This view shows the records of ',
+				h('strong', {}, data(here.join(', '))), '. ', others.map((
+					m,
+				) => [h('strong', {}, data(m.node)), place(m), m.away && ', and it is away',
+					m.console && [': ', h('a', { href: `${m.console}${location.hash}`, rel: 'noreferrer' }, data(m.console))], '. ']
+				), 'The charts of ', h('a', { href: href('overview') }, 'Overview'), ' sum all daemons.'));
 	} catch (e) {
 		if (!page.signal.aborted && !('status' in e)) console.error(e);
 	}
@@ -209,7 +219,7 @@ function render() {
 	frame();
 	try {
 		view.show(shown);
-		if (view.records) name_elsewhere(shown, note);
+		if (view.records || view.live) name_elsewhere(shown, note);
 	} catch (e) {
 		console.error(e);
 		empty(shown.root, failed(e));

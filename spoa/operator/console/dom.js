@@ -32,8 +32,8 @@ export function visible(value) {
 	return out;
 }
 
-/* A link leads to a view, or to a path of this daemon. */
-const LINK = /^(#\/|\/(?!\/)|blob:)/;
+/* A link leads to a view, to a path of this daemon, or to the console of another one. */
+const LINK = /^(#\/|\/(?!\/)|blob:|https:\/\/[\w.:[\]-]+\/console\/(#|$))/;
 const NEVER = /^(on|style$|src|srcdoc$|action$|formaction$)/;
 
 export function add(element, ...children) {

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/ascii.h"
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/codec/json_text.h"
@@ -63,7 +64,9 @@ struct group {
 	void (*self)(void *arg, struct buf *out);
 	void *arg;
 	struct redis_service service;
-	struct buf others;	     /* the other daemons as JSON; guarded by service.lock */
+	/* the other daemons as JSON, for group_put() and group_put_known(); guarded by
+	 * service.lock */
+	struct buf others, known;
 	struct group_ready ready;    /* guarded by service.lock */
 	uint64_t read_us; /* monotonic time of the last turn; guarded by service.lock */
 	struct group_trends *trends; /* NULL: no trends are shared */
@@ -330,7 +333,11 @@ group_trends_json(
 /* Bounds: members that are read, bytes of a member, and the ages at which a member counts as
  * missing and is removed. */
 
-enum { MEMBERS_MAX = 256, MEMBER_BYTES = 4096, LIVE_S = 10, GONE_S = 86400 };
+enum { MEMBERS_MAX = 256,
+	MEMBER_BYTES = 4096,
+	CONSOLE_BYTES = 300,
+	LIVE_S = 10,
+	GONE_S = 86400 };
 
 /* A daemon that wrote within this time counts as ready, if it wrote that it is. The result of a
  * turn is used for the same time. */
@@ -397,6 +404,7 @@ group_member_put(const struct group_member *m, struct buf *out)
 	json_put_opt(out, "admin", m->admin);
 	json_put_str(out, "daemon", m->daemon);
 	json_put_text(out, "sockets", buf_view(&sockets));
+	json_put_opt(out, "console", m->console);
 	json_put_bool(out, "ready", m->ready);
 	json_put_form(out, "'asked':%u,'ready_s':%u", m->asked, m->ready_s);
 }
@@ -421,6 +429,42 @@ put_other(struct span node, const json_t *o, const json_t *self, struct buf *out
 	json_put_str(out, "policy_version", json_str_in(o, "policy_version"));
 	json_put_bool(out, "shares_file", file[0] && str_same(file, json_str_in(self, "file")));
 	json_put_opt(out, "admin", json_str_in(o, "admin"));
+	json_put_close(out, '}');
+}
+
+bool
+group_console_valid(const char *url)
+{
+	const struct span begin = SPAN_LIT("https://"), end = SPAN_LIT("/console/");
+	struct span s = span_str(url);
+
+	if (s.n > CONSOLE_BYTES || s.n <= begin.n + end.n || !span_starts(s, begin) ||
+		!span_ends(s, end))
+		return false;
+	return span_is_alnum(span_cut(s, begin.n, s.n - end.n), ".-:[]");
+}
+
+/* Returns the machine's id, which begins the ids of files and folders. */
+static struct span
+machine_of(const json_t *o)
+{
+	struct span id = json_span(json_object_get(o, "file"));
+
+	return span_next(&id, ' ');
+}
+
+static void
+put_known(struct span node, const json_t *o, const json_t *self, bool away, struct buf *out)
+{
+	struct span its = machine_of(o), own = machine_of(self);
+	const char *console = json_str_in(o, "console");
+
+	json_put_open(out, NULL, '{');
+	json_put_text(out, "node", node);
+	json_put_opt(out, "machine",
+		!its.n || !own.n ? NULL : span_eq(its, own) ? "same" : "other");
+	json_put_opt(out, "console", console && group_console_valid(console) ? console : NULL);
+	json_put_bool(out, "away", away);
 	json_put_close(out, '}');
 }
 
@@ -494,9 +538,10 @@ is_own_instance(const json_t *o, const json_t *self)
 /* Lists the members in a reply to HGETALL. Returns false if Redis does not answer. */
 static bool
 list_members(struct group *g, const redisReply *all, const json_t *self, int64_t now_s,
-	struct buf *out, struct group_ready *ready)
+	struct buf *out, struct buf *known, struct group_ready *ready)
 {
 	json_put_open(out, NULL, '[');
+	json_put_open(known, NULL, '[');
 	for (size_t i = 0; i + 1 < all->elements; i += 2) {
 		const redisReply *k = all->element[i], *v = all->element[i + 1];
 		if (!k->str || !v->str)
@@ -509,8 +554,11 @@ list_members(struct group *g, const redisReply *all, const json_t *self, int64_t
 					: GONE_S;
 		if ((age_s >= GONE_S || age_s < -LIVE_S) && !remove_member(g, node))
 			return false;
-		if (age_s < LIVE_S && age_s >= -LIVE_S && !span_is(node, g->node) &&
-			!is_own_instance(o, self)) {
+		bool other = age_s < GONE_S && age_s >= -LIVE_S && !span_is(node, g->node) &&
+			     !is_own_instance(o, self);
+		if (other)
+			put_known(node, o, self, age_s >= LIVE_S, known);
+		if (other && age_s < LIVE_S) {
 			put_other(node, o, self, out);
 			note_ready(node, o, self, age_s, ready);
 		}
@@ -518,12 +566,13 @@ list_members(struct group *g, const redisReply *all, const json_t *self, int64_t
 			group_trends_node(g, json_str_in(o, "daemon"), age_s < LIVE_S);
 	}
 	json_put_close(out, ']');
+	json_put_close(known, ']');
 	return true;
 }
 
 static bool
 read_group(struct group *g, const json_t *self, int64_t now_s, struct buf *out,
-	struct group_ready *ready)
+	struct buf *known, struct group_ready *ready)
 {
 	const char *count[] = { "HLEN", GROUP_KEY }, *all[] = { "HGETALL", GROUP_KEY },
 		   *del[] = { "DEL", GROUP_KEY };
@@ -537,9 +586,10 @@ read_group(struct group *g, const json_t *self, int64_t now_s, struct buf *out,
 		return false;
 	if (too_many || r->type != REDIS_REPLY_ARRAY) {
 		buf_str(out, "[]");
+		buf_str(known, "[]");
 		return true;
 	}
-	return list_members(g, r, self, now_s, out, ready);
+	return list_members(g, r, self, now_s, out, known, ready);
 }
 
 static bool
@@ -569,6 +619,7 @@ group_turn(void *arg, uint64_t puts UNUSED)
 
 	SCOPED_BUF(self, MEMBER_BYTES);
 	SCOPED_BUF(others, 0);
+	SCOPED_BUF(known, 0);
 	if (!redis_service_dial(&g->service, SPAN_LIT(GROUP_KEY)) ||
 		!read_group_time(g, &now_s))
 		return REDIS_TURN_AWAY;
@@ -582,13 +633,15 @@ group_turn(void *arg, uint64_t puts UNUSED)
 	 * same time, at least one reads that the other is not ready. */
 	ready.self = json_is_true(json_object_get(o, "ready"));
 	if ((self.n && !o) || !share_self(g, o, buf_view(&self)) ||
-		!read_group(g, o, now_s, &others, &ready))
+		!read_group(g, o, now_s, &others, &known, &ready))
 		return REDIS_TURN_AWAY;
 	if (!group_trends_turn(g))
 		return REDIS_TURN_AWAY;
 	SCOPED_LOCK(&g->service.lock);
 	buf_clear(&g->others);
 	buf_span(&g->others, buf_view(&others));
+	buf_clear(&g->known);
+	buf_span(&g->known, buf_view(&known));
 	g->ready = ready;
 	g->read_us = clock_mono_us();
 	return REDIS_TURN_DONE;
@@ -645,6 +698,7 @@ group_start(const char *node, const struct redis_options *redis,
 	g->arg = arg;
 	g->trends = trends;
 	buf_init(&g->others, 0);
+	buf_init(&g->known, 0);
 	redis_service_init(&g->service, &group_service, g, redis);
 	if (redis_service_start(&g->service, why))
 		group_stop(&g);
@@ -658,8 +712,9 @@ group_self_changed(struct group *g)
 		redis_service_wake(&g->service);
 }
 
-void
-group_put(struct group *g, struct buf *out)
+/* Appends a list of the last turn, or null. */
+static void
+put_list(struct group *g, const struct buf *list, struct buf *out)
 {
 	SCOPED_BUF(why, 0);
 	if (!g || !redis_service_up(&g->service, &why)) {
@@ -667,7 +722,19 @@ group_put(struct group *g, struct buf *out)
 		return;
 	}
 	SCOPED_LOCK(&g->service.lock);
-	buf_span(out, buf_view(&g->others));
+	buf_span(out, buf_view(list));
+}
+
+void
+group_put(struct group *g, struct buf *out)
+{
+	put_list(g, g ? &g->others : NULL, out);
+}
+
+void
+group_put_known(struct group *g, struct buf *out)
+{
+	put_list(g, g ? &g->known : NULL, out);
 }
 
 bool
@@ -694,6 +761,7 @@ group_stop(struct group **gp)
 	redis_service_stop(&g->service, 0);
 	group_trends_free(g->trends);
 	buf_free(&g->others);
+	buf_free(&g->known);
 	free(g);
 	*gp = NULL;
 }

@@ -24,13 +24,14 @@ struct group_member {
 	/* name of the daemon's first instance, which both instances publish */
 	const char *daemon;
 	const char *agent; /* path of the first agent socket; NULL: it listens on TCP only */
+	const char *console; /* address of the console; NULL: none */
 	bool ready;	   /* it can decide requests */
 	uint64_t asked;	   /* HAProxy's questions (NOTIFY) of the last ten seconds */
 	uint64_t ready_s;  /* seconds since it is ready */
 };
 
-/* Appends {"policy", "policy_version", "file", "admin", "daemon", "sockets", "ready", "asked",
- * "ready_s"} without the closing brace. "file" identifies the policy's file on this machine: the
+/* Appends {"policy", "policy_version", "file", "admin", "daemon", "sockets", "console", "ready",
+ * "asked", "ready_s"} without the closing brace. "file" identifies the policy's file on this machine: the
  * machine's id, the folder's device and inode, and the name; it is empty if they are unknown.
  * "sockets" identifies the folder of the agent's socket in the same way. */
 void group_member_put(const struct group_member *m, struct buf *out);
@@ -71,6 +72,13 @@ void group_self_changed(struct group *g);
  * "policy", "policy_version", "shares_file", "admin"}]. Appends null if Redis does not answer
  * or `g` is NULL. Any thread. */
 void group_put(struct group *g, struct buf *out);
+/* Appends the other daemons that wrote within the last day: [{"node", "machine", "console",
+ * "away"}]. "machine" is "same", "other", or null if it is unknown; "away" if the daemon did not
+ * write within the last 10 s; "console" has the form of group_console_valid(), or is null. Appends
+ * null as group_put() does. Any thread. */
+void group_put_known(struct group *g, struct buf *out);
+/* Returns true if the text is https://HOST[:PORT]/console/ : a daemon's own page can link to it. */
+bool group_console_valid(const char *url);
 /* Reads which other daemons are ready. Returns false and clears *out if this is unknown, because
  * Redis does not answer or `g` is NULL. Any thread. */
 bool group_ready(struct group *g, struct group_ready *out);

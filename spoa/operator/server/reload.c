@@ -222,8 +222,8 @@ store_in_force(struct reloading *r, struct server *s, const struct file_set *set
 static struct kept_places
 kept_places_of(const struct server *s)
 {
-	return (struct kept_places){ s->shared_cfg->journal,
-		config_part(s->shared_cfg, CONFIG_OTHER)->journal };
+	return (struct kept_places){ .journal = s->shared_cfg->journal,
+		.beside = config_part(s->shared_cfg, CONFIG_OTHER)->journal };
 }
 
 /* Marks the stored text as the one in force. The first failure is logged. */

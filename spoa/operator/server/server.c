@@ -526,6 +526,26 @@ share_kept(struct starting *x, struct buf *why)
 	return err;
 }
 
+/* Appends the address of the console at which a browser elsewhere reaches it, or nothing. */
+static void
+put_console_address(const struct config *cfg, struct buf *out)
+{
+	const char *host = cfg->nadmin_hosts ? cfg->admin_hosts[0] : cfg->admin_tls.host;
+	char name[256] = "";
+
+	if (!cfg->admin_console || !cfg->has_admin_tls || !host)
+		return;
+	if (!strcmp(host, "0.0.0.0") || !strcmp(host, "::"))
+		host = gethostname(name, sizeof(name) - 1) == 0 ? name : "";
+	/* an address of this machine alone leads nowhere from another one */
+	if (!host[0] || !strncmp(host, "127.", 4) || !strcmp(host, "::1"))
+		return;
+	bool v6 = strchr(host, ':') != NULL;
+	buf_printf(out, "https://%s%s%s:%u/console/", v6 ? "[" : "", host, v6 ? "]" : "",
+		cfg->admin_tls.port);
+	buf_putc(out, '\0');
+}
+
 /* Appends what other daemons see of this one, if this instance decides. The other instance has
  * the same admin socket. */
 static void
@@ -535,11 +555,14 @@ put_group_self(void *arg, struct buf *out)
 
 	if (!atomic_load(&s->decides))
 		return;
+	SCOPED_BUF(console, 0);
+	put_console_address(s->shared_cfg, &console);
 	SCOPED_SNAPSHOT(snap, s);
 	struct group_member m = { .policy = snap->policy->label,
 		.version = snap->policy->version,
 		.daemon = s->shared_cfg->first_node,
 		.file = snap->cfg->policy,
+		.console = console.n ? buf_view(&console).p : NULL,
 		.admin = s->shared_cfg->has_admin ? s->shared_cfg->admin.path : NULL };
 	for (size_t i = s->shared_cfg->nagent; i-- > 0;)
 		if (s->shared_cfg->agent[i].path)

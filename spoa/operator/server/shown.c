@@ -19,6 +19,7 @@
 #include "gate/toolpins/tool_pins.h"
 #include "operator/group/group.h"
 #include "operator/server/server.h"
+#include "policy/config/members.h"
 #include "policy/config/read.h"
 #include "policy/policy.h"
 #include "policy/route.h"
@@ -487,6 +488,23 @@ put_edited(struct server *s, struct buf *out)
 	json_put_close(out, '}');
 }
 
+/* Writes "records_here": the nodes whose records the commands and the console of this machine read.
+ */
+static void
+put_records_here(const struct config *cfg, struct buf *out)
+{
+	const struct config *member[CONFIG_MEMBERS_MAX];
+
+	SCOPED_ARENA(a, 0, false);
+	size_t n = config_members(&a, cfg, member);
+	json_put_open(out, "records_here", '[');
+	json_put_str(out, NULL, cfg->node);
+	for (size_t i = 0; i < n; i++)
+		if (access(member[i]->journal, R_OK | X_OK) == 0)
+			json_put_str(out, NULL, member[i]->node);
+	json_put_close(out, ']');
+}
+
 void
 server_status(struct server *s, struct buf *out)
 {
@@ -530,6 +548,9 @@ server_status(struct server *s, struct buf *out)
 	put_edited(s, out);
 	json_put_name(out, "group");
 	group_put(s->group, out);
+	json_put_name(out, "members");
+	group_put_known(s->group, out);
+	put_records_here(s->shared_cfg, out);
 	json_put_name(out, "aside");
 	aside_json(s, out);
 	buf_str(out, "}\n");

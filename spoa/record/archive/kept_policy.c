@@ -335,6 +335,9 @@ kept_policy_get(const struct kept_places *places, const char *version, const cha
 	if (dirfd < 0 && places->beside)
 		dirfd = open_kept_folder(
 			places->beside, version, hash, name, &written_s, &folder);
+	for (size_t i = 0; dirfd < 0 && i < places->nothers; i++)
+		dirfd = open_kept_folder(
+			places->others[i], version, hash, name, &written_s, &folder);
 	if (dirfd < 0)
 		return why_err(why, ERR_NOTFOUND,
 			"%s" KEPT_POLICY_FOLDER " does not contain policy version %.12s",

@@ -43,6 +43,9 @@ struct kept_places {
 	const char *journal;
 	/* the journal of the other instance, which decides during a handover; NULL: none */
 	const char *beside;
+	/* the journals of other daemons, which only kept_policy_get() reads, nothers */
+	const char *const *others;
+	size_t nothers;
 };
 /* Reads the text of a version: the newest one, or the one with the SHA-256 `hash` if that is
  * not NULL. Returns 0, ERR_NOTFOUND (not kept), ERR_AUTH (the contents do not match the

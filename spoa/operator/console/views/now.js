@@ -65,6 +65,7 @@ export default {
 	name: 'now',
 	title: 'Now',
 	key: 'n',
+	live: true,
 	help: 'Degraded parts, decisions as they are made, and the last hour.',
 	show(page) {
 		const numbers = h('div', {}), waiting = h('div', {});
