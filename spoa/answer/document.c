@@ -37,7 +37,7 @@ struct note {
 	uint32_t slot[ANSWER_SLOTS];
 	size_t start, end;
 	size_t object; /* index in reader.objects of the object that contains the value */
-	struct span text;
+	struct span text, member;
 };
 
 /* An object whose type may name the tool that it calls. */
@@ -75,6 +75,7 @@ struct place {
 	/* hash of the keys that no row names, which begins with the node above them */
 	uint64_t path;
 	bool worded; /* the key of the value suggests a word, id or time */
+	struct span member; /* inside a READ_INPUT: the member's name, or that of the list */
 	enum name_kind names; /* the identifiers in the value */
 	bool deep;   /* the value is inside a READ_INPUT */
 	bool skip;   /* the value is inside a value that is not text */
@@ -139,7 +140,8 @@ note_text(struct reader *r, const struct place *at, const struct answer_node *no
 		.end = ev->end,
 		.arrays = at->arrays < r->f->counted ? at->arrays : r->f->counted,
 		.object = at->object,
-		.call = at->call };
+		.call = at->call,
+		.member = at->member };
 	memcpy(v->slot, at->slot, sizeof(v->slot));
 	bool string = ev->tok == JSON_STRING || ev->tok == JSON_KEY;
 	v->text = string ? json_text(r->a, r->in, ev) : span_cut(r->in, ev->start, ev->end);
@@ -218,6 +220,7 @@ read_object(struct reader *r, const struct place *at, size_t start)
 		in.node = answer_member(at->node, key);
 		in.path = in.node ? 0 : path_step(at, key);
 		in.worded = !in.node && is_word_key(key);
+		in.member = at->deep ? key : SPAN_LIT("");
 		/* A key that no format names may be text that the caller or the model wrote. */
 		in.names = at->names == NAME_SCHEMAS || at->names == NAME_WORD ? NAME_WORD
 									       : NAME_NONE;
@@ -429,7 +432,8 @@ add_text(struct reader *r, const struct note *n, const struct answer_row *row)
 					  : OWN_NONE,
 		.start = n->start,
 		.end = n->end,
-		.text = n->text };
+		.text = n->text,
+		.member = n->member };
 	if (n->deep)
 		t->kind = KIND_ARGUMENTS;
 	memcpy(t->slot, n->slot, sizeof(t->slot));

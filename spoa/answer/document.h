@@ -35,6 +35,7 @@ struct answer_text {
 	uint32_t slot[ANSWER_SLOTS];
 	size_t start, end; /* between the quotes */
 	struct span text;  /* decoded */
+	struct span member; /* `deep`: the name of the member, or of the list's member */
 };
 
 /* The name of a called tool. */

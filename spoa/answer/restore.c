@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "scan/detect/detect.h"
+#include "scan/text/argument_types.h"
 
 /* ---- the vault ---- */
 
@@ -36,8 +37,10 @@ struct node {
 
 struct value {
 	size_t at, n; /* bytes of `text` */
-	/* whether its occurrences in the request were without quotes */
+	/* whether it loses its quotes: an occurrence in the request was without quotes, and none
+	 * was text */
 	enum { BARE_UNKNOWN, BARE_ALWAYS, BARE_NOT } bare;
+	bool number; /* a JSON number; if false and `bare`, a date, which JSON does not have */
 };
 
 enum { ROOT = 1, FIRST_NODES = 64, FIRST_VALUES = 8 };
@@ -53,6 +56,7 @@ struct vault {
 	struct value *urls;
 	size_t nurls, urls_room;
 	size_t nbare;	 /* values of BARE_ALWAYS */
+	const struct argument_types *types; /* NULL: none is known */
 	bool everywhere; /* URLs get values too */
 	const struct detect_rules *rules; /* vault_count_unknown(); NULL: none */
 	bool alone;
@@ -230,7 +234,7 @@ vault_add(struct vault *v, struct span placeholder, struct span value)
 }
 
 void
-vault_note_occurrence(struct vault *v, struct span placeholder, bool bare)
+vault_note_occurrence(struct vault *v, struct span placeholder, enum occurrence is)
 {
 	uint32_t node = is_placeholder(placeholder) ? ROOT : 0;
 
@@ -240,8 +244,24 @@ vault_note_occurrence(struct vault *v, struct span placeholder, bool bare)
 		return;
 	struct value *value = &v->values[v->nodes[node].value - 1];
 	v->nbare -= value->bare == BARE_ALWAYS;
-	value->bare = bare && value->bare != BARE_NOT ? BARE_ALWAYS : BARE_NOT;
+	if (is == OCCURS_AS_TEXT)
+		value->bare = BARE_NOT;
+	else if (is == OCCURS_BARE && value->bare == BARE_UNKNOWN)
+		value->bare = BARE_ALWAYS;
+	value->number = !memchr(v->text.p + value->at + (value->n > 0), '-', value->n - (value->n > 0));
 	v->nbare += value->bare == BARE_ALWAYS;
+}
+
+void
+vault_note_types(struct vault *v, const struct argument_types *types)
+{
+	v->types = types;
+}
+
+bool
+vault_has_bare(const struct vault *v)
+{
+	return v && v->nbare;
 }
 
 /* Returns true if the placeholder at the node where spelling_at() ended loses its quotes. */
@@ -391,6 +411,8 @@ struct json_layer {
 	bool string, escape;
 };
 
+enum { ARGUMENT_DEPTH = 16, ARGUMENT_NAME_MOST = 128 };
+
 struct restorer {
 	const struct vault *vault;
 	unsigned level;
@@ -428,6 +450,21 @@ struct restorer {
 		bool leaves; /* values are put only into the caller's own URLs */
 		enum placeholder_left why; /* the reason of `stays` */
 	} waits;
+	/* Arguments that are JSON: the place in it, if values may lose their quotes. Beyond
+	 * ARGUMENT_DEPTH no quote is removed. */
+	struct {
+		bool bare;
+		uint64_t tool;
+		unsigned depth;
+		uint64_t name[ARGUMENT_DEPTH]; /* hash of the member; of a list: of the list's */
+		bool list[ARGUMENT_DEPTH];
+		char before;			/* the last character outside strings */
+		size_t n;			/* bytes of the last string */
+		char last[ARGUMENT_NAME_MOST]; /* its beginning */
+	} args;
+	/* the last character but spaces, and the kind of name before the last ':' or '=' */
+	char before;
+	enum { NAME_NO, NAME_PLAIN, NAME_QUOTED } after;
 	struct { /* a possible unknown placeholder: "<" and its name so far */
 		bool on;
 		size_t n;
@@ -448,6 +485,7 @@ restorer_new(const struct vault *v, enum restore_form form)
 	r->vault = v;
 	r->value = form == RESTORE_VALUE;
 	r->level = r->value ? 0 : (unsigned)form;
+	r->args.bare = !r->value && r->level == 1 && v->nbare;
 	if (v->nurls && !(r->own = mem_get_zeroed(sizeof(*r->own))))
 		restorer_free(&r);
 	return r;
@@ -486,6 +524,12 @@ void
 restorer_leaves(struct restorer *r)
 {
 	r->waits.leaves = r->url.mode == URL_CALL && !r->vault->everywhere;
+}
+
+void
+restorer_tool(struct restorer *r, uint64_t tool)
+{
+	r->args.tool = tool;
 }
 
 void
@@ -615,12 +659,70 @@ begin_arguments(struct restorer *r, int c)
 	r->text = c != '{' && c != '[' && c != '"';
 }
 
+/* Notes a unit of arguments: names of members, and where a value may begin. */
+static void
+note_argument(struct restorer *r, int c, bool escaped)
+{
+	unsigned d = r->args.depth < ARGUMENT_DEPTH ? r->args.depth : ARGUMENT_DEPTH - 1;
+	bool string = r->in.string;
+
+	if (c == '"' && !escaped) {
+		r->args.n = string ? r->args.n : 0;
+		r->args.before = '"';
+	} else if (string) {
+		if (r->args.n < ARGUMENT_NAME_MOST)
+			r->args.last[r->args.n] = (char)c;
+		r->args.n++;
+	} else if (c == '{' || c == '[') {
+		uint64_t name = r->args.name[d];
+		if (++r->args.depth < ARGUMENT_DEPTH) {
+			r->args.list[r->args.depth] = c == '[';
+			r->args.name[r->args.depth] = c == '[' ? name : 0;
+		}
+		r->args.before = (char)c;
+	} else if (c == '}' || c == ']') {
+		r->args.depth -= r->args.depth > 0;
+		r->args.before = (char)c;
+	} else if (c == ':' || c == ',') {
+		if (c == ':' && r->args.n <= ARGUMENT_NAME_MOST)
+			r->args.name[d] = span_hash(span_of(r->args.last, r->args.n));
+		r->args.before = (char)c;
+	}
+}
+
+/* Returns true if a string that begins here would be a value, whose quotes may be removed. */
+static bool
+argument_begins(const struct restorer *r)
+{
+	bool list = r->args.depth < ARGUMENT_DEPTH && r->args.list[r->args.depth];
+
+	return r->args.bare && !r->in.string && !r->text && !r->waits.command &&
+	       r->args.depth < ARGUMENT_DEPTH &&
+	       (r->args.before == ':' || (list && (r->args.before == '[' || r->args.before == ',')));
+}
+
+/* Notes a character of a text in which dates may stand behind names. JSON has its names in quotes,
+ * and no dates without them. */
+static void
+note_name_before(struct restorer *r, int c)
+{
+	if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
+		return;
+	if (c == ':')
+		r->after = r->before == '"' ? NAME_QUOTED : NAME_PLAIN;
+	else if (c == '=')
+		r->after = NAME_PLAIN;
+	r->before = (char)c;
+}
+
 /* Notes a unit of the text: the character that it stands for, and whether it was escaped. The
  * text between two strings is treated as a string. */
 static void
 note_unit(struct restorer *r, int c, bool escaped)
 {
 	begin_arguments(r, c);
+	if (r->args.bare && !r->text)
+		note_argument(r, c, escaped);
 	r->ended = c == '"' && !escaped && !r->text;
 	if (r->ended) {
 		bool begins = !r->in.string;
@@ -904,6 +1006,8 @@ quote_at(struct span in)
 {
 	size_t n = 0;
 
+	if (in.n && in.p[0] == '\'')
+		return 1;
 	while (n < in.n && n < QUOTE_MOST && in.p[n] == '\\')
 		n++;
 	if (n == in.n)
@@ -911,8 +1015,35 @@ quote_at(struct span in)
 	return n < QUOTE_MOST && in.p[n] == '"' ? (int)n + 1 : 0;
 }
 
-/* Reads a quote, a placeholder whose value was always without quotes, and the same quote.
- * Quotes that end a string of the arguments themselves do not count. Stores the lengths of the
+static bool
+vault_is_number(const struct vault *v, uint32_t node)
+{
+	return v->values[v->nodes[node].value - 1].number;
+}
+
+/* Returns true if the value may stand in JSON without quotes, as this argument of the tool. */
+static bool
+argument_may_be(const struct vault *v, uint32_t node, uint64_t tool, uint64_t name)
+{
+	return vault_is_number(v, node) && !argument_is_string(v->types, tool, name);
+}
+
+bool
+vault_number(const struct vault *v, struct span text, uint64_t tool, uint64_t name, struct span *value)
+{
+	const struct spelling_names names = vault_names(v);
+	struct spelling s;
+
+	if (!v->nbare || !text.n || !spelling_begins[(unsigned char)text.p[0]] ||
+		spelling_at(text, 0, true, &names, &s) <= 0 || s.raw != text.n ||
+		!vault_is_bare(v, s.node) || !argument_may_be(v, s.node, tool, name))
+		return false;
+	*value = vault_value(v, s.node);
+	return true;
+}
+
+/* Reads a quote, a placeholder whose value loses its quotes, and the same quote. The quotes of a
+ * string of the arguments themselves count if its schema does not say string. Stores the lengths of the
  * quote in *quote and of the placeholder in s->raw. Returns 1 if the text begins so, 0 if it
  * does not, or -1 if more text is needed. */
 static int
@@ -925,7 +1056,9 @@ quoted_at(
 	if (n <= 0)
 		return final ? 0 : n;
 	/* a quote of the arguments has a backslash for each level but the first */
-	if (r->level && n <= 1 << (r->level - 1))
+	bool single = in.p[0] == '\'', own = !single && r->level && n <= 1 << (r->level - 1);
+	/* a single quote is one of YAML or Python behind a name, or else perhaps an apostrophe */
+	if ((own && !argument_begins(r)) || (single && r->before != ':'))
 		return 0;
 	struct span rest = span_cut(in, (size_t)n, in.n);
 	int found = !rest.n || spelling_begins[(unsigned char)rest.p[0]]
@@ -933,7 +1066,9 @@ quoted_at(
 			    : 0;
 	if (found <= 0)
 		return final ? 0 : found;
-	if (!vault_is_bare(r->vault, s->node))
+	if (!vault_is_bare(r->vault, s->node) ||
+		(own ? !argument_may_be(r->vault, s->node, r->args.tool, r->args.name[r->args.depth])
+		     : !vault_is_number(r->vault, s->node) && r->after != NAME_PLAIN))
 		return 0;
 	rest = span_cut(rest, s->raw, rest.n);
 	if (rest.n < (size_t)n)
@@ -962,6 +1097,7 @@ step_restore(struct restorer *r, struct span in, bool final)
 	int c;
 
 	if (r->level == 0) {
+		note_name_before(r, (unsigned char)in.p[0]);
 		if (r->value)
 			note_layers(r, (unsigned char)in.p[0]);
 		note_command(r, (unsigned char)in.p[0]);
@@ -972,6 +1108,7 @@ step_restore(struct restorer *r, struct span in, bool final)
 	if (n == 0)
 		return final ? in.n : 0;
 	plain = spelling_unit(in, r->level - 1, &(int){ 0 });
+	note_name_before(r, c);
 	note_unit(r, c, n > plain);
 	note_command(r, c);
 	if (!r->ended) {
@@ -1003,6 +1140,9 @@ put_bare(struct restorer *r, const struct spelling *s, struct span quote, struct
 {
 	r->waits.on |= r->url.mode == URL_CALL && !r->vault->everywhere;
 	drop_quote(r, quote);
+	/* the string of an argument begins: the state of the previous one is over */
+	if (r->ended)
+		r->waits.stays = r->foreign = r->has_own = false;
 	put_back(r, s, spelling, out);
 	drop_quote(r, quote);
 }
@@ -1055,10 +1195,12 @@ past_plain(struct restorer *r, struct span in, size_t at)
 		r->value || r->waits.url || r->waits.command || (r->level && (r->in.string || r->text || r->url.mode != URL_SHOWN));
 
 	for (; !all && at < in.n && !spelling_begins[(unsigned char)in.p[at]] &&
-		((r->level == 0 && !bare) || in.p[at] != '"') && !(bare && in.p[at] == '\\');
+		((r->level == 0 && !bare) || in.p[at] != '"') && !(bare && (in.p[at] == '\\' || in.p[at] == '\''));
 		at++)
-		if (r->level == 0)
+		if (r->level == 0) {
+			note_name_before(r, (unsigned char)in.p[at]);
 			step_url_of(r, (unsigned char)in.p[at]);
+		}
 	return at;
 }
 
@@ -1076,7 +1218,7 @@ advance(struct restorer *r, struct span in, bool final, struct buf *out)
 			break;
 		struct span rest = span_cut(in, at, in.n);
 		size_t quote = 0;
-		int bare = r->vault->nbare && !stays(r) && (in.p[at] == '"' || in.p[at] == '\\')
+		int bare = r->vault->nbare && !stays(r) && memchr("\"'\\", in.p[at], 3)
 				   ? quoted_at(r, rest, final, &s, &quote)
 				   : 0;
 		if (bare < 0)

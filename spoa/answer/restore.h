@@ -47,6 +47,8 @@ void restorer_command(struct restorer *r);
 /* After restorer_arguments() without `kept`: the tool sends its arguments to other machines, so
  * values are put only into URLs of the caller. */
 void restorer_leaves(struct restorer *r);
+/* States whose arguments the text is: span_hash() of the tool's name. */
+void restorer_tool(struct restorer *r, uint64_t tool);
 /* States that the text continues another one, which ended at `from` (url_place.h), because
  * clients join both. Ignored for JSON. */
 void restorer_goes_on(struct restorer *r, const struct url_place *from);

@@ -14,10 +14,25 @@ struct vault *vault_new(void);
  * form <NAME_1> (capitals, digits, underscores); ERR_DUPLICATE, the vault has the placeholder,
  * whose value stays; ERR_LIMIT, beyond CAP_VAULT_BYTES; ERR_NOMEM. */
 int vault_add(struct vault *v, struct span placeholder, struct span value);
-/* Notes an occurrence of a placeholder in the request: `bare` if it was a number or a date
- * without quotes, such as 4154268562 in {"phone": 4154268562}. If all occurrences were bare,
- * restorers remove the quotes around the placeholder. Unknown placeholders are ignored. */
-void vault_note_occurrence(struct vault *v, struct span placeholder, bool bare);
+/* How a value stands in the request. */
+enum occurrence {
+	/* a number or a date without quotes, as a file has it: 4154268562 in {"phone": 4154268562} */
+	OCCURS_BARE,
+	OCCURS_IN_PROSE, /* the same in a sentence, which has no types */
+	OCCURS_AS_TEXT,	 /* in quotes, or in another form */
+};
+/* Notes an occurrence of a placeholder. If at least one was bare and none was text, restorers
+ * remove the quotes around the placeholder. Unknown placeholders are ignored. */
+void vault_note_occurrence(struct vault *v, struct span placeholder, enum occurrence is);
+/* Notes the types of tools' arguments, which must outlive the vault; NULL: none is known. */
+struct argument_types;
+void vault_note_types(struct vault *v, const struct argument_types *types);
+/* Returns true if placeholders of the vault may lose their quotes. v may be NULL. */
+bool vault_has_bare(const struct vault *v);
+/* Returns true if the text is one placeholder whose value is a number, and the argument `name` of
+ * the tool need not be a string. Both are span_hash() of the names; tool 0: not known. *value
+ * borrows from the vault. */
+bool vault_number(const struct vault *v, struct span text, uint64_t tool, uint64_t name, struct span *value);
 /* Copies a URL of the caller with its placeholders (own_url.h), into which restorers may put the
  * values. Returns 0, ERR_DUPLICATE, ERR_LIMIT or ERR_NOMEM. */
 int vault_add_url(struct vault *v, struct span url);

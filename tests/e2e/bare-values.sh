@@ -55,4 +55,17 @@ answer '{"id":"m","type":"message","role":"assistant","model":"m","content":[{"t
 is "a number of the body is one in a text" "$(post /v1/messages "$input" | jq -r '.content[0].text')" '{"phone":4154268562}'
 answer '{"id":"m","type":"message","role":"assistant","model":"m","content":[{"type":"tool_use","id":"u","name":"write","input":{"path":"a","content":"{\"phone\": \"<PHONE_NUMBER_1>\"}"}}],"stop_reason":"tool_use","usage":{"input_tokens":1,"output_tokens":1}}'
 is "and in a file of a call" "$(post /v1/messages "$input" | jq -r '.content[0].input.content')" '{"phone": 4154268562}'
+# arguments themselves, by the schema of the tool
+tools='[{"type":"function","function":{"name":"save","parameters":{"type":"object","properties":{"phone":{"type":"integer"}}}}},{"type":"function","function":{"name":"text","parameters":{"type":"object","properties":{"phone":{"type":"string"}}}}}]'
+for tool in save text; do
+	want='{"phone":4154268562}'
+	[ $tool = text ] && want='{"phone":"4154268562"}'
+	whole '{"content":null,"tool_calls":[{"id":"u","type":"function","function":{"name":"'$tool'","arguments":"{\"phone\":\"<PHONE_NUMBER_1>\"}"}}]}'
+	is "an argument has the type of its schema, $tool" "$(post $chat "$(ask "$file" "{\"tools\":$tools}")" | jq -r '.choices[0].message.tool_calls[0].function.arguments')" "$want"
+	stream '{"tool_calls":[{"index":0,"id":"u","type":"function","function":{"name":"'$tool'","arguments":"{\"phone\":"}}]}' \
+		'{"tool_calls":[{"index":0,"function":{"arguments":"\"<PHONE_NUM"}}]}' '{"tool_calls":[{"index":0,"function":{"arguments":"BER_1>\"}"}}]}'
+	is "also in a stream, $tool" "$(post $chat "$(ask "$file" "{\"stream\":true,\"tools\":$tools}")" | sed -n 's/^data: \({.*\)$/\1/p' | jq -j '.choices[].delta.tool_calls[0].function.arguments // empty')" "$want"
+	answer '{"id":"m","type":"message","role":"assistant","model":"m","content":[{"type":"tool_use","id":"u","name":"'$tool'","input":{"phone":"<PHONE_NUMBER_1>"}}],"stop_reason":"tool_use","usage":{"input_tokens":1,"output_tokens":1}}'
+	is "and if the arguments are an object, $tool" "$(post /v1/messages "$(jq -c --argjson t "$tools" '. + {tools: [$t[].function | {name, input_schema: .parameters}]}' <<<"$input")" | jq -c '.content[0].input')" "$want"
+done
 exit $failed

@@ -146,10 +146,12 @@ call_at(struct guard *g, const uint32_t slot[ANSWER_SLOTS])
 void
 guard_restore_call(struct guard *g, const struct answer_call *c)
 {
-	struct named_call *n = g->plan.ntools ? call_at(g, c->slot) : NULL;
+	bool wanted = g->plan.ntools || vault_has_bare(g->plan.vault);
+	struct named_call *n = wanted ? call_at(g, c->slot) : NULL;
 	bool is_new = !n || n->over;
+	uint64_t tool = span_hash(c->name);
 
-	if (!g->plan.ntools || !c->name.n)
+	if (!wanted || !c->name.n)
 		return;
 	if (!n && g->ncalls < CAP_ANSWER_CHANNELS)
 		n = ARENA_PUSH(&g->life, g->calls, g->ncalls, g->calls_room, 16,
@@ -158,9 +160,11 @@ guard_restore_call(struct guard *g, const struct answer_call *c)
 		return; /* counts as one of an unlisted tool */
 	enum tool_arguments is = policy_tool_arguments(g->plan.tools, g->plan.ntools, c->name);
 	if (is_new)
-		*n = (struct named_call){ .arguments = is };
+		*n = (struct named_call){ .arguments = is, .tool = tool };
 	else if (n->arguments != is)
 		n->arguments = ARGUMENTS_UNLISTED;
+	if (n->tool != tool)
+		n->tool = 0;
 	memcpy(n->slot, c->slot, sizeof(n->slot));
 }
 
@@ -249,6 +253,8 @@ guard_restorer(struct guard *g, const struct answer_text *t)
 			g->plan.tools, g->plan.ntools, span_str(answer_own_name(t->tool)));
 	if (call || t->strict)
 		restorer_of_call(r, is, g->report.streamed && !t->deep);
+	if (n)
+		restorer_tool(r, n->tool);
 	const struct url_place *at = url_place_of(g, t, false);
 	if (at)
 		restorer_goes_on(r, at);
@@ -807,6 +813,18 @@ guard_withhold(const struct answer_document *d, struct splice *out)
 	return d->nwithheld;
 }
 
+/* Returns true if the string of a call's arguments was a placeholder whose value replaces it
+ * without quotes. */
+static bool
+is_bare_argument(struct guard *g, const struct answer_text *t, struct span with, struct span *value)
+{
+	const struct named_call *n = t->deep ? call_at(g, t->slot) : NULL;
+
+	return t->deep && !t->key && !t->number && g->plan.vault &&
+	       vault_number(g->plan.vault, t->text, n ? n->tool : 0, span_hash(t->member), value) &&
+	       span_eq(with, *value);
+}
+
 bool
 guard_splice(struct guard *g, const struct answer_text *t, struct span with, struct splice *out)
 {
@@ -817,6 +835,11 @@ guard_splice(struct guard *g, const struct answer_text *t, struct span with, str
 		guard_deny(g, "a number in the result would have to be replaced, which would "
 			      "make it invalid");
 		return false;
+	}
+	struct span value;
+	if (is_bare_argument(g, t, with, &value)) {
+		*out = (struct splice){ t->start - 1, t->end + 1, value };
+		return true;
 	}
 	buf_init(&b, 0);
 	buf_reserve(&b, with.n + with.n / 16);

@@ -1085,7 +1085,7 @@ decide_answer(struct request *r, json_t *in, json_t *result, json_t *explain, bo
 	why = "out of memory";
 	request_translate_plan(r, &r->arena, &translate);
 	if (policy_answer_request(r->snap->policy, &f, &r->arena, &asked) ||
-		request_vault(r, &vault) ||
+		request_vault(r, &vault, &r->arena) ||
 		request_guard_plan(r, r->in.head.path, &asked, vault, &translate, &plan))
 		goto out;
 	plan.hide_usage = r->out.ask_usage;

@@ -6,6 +6,7 @@
 #include "gate/sealing/sealing.h"
 #include "policy/policy.h"
 #include "policy/prices.h"
+#include "scan/text/argument_types.h"
 
 /* Used while a vault is filled. */
 struct filling {
@@ -66,14 +67,15 @@ is_number_or_date(struct span s)
 	while (n < s.n && is_digit(s.p[n]))
 		n++;
 	digits = n - digits;
-	if (n < s.n && s.p[n] == '.' && digits) {
+	bool zero = digits > 1 && s.p[n - digits] == '0';
+	if (n < s.n && s.p[n] == '.' && digits && !zero) {
 		size_t point = ++n;
 		while (n < s.n && is_digit(s.p[n]))
 			n++;
 		return n == s.n && n > point;
 	}
 	if (n == s.n)
-		return digits > 0 && (digits == 1 || s.p[n - digits] != '0');
+		return digits > 0 && !zero;
 	for (size_t i = 4; digits == 4 && i < s.n; i++)
 		if (i == 4 || i == 7
 				? s.p[i] != '-'
@@ -82,20 +84,50 @@ is_number_or_date(struct span s)
 	return digits == 4 && s.n >= 10;
 }
 
-/* Returns true if the text before the offset is that of a value without quotes: it ends with a
- * name and ':' or '=', or with '[', perhaps with other numbers behind it. */
+enum { LIST_MOST = 4096 /* bytes of a list before a value that are read */ };
+
+/* Returns true if the text before the offset is inside a list [ … ]. */
+static bool
+inside_list(struct span text, size_t at)
+{
+	size_t least = at > LIST_MOST ? at - LIST_MOST : 0, deep = 0;
+
+	while (at-- > least) {
+		char c = text.p[at];
+		if (c == '"')
+			while (at > least && (text.p[--at] != '"' || (at && text.p[at - 1] == '\\')))
+				continue;
+		else if (c == ']' || c == '}' || c == ')')
+			deep++;
+		else if ((c == '[' || c == '{' || c == '(') && !deep--)
+			return c == '[';
+	}
+	return false;
+}
+
+/* Returns true if a value without quotes may begin at the offset: behind ':', '=', '=>', '[', an
+ * element of a list, or the '-' of an item of YAML. */
 static bool
 precedes_bare(struct span text, size_t at)
 {
+	size_t first = at;
+
 	while (at && is_blank(text.p[at - 1]))
 		at--;
-	while (at && text.p[at - 1] == ',') {
-		while (at &&
-			(is_digit(text.p[at - 1]) || memchr(", \t\r\n.-", text.p[at - 1], 7)))
-			at--;
-		return at && text.p[at - 1] == '[';
+	if (at && text.p[at - 1] == '-' && at < first) {
+		while (--at && is_blank(text.p[at - 1]))
+			continue;
+		return !at || text.p[at - 1] == '\n';
 	}
-	return at && memchr(":=[", text.p[at - 1], 3);
+	if (at && text.p[at - 1] == '=')
+		return true;
+	if (at > 1 && text.p[at - 1] == '>' && text.p[at - 2] == '=')
+		return true;
+	while (at && is_space(text.p[at - 1]))
+		at--;
+	if (at && text.p[at - 1] == ',')
+		return inside_list(text, at - 1);
+	return at && memchr(":[", text.p[at - 1], 2);
 }
 
 /* Returns true if the text from the offset on ends a value without quotes. */
@@ -104,27 +136,36 @@ follows_bare(struct span text, size_t at)
 {
 	while (at < text.n && is_blank(text.p[at]))
 		at++;
-	return at == text.n || memchr(",]}\r\n#", text.p[at], 6);
+	return at == text.n || memchr(",]};\r\n#", text.p[at], 7);
 }
 
-/* Returns true if the hit is a number or a date that stands without quotes, in the body or in a
- * text such as a file. */
 static bool
-is_bare_hit(const struct hit *h)
+is_quote(struct span text, size_t at)
+{
+	return at < text.n && memchr("\"'`\\", text.p[at], 4);
+}
+
+/* Returns how the hit stands in the body, or in a text such as a file. */
+static enum occurrence
+occurrence_of(const struct hit *h)
 {
 	const struct segment *s = h->segment;
+	size_t start = h->f.start, end = h->f.end;
 
-	if (h->piece || !is_number_or_date(span_cut(s->text, h->f.start, h->f.end)))
-		return false;
-	if (s->form == SEG_NUMBER)
-		return h->f.start == 0 && h->f.end == s->text.n;
-	return precedes_bare(s->text, h->f.start) && follows_bare(s->text, h->f.end);
+	if (h->piece || !is_number_or_date(span_cut(s->text, start, end)))
+		return OCCURS_AS_TEXT;
+	if (start == 0 && end == s->text.n)
+		return s->form == SEG_NUMBER ? OCCURS_BARE : OCCURS_AS_TEXT;
+	if (start && is_quote(s->text, start - 1) && is_quote(s->text, end))
+		return OCCURS_AS_TEXT;
+	return precedes_bare(s->text, start) && follows_bare(s->text, end) ? OCCURS_BARE
+									   : OCCURS_IN_PROSE;
 }
 
-/* Notes for each placeholder whether all its occurrences were without quotes. Those of earlier
+/* Notes for each placeholder how its value occurs, and the types of arguments. Occurrences in earlier
  * turns are not known. */
 static void
-note_bare_values(const struct request *r, struct vault *v)
+note_bare_values(const struct request *r, struct vault *v, struct arena *own)
 {
 	const struct overlay *o = &r->scan.overlay;
 
@@ -132,14 +173,16 @@ note_bare_values(const struct request *r, struct vault *v)
 		return;
 	for (size_t i = 0; i < o->nhits; i++)
 		if (o->hits[i].with.n)
-			vault_note_occurrence(v, o->hits[i].with, is_bare_hit(&o->hits[i]));
+			vault_note_occurrence(v, o->hits[i].with, occurrence_of(&o->hits[i]));
 	for (size_t i = 0; i < o->nwholes; i++)
 		if (o->wholes[i].with.n)
-			vault_note_occurrence(v, o->wholes[i].with, is_bare_hit(&o->wholes[i]));
+			vault_note_occurrence(v, o->wholes[i].with, occurrence_of(&o->wholes[i]));
+	if (vault_has_bare(v))
+		vault_note_types(v, argument_types_read(r->in.raw, own));
 }
 
 int
-request_vault(const struct request *r, struct vault **out)
+request_vault(const struct request *r, struct vault **out, struct arena *own)
 {
 	if (!(r->found.route->response & RESP_RESTORE) ||
 		(!r->out.redactor && !r->out.placeholders))
@@ -154,7 +197,7 @@ request_vault(const struct request *r, struct vault **out)
 	else if (*out)
 		redactor_each(r->out.redactor, put_in_vault, &f);
 	if (*out && !f.err)
-		note_bare_values(r, *out);
+		note_bare_values(r, *out, own);
 	return f.err;
 }
 
@@ -243,7 +286,7 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 	x->made_later =
 		r->in.have_body && (dialect_responds_later(&r->found.endpoint, &r->in.body) ||
 					   r->found.file.state == FILE_KNOWN);
-	int err = x->of_session ? 0 : request_vault(r, &x->vault);
+	int err = x->of_session ? 0 : request_vault(r, &x->vault, own);
 	err = err ? err : exchange_keep_placeholders(r, x, own);
 	/* a known endpoint is not JSON-RPC */
 	struct span body_sent =

@@ -111,9 +111,9 @@ bool together_tick(struct gate *g, uint64_t now_us);
 void attempts_over(struct exchange *x);
 /* Notes how the last attempt ended; exchange_used() may be corrected. */
 void attempts_ended(struct exchange *x);
-/* Replaces *out by the values to restore in the response; NULL: none. Returns 0 or ERR_NOMEM.
- */
-int request_vault(const struct request *r, struct vault **out);
+/* Replaces *out by the values to restore in the response; NULL: none. `own` must outlive *out. Returns 0
+ * or ERR_NOMEM. */
+int request_vault(const struct request *r, struct vault **out, struct arena *own);
 /* Returns an empty vault for responses of the route. NULL: out of memory. */
 struct vault *route_vault(const struct route *route);
 /* Adds to the vault the placeholders that it does not have yet. Returns 0 or ERR_NOMEM. */

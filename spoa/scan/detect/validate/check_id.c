@@ -1041,6 +1041,8 @@ check_date(struct candidate *c)
 		if (!is_digit(c->text.p[i])) {
 			n += in;
 			in = false;
+			if (n == 3 && c->text.p[i] == 'T')
+				break; /* a time of day follows (ISO 8601) */
 			continue;
 		}
 		if (n == 3)
