@@ -1,9 +1,9 @@
 #!/bin/bash
-# Claude Code and Codex edit files with values: an .env, a CSV, a YAML of hosts and a log, with failed edits whose errors
+# Claude Code, Codex, Qwen Code, Copilot CLI and pi edit files with values: an .env, a CSV, a YAML of hosts and a log, with failed edits whose errors
 # have placeholders. The files are those of a session without the gateway, byte for byte, and the provider receives no
 # value and the same share of each request again. `make agents-test` runs it after agents.sh.
 . "$(dirname "$0")/../lib.sh"
-bin=$build/agents/node_modules/.bin
+bin=$build/agents/node_modules/.bin chat=$build/clients/node_modules/.bin # clients.sh installs the agents of chats
 [ -x "$bin/codex" ] || { skip "Claude Code, Codex" "agents.sh has not installed them"; exit 0; }
 mkdir -p "$D/seed" "$D/home/.codex"
 : >"$D/bodies"
@@ -33,7 +33,7 @@ API_TOKEN=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
 E
 {
 	echo 'id,name,email,card,site'
-	for i in $(seq 1 60); do echo "$i,User $i,user$i@quixotic-mills.example.org,4111111111111111,https://intra.acme-internal.com/u/$i"; done
+	for i in $(seq 1 90); do echo "$i,User $i,user$i@quixotic-mills.example.org,4111111111111111,https://intra.acme-internal.com/u/$i"; done
 } >"$D/seed/users.csv"
 cat >"$D/seed/hosts.yaml" <<'E'
 hosts:
@@ -52,10 +52,12 @@ session() { # CLIENT BASE OUT PROMPT: runs the client in a fresh copy of the fil
 	curl -s -X DELETE "http://127.0.0.1:$files/seen" >/dev/null
 	: >"$D/bodies"
 	cd "$D/work" || exit 1
-	if [ "$1" = claude ]; then
-		ANTHROPIC_BASE_URL=$2 ANTHROPIC_AUTH_TOKEN=$T CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 timeout 120 "$bin/claude" -p "$4" --output-format json \
+	case $1 in
+	claude)
+		ANTHROPIC_BASE_URL=$2 ANTHROPIC_AUTH_TOKEN=$T CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 timeout 240 "$bin/claude" -p "$4" --output-format json \
 			--allowedTools 'Read,Edit,Write,Bash' --max-turns 400 --model claude-opus-4-8 </dev/null >"$D/$3.out" 2>&1
-	else
+		;;
+	codex)
 		cat >"$HOME/.codex/config.toml" <<C
 model = "gpt-5"
 model_provider = "gate"
@@ -65,8 +67,16 @@ base_url = "$2/v1"
 env_key = "GATE_KEY"
 wire_api = "responses"
 C
-		GATE_KEY=$T timeout 120 "$bin/codex" exec --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox "$4" </dev/null >"$D/$3.out" 2>&1
-	fi
+		GATE_KEY=$T timeout 240 "$bin/codex" exec --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox "$4" </dev/null >"$D/$3.out" 2>&1
+		;;
+	qwen) OPENAI_API_KEY=$T OPENAI_BASE_URL=$2/v1 OPENAI_MODEL=gpt-5 timeout 240 "$chat/qwen" --auth-type openai --yolo -p "$4" </dev/null >"$D/$3.out" 2>&1 ;;
+	copilot) COPILOT_PROVIDER_BASE_URL=$2/v1 COPILOT_PROVIDER_TYPE=openai COPILOT_PROVIDER_API_KEY=$T COPILOT_MODEL=gpt-5 COPILOT_OFFLINE=true timeout 240 "$chat/copilot" -s -p "$4" --allow-all-tools --allow-all-paths </dev/null >"$D/$3.out" 2>&1 ;;
+	pi)
+		mkdir -p "$HOME/.pi/agent"
+		printf '{"providers":{"gate":{"baseUrl":"%s/v1","apiKey":"%s","api":"openai-completions","models":[{"id":"gpt-5"}]}}}\n' "$2" "$T" >"$HOME/.pi/agent/models.json"
+		timeout 240 "$chat/pi" --provider gate --model gpt-5 -p "$4" </dev/null >"$D/$3.out" 2>&1
+		;;
+	esac
 	cd / || exit 1
 	rm -rf "${D:?}/$3" && mv "$D/work" "$D/$3"
 	curl -s "http://127.0.0.1:$files/seen" >"$D/$3.seen"
@@ -75,8 +85,10 @@ C
 # The share of the conversation that a provider's prompt cache would have: the sum of what each request shares with the one before.
 share() { jq '[.[1:][] | .[2]] as $same | [.[1:][] | .[1]] as $was | ($same | add) / ($was | add) * 10000 | round / 100' "$1"; }
 
-for c in claude codex; do
-	if ! "$bin/$c" --version >"$D/$c.version" 2>&1; then
+for c in ${AGENTS:-claude codex qwen copilot pi}; do
+	at=$bin/$c
+	[ -x "$at" ] || at=$chat/$c
+	if ! "$at" --version >"$D/$c.version" 2>&1; then
 		skip "$c" "it does not run here: $(tail -1 "$D/$c.version")"
 		continue
 	fi
@@ -92,7 +104,9 @@ for c in claude codex; do
 			not_ok "$c: $f is the same file" "$(diff "$D/$c-direct/$f" "$D/$c-gate/$f" | head -6)"
 		fi
 	done
-	unlike "$c: the files were edited" "$(cat "$D/$c-gate/.env")" 'app$'
+	like "$c: the files were edited" "$(cat "$D/$c-gate/hosts.yaml")" 'backup: ops@quixotic-mills.example.org'
+	# Copilot CLI hides passwords from the model, so it cannot edit their lines, with or without the gateway
+	[ $c = copilot ] || unlike "$c: and the line with a password" "$(cat "$D/$c-gate/.env")" 'app$'
 	unlike "$c: the provider received no value" "$(cat "$D/$c-gate.bodies")" 'Tr7wq9Zk2mLxV|quixotic-mills|4111111111111111|ghp_zQWB|gUess7me9now|Unols='
 	without=$(share "$D/$c-direct.seen") with=$(share "$D/$c-gate.seen")
 	echo "# $c: $(jq length "$D/$c-gate.seen") requests, the last of $(jq '.[-1][0]' "$D/$c-gate.seen") bytes; shared with the one before: $without % without the gateway, $with % with it"

@@ -1,4 +1,4 @@
-"""A provider of models for coding agents that edit files: Anthropic's messages and OpenAI's responses, as streams.
+"""A provider of models for coding agents that edit files: Anthropic's messages, OpenAI's responses and chats, as streams.
 
 It keeps nothing between requests. The next call follows from the number of results in the conversation and from their
 text alone, so it is the same with placeholders and with values. GET /seen returns the sizes of all conversations and of
@@ -14,8 +14,8 @@ seen = {"last": b"", "bodies": []}
 def lines_of(text):
     """The lines of a file as a tool returned it, without numbers, notes and a shell's frame."""
     text = text.split("<system-reminder>")[0]
-    text = text.split("Output:\n", 1)[-1]
-    return [re.sub(r"^ *\d+(?:→|\t)", "", l) for l in text.rstrip("\n").split("\n")]
+    text = text.split("Output:\n", 1)[-1].split("\n<exited with exit code")[0]
+    return [re.sub(r"^ *\d+(?:→|\t|\. )", "", l) for l in text.rstrip("\n").split("\n")]
 
 
 def shown(results, file):
@@ -70,6 +70,39 @@ class Codex:
         patch = "*** Begin Patch\n*** Update File: %s\n@@\n%s\n%s\n*** End Patch" % (
             f, "\n".join("-" + l for l in a.split("\n")), "\n".join("+" + l for l in b.split("\n")))
         return self.shell("apply_patch <<'EOF'\n%s\nEOF" % patch)
+
+
+class Chat:
+    """An agent of chats; `is_a` is the name of one of its tools."""
+    def __init__(self, offered, at):
+        self.copilot, self.pi, self.dir = "view" in offered, "read" in offered and "write" in offered, at
+
+    def path(self, f): return self.dir + "/" + f
+
+    def shell(self, cmd):
+        if self.copilot:
+            return "bash", {"command": cmd, "description": "write"}
+        return ("bash", {"command": cmd}) if self.pi else ("run_shell_command", {"command": cmd, "is_background": False})
+
+    def read(self, f):
+        if self.copilot:
+            return "view", {"path": self.path(f)}
+        return ("read", {"path": self.path(f)}) if self.pi else ("read_file", {"file_path": self.path(f)})
+
+    def edit(self, f, a, b):
+        if self.copilot:
+            return "edit", {"path": self.path(f), "old_str": a, "new_str": b}
+        if self.pi:
+            return "edit", {"path": self.path(f), "edits": [{"oldText": a, "newText": b}]}
+        return "edit", {"file_path": self.path(f), "old_string": a, "new_string": b}
+
+    def document(self, f, lines): return self.shell("cat > %s <<'EOF'\n%s\nEOF" % (f, "\n".join(lines)))
+
+    def write(self, f, lines):
+        text = "\n".join(lines) + "\n"
+        if self.copilot:  # which creates files only
+            return ("create", {"path": self.path(f), "file_text": text}) if f == "summary.md" else self.document(f, lines)
+        return ("write", {"path": self.path(f), "content": text}) if self.pi else ("write_file", {"file_path": self.path(f), "content": text})
 
 
 def text_of(content):
@@ -148,12 +181,18 @@ class Handler(BaseHTTPRequestHandler):
             f.write(raw + b"\n")
         if "/v1/messages" in self.path:
             self.give_messages(body, turns)
+        elif "/chat/completions" in self.path:
+            self.give_chat(body, turns)
         else:
             self.give_responses(body, turns)
 
     def small(self, body):
         if "count_tokens" in self.path:
             return self.give('{"input_tokens":9}')
+        if "/chat/completions" in self.path:
+            return self.chat_events({"content": "a title"}, "stop") if body.get("stream") else self.give(json.dumps(
+                {"id": "c", "object": "chat.completion", "created": 1, "model": "gpt-5", "usage": {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18},
+                 "choices": [{"index": 0, "message": {"role": "assistant", "content": "a title"}, "finish_reason": "stop"}]}))
         self.claude_events([{"type": "text", "text": "a title"}], "end_turn") if body.get("stream") else self.give(json.dumps(
             {"id": "m", "type": "message", "role": "assistant", "model": body.get("model"), "content": [{"type": "text", "text": "a title"}],
              "stop_reason": "end_turn", "usage": {"input_tokens": 9, "output_tokens": 3}}))
@@ -182,6 +221,28 @@ class Handler(BaseHTTPRequestHandler):
         if call is None:
             return self.claude_events([{"type": "text", "text": "all files are edited"}], "end_turn")
         self.claude_events([{"type": "tool_use", "id": "toolu_%d" % len(results), "name": call[0], "input": call[1]}], "tool_use")
+
+    def chat_events(self, delta, stop):
+        head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-5"}
+        deltas = [{"role": "assistant", "content": ""}]
+        for call in delta.get("tool_calls", []):
+            f = call["function"]
+            deltas.append({"tool_calls": [{**call, "index": 0, "function": {"name": f["name"], "arguments": ""}}]})
+            deltas += [{"tool_calls": [{"index": 0, "function": {"arguments": p}}]} for p in pieces(f["arguments"])]
+        deltas += [{"content": p} for p in pieces(delta.get("content") or "")]
+        ev = [{**head, "choices": [{"index": 0, "delta": d, "finish_reason": None}]} for d in deltas]
+        ev.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": stop}]})
+        ev.append({**head, "choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}})
+        self.give("".join("data: %s\n\n" % json.dumps(e, ensure_ascii=False) for e in ev) + "data: [DONE]\n\n", "text/event-stream")
+
+    def give_chat(self, body, turns):
+        results = [text_of(m.get("content")) for m in body["messages"] if m["role"] == "tool"]
+        offered = [t.get("function", {}).get("name") for t in body["tools"]]
+        call = next_call(Chat(offered, self.server.dir()), results, turns)
+        if call is None:
+            return self.chat_events({"content": "all files are edited"}, "stop")
+        self.chat_events({"tool_calls": [{"id": "call_%d" % len(results), "type": "function",
+                          "function": {"name": call[0], "arguments": json.dumps(call[1], ensure_ascii=False)}}]}, "tool_calls")
 
     def give_responses(self, body, turns):
         results = [text_of(i.get("output")) if not isinstance(i.get("output"), str) else i["output"]
