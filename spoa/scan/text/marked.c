@@ -24,9 +24,10 @@ static const struct mark {
 	{ "<user_instructions>",     "</user_instructions>",     NULL, ROLE_DOCUMENT },
 	/* Gemini CLI and Qwen Code: GEMINI.md, QWEN.md, AGENTS.md */
 	{ "--- Context from: ",      "--- End of Context from: ", NULL, ROLE_DOCUMENT },
-	/* opencode, Cline: files that the person names */
+	/* opencode, Cline, pi: files that the person names */
 	{ "<path>",                  "\n</content>",             NULL, ROLE_DOCUMENT },
 	{ "<file_content path=",     "</file_content>",          NULL, ROLE_DOCUMENT },
+	{ "<file name=\"",           "\n</file>",               NULL, ROLE_DOCUMENT },
 };
 /* clang-format on */
 static const char parts_begin[] = "--- Content from referenced files ---";
