@@ -309,6 +309,36 @@ filtered_stream_has_matching_decisions_with_completions(void **state)
 	assert_int_equal(leave(&other), 0);
 }
 
+/* An event has the calls that the gateway judged. Without them it has the names in the response. */
+static void
+event_names_the_called_tools(void **state)
+{
+	static const struct {
+		const char *name, *line, *want; /* want "": no member */
+	} rows[] = {
+		{ "calls of servers", "\"calls\":[{\"server\":\"files\",\"tool\":\"read\"},{\"server\":\"files\",\"method\":\"ping\"}]",
+			"\"tools\":[\"files/read\"]" },
+		{ "a call without a server", "\"calls\":[{\"by\":\"answer\",\"tool\":\"weather\"}],\"answer\":{\"tool_calls\":[\"other\"]}",
+			"\"tools\":[\"/weather\"]" },
+		{ "calls that nobody judged", "\"answer\":{\"tool_calls\":[\"a\",\"b/c\"]}",
+			"\"tools\":[\"/a\",\"/b/c\"]" },
+		{ "no call", "\"answer\":{\"tool_calls\":[]}", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		SCOPED_BUF(line, 4096);
+		buf_printf(&line, "{\"v\":1,\"node\":\"n\",\"seq\":1,\"type\":\"completion\",\"id\":\"x\",%s}", rows[i].line);
+		struct event *e = event_of(buf_view(&line));
+		assert_non_null(e);
+		bool has = memmem(e->text.p, e->text.n, "\"tools\"", 7) != NULL;
+		if (has != (rows[i].want[0] != '\0') ||
+			!memmem(e->text.p, e->text.n, rows[i].want, strlen(rows[i].want)))
+			fail_msg("%s: %.*s", rows[i].name, SPAN_ARG(e->text));
+		free(e);
+	}
+}
+
 static void
 parameters_of_a_viewer_are_checked(void **state)
 {
@@ -667,6 +697,7 @@ main(void)
 		T(decision_and_completion_are_separate_events),
 		T(text_of_callers_is_escaped),
 		T(filtered_stream_has_matching_decisions_with_completions),
+		cmocka_unit_test(event_names_the_called_tools),
 		T(parameters_of_a_viewer_are_checked),
 		T(stream_continues_after_the_named_record),
 		T(stream_begins_now_or_with_the_last_matches),

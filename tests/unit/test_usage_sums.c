@@ -259,7 +259,7 @@ request_counts_for_each_asked_target(void **state)
 	"{\"v\":1,\"time\":\"2026-11-21T00:00:00Z\",\"type\":\"" type                          \
 	"\",\"decision\":\"" decision "\",\"route\":\"r\",\"target\":\"" target                \
 	"\",\"model\":\"" model                                                                \
-	"\",\"identity\":{\"person\":\"ann\"},\"attempts\":[{\"target\":\"a/m\",\"cost\":5}]}"
+	"\",\"identity\":{\"person\":\"ann\",\"agent\":\"coder\"},\"attempts\":[{\"target\":\"a/m\",\"cost\":5}]}"
 	static const char *const asked[] = { ASKED("decision", "permit", "a", "m"),
 		ASKED("attempt", "permit", "b", "m"), ASKED("attempt", "permit", "c", "n"),
 		ASKED("attempt", "deny", "d", "m") };
@@ -269,6 +269,7 @@ request_counts_for_each_asked_target(void **state)
 	} tables[] = { { BY_TARGET, { "\"a/m\",1,", "\"b/m\",1,", "\"c/n\",1," } },
 		{ BY_PROVIDER, { "\"a\",1,", "\"b\",1,", "\"c\",1," } },
 		{ BY_MODEL, { "\"m\",2,", "\"n\",1,", "" } },
+		{ BY_AGENT, { "\"coder\",1,", "", "" } },
 		{ BY_PERSON, { "\"ann\",1,", "", "" } }, { BY_ROUTE, { "\"r\",1,", "", "" } } };
 
 	(void)state;

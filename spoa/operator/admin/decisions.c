@@ -114,6 +114,30 @@ keep_event_text(char **at, struct span s)
 	return kept;
 }
 
+/* Returns the names SERVER/TOOL of the record's calls, at most LIST_MAX. If the gateway judged no
+ * call, returns the names in the response. The server may be empty. NULL: no call. */
+static json_t *
+called_tools(const json_t *record)
+{
+	json_t *calls = record_get(record, RF_CALLS), *names = json_array(), *one;
+	bool judged = json_array_size(calls) > 0;
+	size_t i;
+
+	json_array_foreach(judged ? calls : record_get(record, RF_ANSWER_TOOL_CALLS), i, one)
+	{
+		const char *tool = judged ? json_text_in(one, "tool") : json_string_value(one);
+		if (!tool || !tool[0] || json_array_size(names) == LIST_MAX)
+			continue;
+		json_auto_t *name =
+			json_sprintf("%s/%s", judged ? json_text_in(one, "server") : "", tool);
+		json_array_append_new(names, name ? shown_value(name, 0) : json_null());
+	}
+	if (json_array_size(names))
+		return names;
+	json_decref(names);
+	return NULL;
+}
+
 /* Allocates the event together with copies of its texts. */
 static struct event *
 made_event(struct event e)
@@ -164,6 +188,9 @@ event_of(struct span line)
 		if (as)
 			json_object_set_new(data, rows[i].name, as);
 	}
+	json_t *tools = called_tools(record);
+	if (tools)
+		json_object_set_new(data, "tools", tools);
 	size_t decision =
 		span_find(record_span(record, RF_DECISION), event_decisions, EVENT_DECISIONS);
 	const struct event e = {

@@ -511,7 +511,7 @@ static const struct reader read_report = {
 };
 
 static const struct param usage_asked[] = {
-	{ "by",    PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "Columns, with commas: person, team, model, route, tag, key, provider, target, tool, day." },
+	{ "by",    PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "Columns, with commas: person, team, agent, model, route, tag, key, provider, target, tool, day." },
 	{ "since", PARAM_TIME, .text = "Beginning of the period." },
 	{ "until", PARAM_TIME, .text = "Before when." },
 	{ "sort",  PARAM_CHOICE, .words = "cost requests refused tokens last_seen prompt_max name", .text = "The order; cost." },

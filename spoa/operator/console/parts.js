@@ -1,6 +1,7 @@
 // Pieces that views share: states of loading, facts, badges, bars, forms.
 import { add, data, empty, h, place } from './dom.js';
 import { outcome_label } from './labels.js';
+import { href } from './router.js';
 
 export const loading = (what = 'Loading') => h('p', { class: 'state', role: 'status' }, `${what}…`);
 
@@ -113,6 +114,16 @@ export const rule_and_reason = (r) => {
 
 /* Several of the data's words. */
 export const words = (list) => [].concat(list ?? []).map((w, i) => [i ? ' ' : null, h('span', { class: 'word' }, data(w))]);
+
+/* A name with a page of its own (views/thing.js). A tool's is SERVER/TOOL, where the server may be empty. */
+export const named = (kind, name) => name && h('a', { href: href('thing', { kind, name }) }, data(name.replace(/^\//, '')));
+export const named_tools = (names) => [...new Set(names)].map((t, i) => [i ? ', ' : null, named('tool', t)]);
+
+/* The terms of Search for a tool. */
+export function tool_terms(name) {
+	const at = name.indexOf('/');
+	return { tool: name.slice(at + 1), ...(at > 0 ? { server: name.slice(0, at) } : {}) };
+}
 
 /* A line that is copied: a command, an id. */
 export function copied(text, say) {

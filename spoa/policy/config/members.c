@@ -44,7 +44,7 @@ is_other_daemon(const struct config *cfg, const struct config *m)
 }
 
 static int
-by_file_name(const void *a, const void *b)
+by_member_path(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -70,7 +70,7 @@ list_yaml(struct arena *a, const char *beside, const char *out[static MEMBER_FIL
 	}
 	if (dir)
 		closedir(dir);
-	qsort(out, n, sizeof(*out), by_file_name);
+	qsort(out, n, sizeof(*out), by_member_path);
 	return n;
 }
 

@@ -25,7 +25,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are as the fi
 
 /* The rows of SECTION_DAY add up to the total. Other sections count a record in several rows if
  * it has several tags, calls or attempts. */
-enum { SECTION_DAY = 5, SECTIONS, CHECK_BYTES = 8 };
+enum { SECTION_DAY = 6, SECTIONS, CHECK_BYTES = 8 };
 #define BLOCK_BYTES INDEX_PART_BYTES
 #define FILE_MAX    (1ull << 30)
 #define NO_SECTION  UINT32_MAX
@@ -42,6 +42,7 @@ static const struct {
 	{ { BY_DAY, BY_TEAM, BY_KEY }, 3 },
 	{ { BY_DAY, BY_TAG }, 2 },
 	{ { BY_DAY, BY_TOOL }, 2 },
+	{ { BY_DAY, BY_TEAM, BY_AGENT }, 3 },
 	[SECTION_DAY] = { { BY_DAY }, 1 },
 };
 

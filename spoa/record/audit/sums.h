@@ -3,9 +3,9 @@
  * file again if it is missing, stale or damaged. `usage --no-index` reads the records instead.
  *
  * The lines of a segment are cut into blocks of about 4 MB. Each block notes when its records
- * were written, and has six sections of rows, with one row for each group. Sections are by day,
+ * were written, and has seven sections of rows, with one row for each group. Sections are by day,
  * route, provider, model and target; by day, team and person; by day, team and key; by day and
- * tag; by day and tool; by day. The rows by day add up to the total. A file with several blocks
+ * tag; by day and tool; by day, team and agent; by day. The rows by day add up to the total. A file with several blocks
  * also has the whole: the sums of all its blocks.
  *
  * If a window holds the segment, its reader adds the whole. Otherwise the reader adds the

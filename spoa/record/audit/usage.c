@@ -13,7 +13,7 @@
 #include "scan/text/placeholder.h"
 
 const char *const usage_dim_names[BY_DIMS] = { "person", "team", "model", "route", "tag", "key",
-	"provider", "target", "tool", "day" };
+	"provider", "target", "tool", "agent", "day" };
 const char *const usage_sum_names[SUMS] = {
 #define X(id, name, field) name,
 	USAGE_SUMS(X)
@@ -530,6 +530,7 @@ usage_add_each(
 	p.value[BY_PERSON] = m[RP_IDENTITY_PERSON];
 	p.value[BY_TEAM] = m[RP_IDENTITY_TEAM];
 	p.value[BY_KEY] = m[RP_IDENTITY_KEY];
+	p.value[BY_AGENT] = m[RP_IDENTITY_AGENT];
 	p.value[BY_MODEL] = m[RP_MODEL];
 	p.value[BY_ROUTE] = m[RP_ROUTE];
 	p.value[BY_PROVIDER] = m[RP_TARGET];

@@ -10,7 +10,7 @@
 
 /* The names of groups. BY_TARGET: PROVIDER/MODEL, where each attempt of a request counts for
  * its own target. BY_TOOL: SERVER/TOOL, where each call counts for its own tool. BY_KEY: the id
- * of the API key, or of the issuer's key. */
+ * of the API key, or of the issuer's key. BY_AGENT: the agent that sent the request. */
 enum usage_dim {
 	BY_PERSON,
 	BY_TEAM,
@@ -21,6 +21,7 @@ enum usage_dim {
 	BY_PROVIDER,
 	BY_TARGET,
 	BY_TOOL,
+	BY_AGENT,
 	BY_DAY,
 	BY_DIMS
 };

@@ -2,8 +2,8 @@
 import { chart } from '../chart.js';
 import { data, h } from '../dom.js';
 import { count, dollars, duration_us, now_ms, when } from '../format.js';
-import { decided, ended, fill, panel, rule_and_reason, words } from '../parts.js';
-import { table } from '../table.js';
+import { decided, ended, fill, nothing, panel, rule_and_reason, tool_terms, words } from '../parts.js';
+import { shares, table } from '../table.js';
 
 /* A day is the shortest step of these sums, so that a range below a week shows a week. */
 const days_of = (page) => (page.range === '90d' ? 90 : 7);
@@ -34,22 +34,21 @@ const ANSWERS = ['model', 'target'];
 
 /* Requests, tokens and cost a day, by /usage, which every viewer may read. by: person, team, model, … */
 export function usage_by_day(page, by, name) {
-	const place = h('div', {});
+	const place = h('div', {}), terms = by === 'tool' ? tool_terms(name) : { [by]: name };
 	fill(place, page, () => page.get('/usage', { by: `${by},day`, since: `${days_of(page)}d`, match: name, limit: 1000 }), (got) => {
 		const rows = new Map(got.rows.filter((r) => r[by] === name).map((r) => [r.day, r]));
 		const value = (read) => (day) => (rows.has(day) ? read(rows.get(day)) ?? 0 : 0);
 		return day_charts(page, [...rows.keys()], [
-			{ title: 'Requests per day', format: count, of: value((r) => r.requests), terms: { [by]: name } },
-			{ title: 'Tokens per day', format: count, of: value((r) => (r.input_tokens ?? 0) + (r.output_tokens ?? 0)), terms: { [by]: name } },
-			{ title: 'Cost per day', format: dollars, of: value((r) => r.cost_nanousd), terms: { [by]: name } },
+			{ title: 'Requests per day', format: count, of: value((r) => r.requests), terms },
+			{ title: 'Tokens per day', format: count, of: value((r) => (r.input_tokens ?? 0) + (r.output_tokens ?? 0)), terms },
+			{ title: 'Cost per day', format: dollars, of: value((r) => r.cost_nanousd), terms },
 			...(ANSWERS.includes(by) ?
 				[
 					{ title: 'Time to the first token, p95 per day', format: duration_us, total: false, of: value((r) => r.first_token_ms_p95 * 1000),
-						terms: { [by]: name } },
-					{ title: 'Total time, p95 per day', format: duration_us, total: false, of: value((r) => r.total_ms_p95 * 1000),
-						terms: { [by]: name } },
+						terms },
+					{ title: 'Total time, p95 per day', format: duration_us, total: false, of: value((r) => r.total_ms_p95 * 1000), terms },
 					{ title: 'Tokens per second, median per day', format: count, total: false, of: value((r) => Math.round(r.tokens_per_s_p50)),
-						terms: { [by]: name } },
+						terms },
 				] :
 				[]),
 		]);
@@ -64,6 +63,26 @@ export function records_by_day(page, terms) {
 		const rows = new Map(counts.map((r) => [r.day, r.hits]));
 		return day_charts(page, [...rows.keys()], [{ title: 'Requests per day', format: count, of: (day) => rows.get(day) ?? 0, terms }]);
 	});
+	return place;
+}
+
+const MANY = 10; /* names of each list below */
+const TITLES = { person: 'People', team: 'Teams', agent: 'Agents', tool: 'Tools', model: 'Models' };
+
+/* Who and what the requests of these terms have most: a list for each of `by`. A name leads to these requests. */
+export function most(page, by, terms) {
+	const place = h('div', {}), { since } = page;
+	fill(place, page, () => Promise.all(by.map((b) => page.get('/records/search', { ...terms, count: 'true', by: b, since }))),
+		(got) =>
+			h('div', { class: 'grid' }, got.map(({ counts }, i) => {
+				const of = by[i], rows = counts.filter((r) => r[of] !== undefined && r[of] !== '-').slice(0, MANY);
+				return panel(TITLES[of], rows.length
+					? shares(`Requests of the last ${since}, the most first`, rows.map((r) => ({ value: data(r[of]), name: r[of], count: r.hits })), {
+						format: count,
+						href: (r) => page.href('search', { ...terms, [of]: r.name, since }),
+					})
+					: nothing('None in this period.'));
+			})));
 	return place;
 }
 

@@ -1,7 +1,7 @@
 // Decisions as they are made: a list that goes on where it was, after a cut and after a pause.
 import { add, h } from '../dom.js';
 import { count, dollars, duration_us, when } from '../format.js';
-import { decided, ended, rule_and_reason, words } from '../parts.js';
+import { decided, ended, named, named_tools, rule_and_reason, words } from '../parts.js';
 import { table, table_row } from '../table.js';
 
 const KEPT = 200; /* rows of the live list */
@@ -10,7 +10,9 @@ const KINDS = [['', 'all'], ['deny', 'denied'], ['redact', 'redacted'], ['permit
 const columns = [
 	{ title: 'Time', cell: (r) => when(r.decided_at ?? r.time, { day: false, fraction: true }) },
 	{ title: 'Decision', keep: true, cell: decided },
-	{ title: 'Caller', wide: true, cell: (r) => r.person ?? r.agent },
+	{ title: 'Caller', wide: true, cell: (r) => r.person },
+	{ title: 'Agent', wide: true, cell: (r) => named('agent', r.agent) },
+	{ title: 'Tools', wide: true, cell: (r) => named_tools(r.tools ?? []) },
 	{ title: 'Route', wide: true, cell: (r) => r.route },
 	{ title: 'Target, model', wide: true, cell: (r) => [r.target, r.model].filter(Boolean).join(' ') },
 	{ title: 'Rule, reason', wide: true, cell: (r) => [rule_and_reason(r), ' ', words(r.classes)] },

@@ -8,7 +8,7 @@ import { change } from '../changes.js';
 import { last_requests, usage_by_day } from './activity.js';
 import { trend_charts } from './trend_charts.js';
 
-const GROUPS = [['person', 'people'], ['team', 'teams'], ['key', 'keys']];
+const GROUPS = [['person', 'people'], ['team', 'teams'], ['agent', 'agents'], ['key', 'keys']];
 
 const PAGE = 50;
 
@@ -163,6 +163,8 @@ const LISTS = {
 	person: { by: 'person,team', title: 'People', name: '(not identified)',
 		href: (page, r) => page.href('people', { ...page.kept, person: r.person }) },
 	team: { by: 'team', title: 'Teams', name: '(no team)', href: (page, r) => r.team && page.href('thing', { kind: 'team', name: r.team }) },
+	agent: { by: 'agent', title: 'Agents', name: '(no agent)', sort: 'requests',
+		href: (page, r) => r.agent && page.href('thing', { kind: 'agent', name: r.agent }) },
 	key: { by: 'key', title: 'Keys', name: '(no key)', sort: 'requests',
 		href: (page, r) => r.key && page.href('thing', { kind: 'key', name: r.key }) },
 };

@@ -2,7 +2,7 @@
 // others can verify.
 import { data, h, lines } from '../dom.js';
 import { amount, bytes, count, dollars, duration_us, when } from '../format.js';
-import { badge, copied, ended, facts, field, fill, form_values, nothing, panel, save, words } from '../parts.js';
+import { badge, copied, ended, facts, field, fill, form_values, named, nothing, panel, save, words } from '../parts.js';
 import { candidate_result, failure_cause, left_reason } from '../labels.js';
 import { table } from '../table.js';
 import { story_panel } from './request_story.js';
@@ -12,7 +12,7 @@ const of = (records, type) => records.find((r) => r.type === type) ?? {};
 const list = (value) => (Array.isArray(value) ? value : value ? [value] : []);
 /* A person's or model's other requests. */
 const PAGES = { person: (page, name) => page.href('people', { person: name }), ...Object.fromEntries(
-	['team', 'key', 'route', 'model', 'target'].map((kind) => [kind, (page, name) => page.href('thing', { kind, name })]),
+	['team', 'agent', 'key', 'route', 'model', 'target'].map((kind) => [kind, (page, name) => page.href('thing', { kind, name })]),
 ) };
 const more = (page, term, value) =>
 	value &&
@@ -154,8 +154,9 @@ const calls = (d, c) => {
 	return rows.length || list(d.offered).length ?
 		panel('Tools', rows.length ?
 			table({ caption: 'Calls', rows,
-				columns: [{ title: 'Part', cell: (x) => x.of }, { title: 'Tool', cell: (x) => [x.server && `${x.server}/`, x.tool ?? x.method],
-					wide: true }, { title: 'Decision', cell: (x) => badge(x.decision) }, { title: 'Rule', cell: (x) => x.rule, wide: true }, {
+				columns: [{ title: 'Part', cell: (x) => x.of }, { title: 'Tool',
+					cell: (x) => (x.tool ? named('tool', `${x.server ?? ''}/${x.tool}`) : x.method), wide: true }, { title: 'Decision',
+					cell: (x) => badge(x.decision) }, { title: 'Rule', cell: (x) => x.rule, wide: true }, {
 					title: 'Pin',
 					cell: (x) => x.state,
 				}, {

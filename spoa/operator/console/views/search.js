@@ -2,8 +2,8 @@
 // first: how many of each decision is above the list.
 import { add, h, lines } from '../dom.js';
 import { count, dollars, duration_us, when, zone } from '../format.js';
-import { badge, copied, decided, decision_kind, ended, failed, field, fill, form_values, nothing, panel, rule_and_reason,
-	words } from '../parts.js';
+import { badge, copied, decided, decision_kind, ended, failed, field, fill, form_values, named, named_tools, nothing, panel,
+	rule_and_reason, words } from '../parts.js';
 import { WINDOW, command_csv, command_json, from_text, terms_of, to_query, to_text } from '../query.js';
 import { pager, shares, table } from '../table.js';
 
@@ -15,13 +15,13 @@ const WINDOWS = [['15m', '15 minutes'], ['1h', '1 hour'], ['24h', '24 hours'], [
 	'all',
 ]];
 /* Asked for most; the others of the daemon's table are one click away. */
-const MAIN = ['person', 'team', 'decision', 'outcome', 'model', 'route', 'rule', 'class', 'tool', 'target', 'key', 'id'];
+const MAIN = ['person', 'team', 'decision', 'outcome', 'model', 'route', 'rule', 'class', 'tool', 'target', 'key', 'agent', 'id'];
 const WORDS = { decision: ['deny', 'redact', 'permit', 'observed'],
 	outcome: ['error', 'denied', 'answer_denied', 'haproxy_answered', 'complete', 'client_abort', 'provider_abort', 'provider_error',
 		'provider_timeout', 'provider_unavailable', '5xx', '429'], type: ['decision', 'change', 'policy', 'boot', 'alarm', 'read'],
 	'called-by': ['mcp', 'answer', 'api'] };
 const COUNTED = ['decision', 'outcome', 'status', 'rule', 'class', 'entity', 'person', 'team', 'department', 'model', 'route', 'target',
-	'provider', 'tool', 'tag', 'key', 'day'];
+	'provider', 'tool', 'agent', 'tag', 'key', 'day'];
 
 let terms = null; /* of the daemon's table, asked once */
 async function known_terms(page) {
@@ -46,6 +46,8 @@ function columns() {
 		{ title: 'Time', cell: (r) => when(r.decided_at ?? r.time, { relative: true }) },
 		{ title: 'Decision', keep: true, cell: (r) => (r.type === 'decision' ? decided(r) : badge(r.type)) },
 		{ title: 'Caller', wide: true, cell: (r) => who(r) },
+		{ title: 'Agent', wide: true, optional: true, cell: (r) => named('agent', r.identity?.agent) },
+		{ title: 'Tools', wide: true, optional: true, cell: (r) => named_tools(tools_of(r)) },
 		{ title: 'Route', wide: true, cell: (r) => r.route },
 		{ title: 'Model', wide: true, cell: (r) => r.model ?? r.requested_model },
 		{ title: 'Rule and reason', wide: true, cell: (r) => why(r) },
@@ -58,6 +60,11 @@ function columns() {
 
 const who = (r) =>
 	r.identity?.person ?? r.identity?.key ?? (r.peer ? `${r.peer.user ?? r.peer.uid} at the admin socket` : r.identity?.method);
+/* The calls that the gateway judged, else those that the response names. */
+const tools_of = (r) =>
+	r.calls?.length
+		? r.calls.filter((c) => c.tool).map((c) => `${c.server ?? ''}/${c.tool}`)
+		: (r.answer?.tool_calls ?? []).map((t) => `/${t}`);
 const why = (r) => {
 	if (r.type !== 'decision') return h('details', {}, h('summary', {}, r.read ?? r.what ?? 'the record'), lines(JSON.stringify(r, null, 2)));
 	const found = words(r.classes);

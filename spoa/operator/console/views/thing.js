@@ -1,11 +1,11 @@
-// A page for one team, key, route, model, provider, target or rule: its trend, use, limits, settings and last denials.
+// A page for one team, key, agent, tool, route, model, provider, target or rule: its trend, use, limits, settings and last denials.
 // A person's page is in people.js, a tool's in tools.js. The navigation does not list the page: names of these lead here.
 import { data, h } from '../dom.js';
 import { amount, count, when } from '../format.js';
 import { failure_cause, rule_hits, target_state } from '../labels.js';
-import { bar, facts, fill, mark, marked_state, nothing, panel } from '../parts.js';
+import { bar, facts, fill, mark, marked_state, nothing, panel, tool_terms } from '../parts.js';
 import { table } from '../table.js';
-import { last_requests, records_by_day, usage_by_day } from './activity.js';
+import { last_requests, most, records_by_day, usage_by_day } from './activity.js';
 import { trend_charts } from './trend_charts.js';
 
 /* ---- settings of each kind: path, and the rows of a list of facts ---- */
@@ -57,6 +57,8 @@ const KINDS = {
 	team: { title: 'Team', term: 'team', trend: 'team', usage: 'team', limits: (name) => ({ team: name }) },
 	key: { title: 'Key', term: 'key', trend: 'key', usage: 'key', settings: ['/keys', (got) => got.keys, 'id', key_rows],
 		elsewhere: 'This key was not created at run time. It is a key of the policy’s key file, or it signs the tokens of an issuer.' },
+	agent: { title: 'Agent', term: 'agent', usage: 'agent' },
+	tool: { title: 'Tool', term: 'tool', trend: 'tool', usage: 'tool' },
 	route: { title: 'Route', term: 'route', trend: 'route', usage: 'route' },
 	model: { title: 'Model', term: 'model', trend: 'model', usage: 'model', settings: ['/models', (got) => got.models, 'model', model_rows] },
 	provider: { title: 'Provider', term: 'provider', trend: 'provider', usage: 'provider',
@@ -67,12 +69,15 @@ const KINDS = {
 };
 const CHARTS = { rule: ['denials', 'requests'], target: ['requests', 'errors', 'provider_latency'],
 	provider: ['requests', 'errors', 'provider_latency'], model: ['requests', 'first_text', 'dollars'],
-	team: ['requests', 'tokens', 'dollars'] };
+	team: ['requests', 'tokens', 'dollars'], tool: ['requests', 'denials'] };
+
+/* The lists of names that a page shows, of the requests in the range. */
+const MOST = { agent: ['person', 'tool'], tool: ['person', 'agent'], team: ['person', 'model'] };
 
 const trends = (page, { trend, named }, of, name) =>
 	trend_charts(page, CHARTS[of] ?? ['requests', 'gateway_latency', 'dollars'], {
 		only: { by: trend, name },
-		terms: { [trend]: name },
+		terms: trend === 'tool' ? tool_terms(name) : { [trend]: name },
 		title: named ? `Trends of the ${trend} ${name}` : 'Trends',
 	});
 
@@ -111,20 +116,21 @@ export default {
 	title: 'Details',
 	hidden: true,
 	records: true,
-	help: 'One team, key, route, model, provider, target or rule: trend, use, limits, settings and last denials.',
+	help: 'One team, key, agent, tool, route, model, provider, target or rule: trend, use, limits, settings and last denials.',
 	show(page) {
 		const { kind: of, name } = page.state, kind = KINDS[of];
 		if (!kind || !name) {
 			page.root.append(nothing('This page needs a kind and a name.', `The kinds are ${Object.keys(KINDS).join(', ')}.`));
 			return;
 		}
-		page.heading(`${kind.title} ${name}`);
-		const terms = { [kind.term]: name }, auditor = page.has('auditor');
+		page.heading(`${kind.title} ${name.replace(/^\//, '')}`);
+		const terms = of === 'tool' ? tool_terms(name) : { [kind.term]: name }, auditor = page.has('auditor');
 		for (const part of [
 			kind.settings && settings(page, kind, name),
 			kind.limits && limits(page, kind.limits(name)),
 			kind.trend && trends(page, kind, of, kind.named?.(name) ?? name),
 			kind.usage ? usage_by_day(page, kind.usage, name) : auditor && records_by_day(page, terms),
+			auditor && most(page, MOST[of] ?? ['person', 'team'], terms),
 			kind.examples && auditor && last_requests(page, 'Examples', terms, 'No request of this period matched the rule.'),
 			!kind.examples && auditor &&
 			last_requests(page, 'Last denials', { ...terms, decision: 'deny' }, 'No request was denied in this period.'),

@@ -1,7 +1,7 @@
 // Tools: descriptions from MCP servers, their changes since the last approval, and the approvers.
 import { add, data, h } from '../dom.js';
 import { count, when } from '../format.js';
-import { badge, facts, field, fill, filter_form, mark, marked_state, nothing, panel } from '../parts.js';
+import { badge, facts, field, fill, filter_form, mark, marked_state, nothing, panel, tool_terms } from '../parts.js';
 import { tool_state } from '../labels.js';
 import { href } from '../router.js';
 import { paged_table, table } from '../table.js';
@@ -23,12 +23,12 @@ function calls(page, listed) {
 				rows: rows.filter((r) => r.tool),
 				ordered: rows.length >= 50,
 				empty: 'No request of this period called a tool. To see older requests, choose a longer time range at the top.',
-				href: (r) => (listed.get(r.tool) ?? (page.has('auditor') ? page.href('search', { tool: r.tool, since: page.since }) : null)),
+				href: (r) => listed.get(r.tool) ?? page.href('thing', { kind: 'tool', name: r.tool }),
 				columns: [
 					{ title: 'tool', cell: (r) => data(r.tool), wide: true },
 					{ title: 'requests', number: true, cell: (r) => count(r.requests) },
 					{ title: 'denied', number: true, cell: (r) => (r.refused && page.has('auditor')
-						? h('a', { href: page.href('search', { tool: r.tool, decision: 'deny', since: page.since }) }, count(r.refused))
+						? h('a', { href: page.href('search', { ...tool_terms(r.tool), decision: 'deny', since: page.since }) }, count(r.refused))
 						: count(r.refused)) },
 					{ title: 'last request', cell: (r) => r.last_seen && when(r.last_seen, { relative: true }) },
 				],
@@ -161,9 +161,9 @@ function one(page, t, reload) {
 			add(h('pre', { tabindex: '0', 'aria-label': 'last listed text' }),
 				tree(t.text).flatMap((line) => [line, document.createTextNode('\n')]))),
 		page.has('auditor') && t.kind === 'tool' &&
-		last_requests(page, 'Last denied calls', { tool: name_of(t), decision: 'deny' }, 'No call was denied in this period.'),
+		last_requests(page, 'Last denied calls', { ...tool_terms(name_of(t)), decision: 'deny' }, 'No call was denied in this period.'),
 		t.kind === 'tool' &&
-		trend_charts(page, ['requests', 'denials'], { only: { by: 'tool', name: name_of(t) }, terms: { tool: name_of(t) } }),
+		trend_charts(page, ['requests', 'denials'], { only: { by: 'tool', name: name_of(t) }, terms: tool_terms(name_of(t)) }),
 		usage_by_day(page, 'tool', name_of(t)),
 		page.has('auditor') &&
 		panel('Approvals', h('p', {}, h('a', {
