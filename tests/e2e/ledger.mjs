@@ -1,4 +1,4 @@
-// Sends requests of thirty people and keeps a ledger of its own: what was asked, and what each response said it used.
+// Sends requests of thirty people and keeps a ledger of its own: each request, and the usage that its response reports.
 // LEDGER gets a line of JSON for each response, until the file STOP exists.
 import fs from "node:fs";
 import http from "node:http";
