@@ -51,7 +51,7 @@ says_of(struct span type)
 }
 
 static size_t
-add_property(struct argument_types *t, struct span name, struct arena *a)
+add_typed_property(struct argument_types *t, struct span name, struct arena *a)
 {
 	struct argument_row row = { .name = span_hash(name) };
 
@@ -69,7 +69,7 @@ read_schema_key(struct argument_types *t, struct scope *in, size_t *property, st
 	*property = in->property;
 	in->member = in->type = in->name = false;
 	if (in->names) {
-		*property = add_property(t, key, a);
+		*property = add_typed_property(t, key, a);
 		return;
 	}
 	in->member = begins;

@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "base/span.h"
 
-/* The arguments whose schema says string. In an arena. */
+/* The properties of the schemas, with their types. In an arena. */
 struct argument_types;
 
 /* Reads the schemas of all tools in a body, which is JSON: each object named `properties` or
@@ -16,7 +16,7 @@ struct argument_types;
  * is exhausted. The result has no views of the body. */
 struct argument_types *argument_types_read(struct span body, struct arena *a);
 
-/* Returns true if the argument must be a string: its schema names the type string and no number.
+/* Returns true if the argument must be a string: the type of its schema is string, and not a number too.
  * `tool` and `name` are span_hash() of the names. If the tool is 0 or has no schema, each tool counts.
  * t NULL: false. */
 bool argument_is_string(const struct argument_types *t, uint64_t tool, uint64_t name);
