@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import schemas
 
 PLACEHOLDER = re.compile(r"<EMAIL_ADDRESS_[A-Z0-9_]+>")
+REMINDER = re.compile(r"(?s)<system-reminder>.*?</system-reminder>")  # Claude Code's own text, with other addresses
 VALUE = re.compile(r"\b(?:jane|bob)@example\.com")
 SIGNED = "c2lnbmVkIGJ5IHRoZSBwcm92aWRlcg=="
 threads = {}  # messages with their tools, by the id of the last response
@@ -38,6 +39,7 @@ def made(schema, known):
 
 def turn(text, rounds, tools, forced, schema):
     """Returns the text of the model, and the name and the arguments of the tool that it calls, or None for both."""
+    text = REMINDER.sub("", text)
     rounds = max(rounds, ("The colleague is " in text) + ("Sent to " in text))  # some clients write results as texts
     known = list(dict.fromkeys(PLACEHOLDER.findall(text))) or ["<EMAIL_ADDRESS_0>"]
     own = {"look_up": {"person": known[0]}, "send_mail": {"to": known[-1], "subject": "The ferry leaves at nine"}}
@@ -51,6 +53,8 @@ def turn(text, rounds, tools, forced, schema):
     if not script and "exec" in tools and forced is None:  # Codex offers one tool, which runs programs that call the others
         call = next((f"tools.mcp__mail__{n}({json.dumps(own[n])})" for n in ("look_up", "send_mail")[rounds:]), None)
         return ("Let me see.", "exec", {"input": f"text(JSON.stringify(await {call}))"}) if call else ("Sent to " + " and ".join(known) + ".", None, None)
+    if not script and "ToolSearch" in tools and forced is None:  # Claude Code offers the tools of servers when the model asks
+        return "Let me see.", "ToolSearch", {"query": "select:mcp__mail__look_up,mcp__mail__send_mail", "max_results": 5}
     if forced is None and rounds < len(script):
         name = script[rounds]
         return "Let me see.", name, own[next(n for n in own if name.endswith(n))]
@@ -202,7 +206,8 @@ def messages(body, model, stream, serial, streamed=functools.partial(sse, named=
             matched([c["id"] for c in of(before, "tool_use")], [r["tool_use_id"] for r in of(after, "tool_result")])
     choice = body.get("tool_choice") or {}
     forced = choice.get("name", "") if choice.get("type") in ("any", "tool") else None
-    text, name, args = turn(json.dumps(said), sum(len(of(m, "tool_result")) for m in said),
+    rounds = sum("tool_reference" not in json.dumps(r) for m in said for r in of(m, "tool_result"))
+    text, name, args = turn(spoken(said), rounds,
                             {t["name"]: t.get("input_schema", {}) for t in tools if choice.get("type") != "none"}, forced,
                             ((body.get("output_config") or {}).get("format") or {}).get("schema"))
     content = [{"type": "text", "text": text}] if text else []
