@@ -831,6 +831,39 @@ note_policy_watch(struct check *c, const struct config *cfg)
 	journal_list_free(&l);
 }
 
+static void
+note_taken_policy(struct check *c, const struct config *cfg, const char *label, struct span what)
+{
+	buf_printf(&c->start,
+		"note: %s: the next start takes the policy that was in force, %s%s%.*s\n",
+		cfg->file, label, what.n ? ", not the files: " : "; the files are the same",
+		SPAN_ARG(what));
+	if (what.n)
+		buf_str(&c->start, "note: to put the files in force, run `tollgate policy "
+				   "apply --why TEXT`\n");
+}
+
+/* Whether the next start loads the same bytes as this command, which found no mistake in them:
+ * the kept text equals the files. */
+static bool
+is_kept_as_saved(const struct check *c, const struct config *cfg)
+{
+	const struct kept_places places = { cfg->journal, config_part(cfg, CONFIG_OTHER)->journal };
+	struct kept_policy kept;
+
+	if (!c->policy || c->d.errors > 0 || cfg->shadow_policy || cfg->policy_watch)
+		return false;
+	SCOPED_BUF(why, 4096);
+	SCOPED_BUF(what, 4096);
+	bool same = kept_policy_last(&places, &kept, &why) == 0 &&
+		    str_same(kept.root, cfg->policy) &&
+		    str_same(kept.detectors, cfg->detectors);
+	if (same)
+		edited_differences(&kept.files, cfg->policy, NULL, &what);
+	kept_policy_free(&kept);
+	return same && what.n == 0;
+}
+
 /* States which policy the next start takes: the one that was in force, or the files. */
 static void
 note_next_start(struct check *c, const struct config *cfg)
@@ -840,6 +873,10 @@ note_next_start(struct check *c, const struct config *cfg)
 
 	if (!cfg->journal || !cfg->policy)
 		return;
+	if (is_kept_as_saved(c, cfg)) {
+		note_taken_policy(c, cfg, c->policy->label, (struct span){ NULL, 0 });
+		return;
+	}
 	first_policy_init(&f);
 	file_set_init(&read);
 	SCOPED_DIAG(unused); /* check_policy() reports the mistakes */
@@ -847,14 +884,7 @@ note_next_start(struct check *c, const struct config *cfg)
 	struct snapshot *snap = first_policy_load(c->config_file, 1, NULL, &f, &read, &unused);
 	if (snap && f.kept) {
 		edited_differences(&read, cfg->policy, cfg->shadow_policy, &what);
-		buf_printf(&c->start,
-			"note: %s: the next start takes the policy that was in force, %s%s%.*s\n",
-			cfg->file, snap->policy->label,
-			what.n ? ", not the files: " : "; the files are the same",
-			SPAN_ARG(buf_view(&what)));
-		if (what.n)
-			buf_str(&c->start, "note: to put the files in force, run `tollgate policy "
-					   "apply --why TEXT`\n");
+		note_taken_policy(c, cfg, snap->policy->label, buf_view(&what));
 	} else if (snap && f.why.n) {
 		buf_printf(&c->start, "note: %s: the next start takes the files: %.*s\n",
 			cfg->file, SPAN_ARG(buf_view(&f.why)));
