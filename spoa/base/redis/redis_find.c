@@ -5,12 +5,10 @@
 #include "base/redis/redis_find.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -34,47 +32,6 @@ enum {
 	/* reports of moved slots that are kept; users that are further behind miss the others */
 	TOLD_MAX = 64,
 };
-
-/* ---- names ---- */
-
-/* Sets the first of the name's addresses that accepts a connection; if none does, the first
- * one. */
-static int
-resolve_place(struct redis_place *p, uint64_t timeout_us, struct buf *why)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *res = NULL;
-	struct timeval tv = { (time_t)(timeout_us / 1000000),
-		(suseconds_t)(timeout_us % 1000000) };
-	int e = getaddrinfo(p->host, NULL, &hints, &res);
-
-	if (e)
-		return why_err(why, ERR_NOTFOUND, "%s: %s", p->host, gai_strerror(e));
-	p->address[0] = '\0';
-	for (const struct addrinfo *a = res; a; a = a->ai_next) {
-		char text[sizeof(p->address)];
-		if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof(text), NULL, 0,
-			    NI_NUMERICHOST))
-			continue;
-		bool only = a == res && !a->ai_next;
-		redisContext *c = only ? NULL : redisConnectWithTimeout(text, (int)p->port, tv);
-		bool open = only || (c && !c->err);
-		if (c)
-			redisFree(c);
-		if (open || !p->address[0])
-			strcpy(p->address, text);
-		if (open)
-			break;
-	}
-	freeaddrinfo(res);
-	return p->address[0] ? 0 : ERR_NOTFOUND;
-}
-
-static int
-find_address(struct redis_place *p, uint64_t timeout_us, struct buf *why)
-{
-	redis_place_address(p);
-	return p->address[0] ? 0 : resolve_place(p, timeout_us, why);
-}
 
 static struct redis_place
 server_place(const struct redis_server *s)
@@ -136,7 +93,7 @@ find_master(const struct redis_options *o, struct redis_tls *tls, uint64_t timeo
 	if (!any)
 		return ERR_IO;
 	out->n = 1;
-	return find_address(&out->place[0], timeout_us, why);
+	return redis_place_resolve(&out->place[0], timeout_us, why);
 }
 
 /* ---- clusters ---- */
@@ -150,15 +107,16 @@ says_ok(redisContext *c)
 }
 
 /* Asks a node for the map. `any`: also believes a node that reports that its cluster does not
- * work. */
+ * work. Sets *reached if the node can be asked. */
 static int
 ask_node(const struct redis_options *o, struct redis_tls *tls, const struct redis_place *at,
-	bool any, uint64_t timeout_us, struct redis_map *out, struct buf *why)
+	bool any, uint64_t timeout_us, struct redis_map *out, bool *reached, struct buf *why)
 {
 	int err = ERR_IO;
 
 	SCOPED_BUF(said, 4096);
 	redisContext *c = redis_dial_at(o, tls, at, REDIS_DIAL_SERVER, timeout_us, &said);
+	*reached = *reached || c;
 	if (c && !any && !says_ok(c)) {
 		buf_printf(&said, "%s:%u: not part of a working cluster", at->host, at->port);
 	} else if (c) {
@@ -179,20 +137,23 @@ find_nodes(const struct redis_options *o, struct redis_tls *tls, uint64_t timeou
 	struct redis_map *out, struct buf *why)
 {
 	struct redis_map *next = calloc(1, sizeof(*next));
+	bool reached = true;
 	int err = ERR_IO;
 
 	if (!next)
 		return ERR_NOMEM;
-	for (int any = 0; err && any < 2; any++) {
+	for (int any = 0; err && reached && any < 2; any++) {
+		reached = false;
 		for (size_t i = 0; err && i < out->n; i++)
-			err = ask_node(o, tls, &out->place[i], any, timeout_us, next, why);
+			err = ask_node(o, tls, &out->place[i], any, timeout_us, next, &reached,
+				why);
 		for (size_t i = 0; err && i < o->url.nservers; i++) {
 			struct redis_place p = server_place(&o->url.server[i]);
-			err = ask_node(o, tls, &p, any, timeout_us, next, why);
+			err = ask_node(o, tls, &p, any, timeout_us, next, &reached, why);
 		}
 	}
 	for (size_t i = 0; !err && i < next->n; i++)
-		err = find_address(&next->place[i], timeout_us, why);
+		err = redis_place_resolve(&next->place[i], timeout_us, why);
 	if (!err)
 		*out = *next;
 	free(next);
@@ -212,7 +173,7 @@ redis_find(const struct redis_options *o, struct redis_tls *tls, uint64_t timeou
 	if (!o->url.nservers)
 		return 0;
 	out->place[0] = server_place(&o->url.server[0]);
-	return find_address(&out->place[0], timeout_us, why);
+	return redis_place_resolve(&out->place[0], timeout_us, why);
 }
 
 /* ---- the thread ---- */

@@ -5,6 +5,7 @@
 #include "base/redis/redis_sync.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,8 @@
 #include "base/err.h"
 #include "base/redis/redis_find.h"
 #include "base/redis/redis_replies.h"
+#include "base/resolve.h"
+#include "base/why.h"
 
 redisReply *
 redis_reply(redisContext *c)
@@ -107,19 +110,65 @@ set_up_context(redisContext *c, const struct redis_options *o, struct buf *why)
 		       said_ok(c, redis_ask_argv(c, 2, sel, NULL), "SELECT", false, why));
 }
 
+static struct timeval
+timeval_of(uint64_t us)
+{
+	return (struct timeval){ (time_t)(us / 1000000), (suseconds_t)(us % 1000000) };
+}
+
+/* Sets the first of the addresses that accepts a connection; if none does, the first one. */
+static void
+choose_address(struct redis_place *p, const struct resolved *r, uint64_t timeout_us)
+{
+	bool open = false;
+
+	p->address[0] = '\0';
+	for (size_t i = 0; i < r->n && !open; i++) {
+		char text[sizeof(p->address)];
+		if (getnameinfo((const struct sockaddr *)&r->at[i].place, r->at[i].length, text,
+			    sizeof(text), NULL, 0, NI_NUMERICHOST))
+			continue;
+		redisContext *c = r->n == 1 ? NULL
+					    : redisConnectWithTimeout(text, (int)p->port,
+						      timeval_of(timeout_us));
+		open = r->n == 1 || (c && !c->err);
+		if (c)
+			redisFree(c);
+		if (open || !p->address[0])
+			strcpy(p->address, text);
+	}
+}
+
+int
+redis_place_resolve(struct redis_place *p, uint64_t timeout_us, struct buf *why)
+{
+	const char *reason;
+	struct resolved r;
+
+	redis_place_address(p);
+	if (p->address[0])
+		return 0;
+	int err = resolve_name(p->host, NULL, timeout_us, &r, &reason);
+	if (err)
+		return why_err(why, err, "%s: %s", p->host, reason);
+	choose_address(p, &r, timeout_us);
+	return p->address[0] ? 0 : why_err(why, ERR_NOTFOUND, "%s: no address", p->host);
+}
+
 redisContext *
 redis_dial_at(const struct redis_options *o, struct redis_tls *tls,
 	const struct redis_place *place, enum redis_dial what, uint64_t timeout_us,
 	struct buf *why)
 {
-	struct timeval tv = { (time_t)(timeout_us / 1000000),
-		(suseconds_t)(timeout_us % 1000000) };
-	const char *host = place->address[0] ? place->address : place->host;
-	redisContext *c = host[0] ? redisConnectWithTimeout(host, (int)place->port, tv)
-				  : redisConnectUnixWithTimeout(o->url.path, tv);
+	const struct timeval tv = timeval_of(timeout_us);
+	struct redis_place at = *place;
 
-	if (host[0])
-		buf_printf(why, "%s:%u: ", place->host, place->port);
+	if (at.host[0] && !at.address[0] && redis_place_resolve(&at, timeout_us, why))
+		return NULL;
+	redisContext *c = at.address[0] ? redisConnectWithTimeout(at.address, (int)at.port, tv)
+					: redisConnectUnixWithTimeout(o->url.path, tv);
+	if (at.address[0])
+		buf_printf(why, "%s:%u: ", at.host, at.port);
 	else
 		buf_printf(why, "unix:%s: ", o->url.path);
 	if (!c || c->err) {

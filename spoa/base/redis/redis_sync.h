@@ -13,6 +13,9 @@
 /* Connect to a Sentinel to ask it, or to a server to work with it. */
 enum redis_dial { REDIS_DIAL_SENTINEL, REDIS_DIAL_SERVER };
 
+/* Sets place->address, if it is empty, to the first address of its host that accepts a connection,
+ * or to the first one if none does. Returns 0, or an error of resolve_name() with *why. */
+int redis_place_resolve(struct redis_place *place, uint64_t timeout_us, struct buf *why);
 /* Connects (to `place`'s address, otherwise its host, otherwise the URL's socket), logs in, sets
  * the client name and selects the database. Every later command fails after timeout_us too.
  * Returns NULL with *why, which never contains a password. */

@@ -5,7 +5,6 @@
  * to our end of the stream and then closes the connection, so each message has a connection
  * of its own. */
 #include <errno.h>
-#include <netdb.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
@@ -16,12 +15,14 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/resolve.h"
 #include "base/scoped.h"
 #include "record/anchors/place.h"
 
 #define PRI 109 /* facility "log audit", severity "notice" */
 #define STEP_US                                                                                \
 	5000000 /* µs to connect to one address; the whole exchange has anchor_syslog_us */
+#define RESOLVE_US 2000000 /* µs to resolve the receiver's name */
 
 uint64_t anchor_syslog_us = ANCHOR_DEADLINE_US;
 
@@ -81,15 +82,16 @@ wait_socket(int fd, short events, uint64_t until_us)
 /* Connects to one address. The socket remains nonblocking. Returns a descriptor, or -1 with
  * errno set. */
 static int
-dial_one(const struct addrinfo *ai)
+dial_one(const struct resolved_address *a)
 {
-	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(a->place.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	socklen_t n = sizeof(int);
 	int why = 0;
 
 	if (fd < 0)
 		return -1;
-	if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0 && errno != EINPROGRESS)
+	if (connect(fd, (const struct sockaddr *)&a->place, a->length) < 0 &&
+		errno != EINPROGRESS)
 		why = errno;
 	else if (!wait_socket(fd, POLLOUT, clock_mono_us() + STEP_US) ||
 		 getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &n) < 0)
@@ -104,22 +106,20 @@ dial_one(const struct addrinfo *ai)
 static int
 dial_syslog(struct span host, const char *port, char why[PLACE_WHY])
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
-	struct addrinfo *list = NULL;
+	struct resolved found;
+	const char *reason;
 	char name[256];
 	int fd = -1;
 
 	snprintf(name, sizeof(name), "%.*s", SPAN_ARG(host));
-	int err = getaddrinfo(name, port, &hints, &list);
-	if (err) {
-		syslog_failed(why, name, gai_strerror(err));
+	if (resolve_name(name, port, RESOLVE_US, &found, &reason)) {
+		syslog_failed(why, name, reason);
 		return -1;
 	}
-	for (struct addrinfo *ai = list; ai && fd < 0; ai = ai->ai_next)
-		fd = dial_one(ai);
+	for (size_t i = 0; i < found.n && fd < 0; i++)
+		fd = dial_one(&found.at[i]);
 	if (fd < 0)
 		syslog_failed(why, name, strerror(errno));
-	freeaddrinfo(list);
 	return fd;
 }
 

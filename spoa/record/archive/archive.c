@@ -212,6 +212,7 @@ begin_s3(struct s3_call *c, const struct archive_options *o, const char *name)
 	curl_easy_setopt(c->curl, CURLOPT_URL, url);
 	curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1l);
+	curl_easy_setopt(c->curl, CURLOPT_QUICK_EXIT, 1l); /* a stop does not wait for a resolver */
 	curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
 	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_LIMIT, 1l);
 	curl_easy_setopt(c->curl, CURLOPT_LOW_SPEED_TIME, (long)ARCHIVE_SILENT_S);
