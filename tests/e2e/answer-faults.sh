@@ -1,6 +1,6 @@
 # A provider or a caller breaks off a response. The caller gets an error of its dialect, the reservation is settled,
 # and the record names the outcome.
-# Long: it waits for deadlines.
+# Late: it waits for deadlines.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 

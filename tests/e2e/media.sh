@@ -2,6 +2,7 @@
 # refused, or forwarded without the file. Files that cannot be inspected are reported by kind. Then images in
 # responses.
 # Once: the daemon inspects files, so HAProxy's version does not matter (bodies.sh tests it).
+# Late: it inspects hundreds of files.
 . "$(dirname "$0")/lib.sh"
 
 files_are_read "files are inspected" || exit 0

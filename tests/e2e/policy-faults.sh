@@ -1,6 +1,7 @@
 # Faults while a policy is put in force: an order whose outcome is unknown, files that were added or
 # removed since a version, and a command that is killed at each step.
 # Once: no version of HAProxy differs here.
+# Late: it orders a policy some thirty times.
 . "$(dirname "$0")/lib.sh"
 mkdir "$D/p"
 rules() { # the whole policy, with these rules

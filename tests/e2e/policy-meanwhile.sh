@@ -1,6 +1,7 @@
 # An order puts in force what was shown: a file that is saved while `policy apply` or `policy back` checks, asks, writes
 # or orders is not put in force, and is not overwritten. Two daemons share the policy's file.
 # Once: no version of HAProxy differs here.
+# Late: it orders a policy some thirty times.
 . "$(dirname "$0")/lib.sh"
 mkdir "$D/p" "$D/words"
 cp -r "$root/policies/detectors" "$D/detectors"

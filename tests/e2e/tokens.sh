@@ -2,7 +2,7 @@
 # Token ids next to those of tiktoken (npm, WebAssembly), over the published vocabularies; another
 # vocabulary packed and used the same way; files that are missing or damaged.
 # Once: HAProxy is not used.
-# Long: it packs a vocabulary.
+# Late: it packs a vocabulary.
 . "$(dirname "$0")/lib.sh"
 what="token ids equal to tiktoken's"
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }

@@ -2,6 +2,7 @@
 # be certain, it names the line and writes nothing.
 # Once: it tries 34 forms of the stanza; init.sh and bolt-on.sh test that each version of HAProxy accepts what init
 # writes.
+# Late: it runs init dozens of times.
 . "$(dirname "$0")/lib.sh"
 
 haproxy=${HAPROXY_BIN:-haproxy}
