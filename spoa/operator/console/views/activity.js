@@ -77,7 +77,8 @@ export function most(page, by, terms) {
 			h('div', { class: 'grid' }, got.map(({ counts }, i) => {
 				const of = by[i], rows = counts.filter((r) => r[of] !== undefined && r[of] !== '-').slice(0, MANY);
 				return panel(TITLES[of], rows.length
-					? shares(`Requests of the last ${since}, the most frequent first`, rows.map((r) => ({ value: data(r[of]), name: r[of], count: r.hits })), {
+					? shares(`Requests of the last ${since}, the most frequent first`,
+						rows.map((r) => ({ value: data(r[of]), name: r[of], count: r.hits })), {
 						format: count,
 						href: (r) => page.href('search', { ...terms, [of]: r.name, since }),
 					})
