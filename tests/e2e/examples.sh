@@ -191,7 +191,7 @@ await passes
 say "the sixth request passes after the failover" $? 0
 for name in edge-1 edge-2; do await up $name; say "$name: Redis is up after the failover" $? 0; done
 say "the limit holds on both machines" "$(code 12 /v1/models) $(code 11 /v1/models)" "429 429"
-for name in edge-1 edge-2; do say "$name: the records verify" "$(on $name 'tollgate audit verify' | cut -c1-8)" "ok node="; done
+for name in edge-1 edge-2; do say "$name: the records verify" "$(on $name 'tollgate audit verify 2>/dev/null' | cut -c1-8)" "ok node="; done
 for name in edge-1 edge-2 third; do echo end >"$D/$name/ask"; done
 wait
 EOF

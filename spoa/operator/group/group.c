@@ -570,6 +570,15 @@ list_members(struct group *g, const redisReply *all, const json_t *self, int64_t
 	return true;
 }
 
+/* Orders the pairs of a reply to HGETALL by their fields. Redis has no order of its own. */
+static int
+by_field(const void *a, const void *b)
+{
+	const redisReply *const *x = a, *const *y = b;
+
+	return strcmp((*x)->str ? (*x)->str : "", (*y)->str ? (*y)->str : "");
+}
+
 static bool
 read_group(struct group *g, const json_t *self, int64_t now_s, struct buf *out,
 	struct buf *known, struct group_ready *ready)
@@ -589,6 +598,8 @@ read_group(struct group *g, const json_t *self, int64_t now_s, struct buf *out,
 		buf_str(known, "[]");
 		return true;
 	}
+	if (r->elements)
+		qsort(r->element, r->elements / 2, 2 * sizeof(*r->element), by_field);
 	return list_members(g, r, self, now_s, out, known, ready);
 }
 
