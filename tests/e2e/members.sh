@@ -49,6 +49,22 @@ for of in journal journal-b journal-c; do
 		like "audit explain$from repeats its decision by the policy's text" "$(tg "$from" audit explain "$id")" "^policy: .*: the results are the same"
 	done
 done
+# ---- a folder into which somebody copied the journals of all three ----
+mkdir "$D/together"
+cp "$D"/journal/*.jsonl "$D"/journal-b/*.jsonl "$D"/journal-c/*.jsonl "$D/together"
+keys=()
+for f in "$D"/audit*.pub; do keys+=(--public-key "$f"); done
+of_folder() { "$build/tollgate" "$@" --journal "$D/together" 2>"$D/err"; }
+is "verify of this folder verifies each node's chain" "$(of_folder audit verify "${keys[@]}" | sed -n 's/^ok node=\([a-z]*\) .*/\1/p' | tr '\n' ' ')" "a b c "
+is "list of it prints each decision" "$(of_folder audit list | wc -l)" "$all"
+is "usage of it sums all" "$(of_folder usage --by person --json | jq '[.rows[].requests] | add')" "$all"
+of_folder audit verify "${keys[@]}" --from 3 >/dev/null
+like "--from needs one chain" "$? $(cat "$D/err")" '^2 .*has the journals of 3 nodes: --note, --redis and --from need a folder with that of one node'
+last=$(cd "$D/together" && printf '%s\n' b-*.jsonl | tail -1)
+sed -i '1s/"time":"20/"time":"19/' "$D/together/$last"
+of_folder audit verify "${keys[@]}" >"$D/verified"
+is "a changed record concerns its own chain alone" "$? $(sed -n 's/^\([a-z]*\) node=\([a-z]*\) .*/\1 \2/p' "$D/verified" | tr '\n' ' ')" "1 ok a bad b ok c "
+
 id=$(cat "$D/journal-c"/*.jsonl | tr -d '\0' | grep -m1 '"type":"decision"' | jq -r .id)
 prove() { tg '' audit show "$id" --proof >"$D/proof" && [ -s "$D/proof" ]; }
 check "a record of another daemon is proved" wait_for prove

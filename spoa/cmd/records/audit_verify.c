@@ -824,6 +824,7 @@ verify_chain(struct audit_args *a, redisContext *c, const char *key, struct veri
 		if (!v)
 			return ERR_NOMEM;
 		const struct query q = { .journal = a->q.journal,
+			.node = key ? NULL : a->q.node,
 			.without_restored = true,
 			.restored = a->q.restored,
 			.evidence = true,
@@ -843,31 +844,55 @@ verify_chain(struct audit_args *a, redisContext *c, const char *key, struct veri
 	return err;
 }
 
-/* Reads the journal's node ("" if unknown), its first record, and where that record is. */
+/* The chains of a journal's folder. Usually there is one. An archive, or a folder into which
+ * somebody copied journals, may have several. */
+struct journal_chains {
+	size_t n;
+	struct journal_chain {
+		char node[CHAIN_NODE_MAX + 1]; /* "": unknown */
+		uint64_t first;		       /* its first record, and where that is */
+		enum journal_form form;
+	} *of;
+};
+
+/* Lists the chains. A folder without a segment has one chain of an unknown node, and a daemon's own
+ * journal has that of its oldest segment: other segments in it are strangers. The caller frees
+ * out->of. */
 static int
-journal_node(struct audit_args *a, char node[CHAIN_NODE_MAX + 1], uint64_t *first,
-	enum journal_form *form, struct buf *why)
+journal_chains_list(struct audit_args *a, struct journal_chains *out, struct buf *why)
 {
 	struct journal_list list;
 	int err = journal_list_all(a->q.journal, NULL, a->q.restored, &list, why);
+	size_t room = 1;
 
-	node[0] = '\0';
-	*first = 0;
-	*form = JOURNAL_PLAIN;
+	*out = (struct journal_chains){ .n = 0 };
 	if (!err && !list.n && !a->q.restored) {
 		a->q.restored = true;
 		err = journal_list_all(a->q.journal, NULL, true, &list, why);
 	}
 	if (err)
 		return err;
-	for (size_t i = 0; i < list.n && !node[0]; i++)
-		if (list.seg[i].ours) {
-			memcpy(node, list.seg[i].node, CHAIN_NODE_MAX + 1);
-			*first = list.seg[i].first;
-			*form = list.seg[i].form;
+	out->of = calloc(1, sizeof(*out->of));
+	err = out->of ? 0 : ERR_NOMEM;
+	for (size_t i = 0; i < list.n && !err; i++) {
+		const struct journal_segment *s = &list.seg[i];
+		size_t k = 0;
+		while (k < out->n && strcmp(out->of[k].node, s->node) != 0)
+			k++;
+		if (!s->ours || k < out->n)
+			continue;
+		if (!mem_room(&out->of, &room, out->n + 1, sizeof(*out->of))) {
+			err = ERR_NOMEM;
+			break;
 		}
+		struct journal_chain *c = &out->of[out->n++];
+		*c = (struct journal_chain){ .first = s->first, .form = s->form };
+		memcpy(c->node, s->node, sizeof(c->node));
+	}
+	if (!err && (!out->n || a->q.by_config))
+		out->n = 1;
 	journal_list_free(&list);
-	return 0;
+	return err;
 }
 
 /* For an archive, or records restored from one: reports if its files show that the chain
@@ -890,18 +915,28 @@ hold_to_its_end(const struct audit_args *a, enum journal_form form, struct verif
 		reaches);
 }
 
-/* Verifies the journal. *clean is set to whether its folder has no other files. If the
- * journal has no segments, the restored records next to it are verified. An archive and
- * restored records begin with record 1, unless --from names another one or a trim record
- * states that earlier records were not archived. */
-static int
-verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct verify_result *r,
-	bool *clean, struct buf *why)
+/* Returns true if the journal's folder has no files but segments of this node (NULL: any node). */
+static bool
+is_clean_journal(const struct audit_args *a, const char *node)
 {
-	char node[CHAIN_NODE_MAX + 1];
-	uint64_t first;
-	enum journal_form form;
-	int err = journal_node(a, node, &first, &form, why);
+	SCOPED_BUF(stranger, 8192);
+	bool clean = !journal_has_stranger(a->q.journal, node, &stranger);
+
+	if (!clean)
+		cmd_fail(a->q.what, "%.*s", SPAN_ARG(buf_view(&stranger)));
+	return clean;
+}
+
+/* Verifies a chain of the journal. If the journal has no segments, the restored records next to
+ * it are verified. An archive and restored records begin with record 1, unless --from names
+ * another one or a trim record states that earlier records were not archived. */
+static int
+verify_journal(struct audit_args *a, const struct journal_chain *chain, struct prints *p,
+	struct watch *w, struct verify_result *r, struct buf *why)
+{
+	const char *node = chain->node;
+	const uint64_t first = chain->first;
+	const enum journal_form form = chain->form;
 	bool by_trim = !a->from && first > 1;
 	bool archive = form == JOURNAL_PACKED || form == JOURNAL_RESTORED;
 	struct verify_options o = { .ring = a->ring,
@@ -920,12 +955,7 @@ verify_journal(struct audit_args *a, struct prints *p, struct watch *w, struct v
 	struct stored_tree stored = { a->q.journal, node };
 	w->tree.against.stored = audit_note_stored;
 	w->tree.against.arg = &stored;
-	SCOPED_BUF(stranger, 8192);
-	*clean = err || form == JOURNAL_PACKED ||
-		 !journal_has_stranger(a->q.journal, node[0] ? node : "?", &stranger);
-	if (!*clean)
-		cmd_fail(a->q.what, "%.*s", SPAN_ARG(buf_view(&stranger)));
-	err = err ? err : verify_chain(a, NULL, NULL, &o, w, r, why);
+	int err = verify_chain(a, NULL, NULL, &o, w, r, why);
 	if (!err && archive)
 		hold_to_its_end(a, form, r);
 	size_t n = strlen(r->why);
@@ -1208,8 +1238,10 @@ audit_verify(struct audit_args *a)
 	struct prints p = { 0 };
 	struct verify_result journal = { 0 }, stream = { 0 };
 	struct watch w = { .prints = NULL };
+	struct journal_chains chains = { .n = 0 };
 	struct anchor_keys outside;
 	struct audit_note note;
+	uint64_t records = 0;
 	bool ok = true;
 	int err = 0;
 
@@ -1235,8 +1267,14 @@ audit_verify(struct audit_args *a)
 	}
 	if (!err && a->q.file)
 		err = verify_file(a, a->note ? &note : NULL, &ok, &why);
+	if (!err && a->q.journal)
+		err = journal_chains_list(a, &chains, &why);
 	if (!err && a->q.journal && a->q.redis)
-		err = journal_node(a, p.node, &(uint64_t){ 0 }, &(enum journal_form){ 0 }, &why);
+		memcpy(p.node, chains.of[0].node, sizeof(p.node));
+	if (!err && chains.n > 1 && (a->note || a->q.redis || a->from))
+		err = why_err(&why, ERR_RANGE,
+			"%s: has the journals of %zu nodes: --note, --redis and --from need a "
+			"folder with that of one node", a->q.journal, chains.n);
 	/* The stream is read first, because the journal then has every record of the
 	 * stream. */
 	if (!err && a->q.redis) {
@@ -1245,27 +1283,36 @@ audit_verify(struct audit_args *a)
 		err = verify_streams(a, node, a->note && !a->q.journal ? &note : NULL, &p,
 			&stream, &ok, &why);
 	}
-	if (!err && a->q.journal) {
-		bool clean;
-		err = verify_journal(a, p.n ? &p : NULL, &w, &journal, &clean, &why);
-		if (!err) {
-			print_result(&journal, &w, "journal");
-			ok = print_programs(&journal, &w) && ok && journal.ok && clean;
-			ok = policies_hold(a, &w, a->q.journal) && ok;
-			if (a->note)
-				ok = audit_note_print(a, &note, &w.tree, w.learned, &journal) &&
-				     ok;
-			compare_with_stream(&journal, &stream, &p, &ok);
-		}
-		if (!err && a->texts)
-			err = audit_verify_texts(a, &ok, &why);
+	for (size_t i = 0; !err && i < chains.n; i++) {
+		const char *node = chains.of[i].node;
+		a->q.node = chains.n > 1 ? node : NULL;
+		err = verify_journal(a, &chains.of[i], p.n ? &p : NULL, &w, &journal, &why);
+		if (err)
+			break;
+		print_result(&journal, &w, "journal");
+		ok = print_programs(&journal, &w) && ok && journal.ok;
+		ok = policies_hold(a, &w, a->q.journal) && ok;
+		if (a->note)
+			ok = audit_note_print(a, &note, &w.tree, w.learned, &journal) && ok;
+		compare_with_stream(&journal, &stream, &p, &ok);
+		json_decref(w.policies);
+		w.policies = NULL;
+		records += journal.records;
 	}
+	a->q.node = NULL;
+	if (!err && a->q.journal && chains.of[0].form != JOURNAL_PACKED)
+		ok = is_clean_journal(a, chains.n > 1	       ? NULL
+					 : chains.of[0].node[0] ? chains.of[0].node
+								: "?") &&
+		     ok;
+	if (!err && a->q.journal && a->texts)
+		err = audit_verify_texts(a, &ok, &why);
 	if (!err && p.full)
 		err = ERR_NOMEM;
 	cmd_failed(a->q.what, err, &why);
 	if (!err) {
 		reading_asked("holds", json_boolean(ok));
-		reading_add(journal.records + (a->q.journal ? 0 : stream.records));
+		reading_add(a->q.journal ? records : stream.records);
 	}
 	if (a->note)
 		audit_note_free(&note);
@@ -1274,6 +1321,7 @@ audit_verify(struct audit_args *a)
 	free(w.learned);
 	free(a->ring);
 	free(p.hash);
+	free(chains.of);
 	if (fflush(stdout) == EOF)
 		err = ERR_IO;
 	return err ? EXIT_CANNOT : ok ? EXIT_DONE : EXIT_NO;

@@ -1029,6 +1029,7 @@ query_source(struct query *q)
 			return cmd_fail(q->what, "%s: has no audit.journal: name a journal "
 						 "with --journal", file);
 		q->journal = cfg->journal;
+		q->by_config = true;
 		find_beside(q, cfg);
 		say_elsewhere(q, cfg);
 	}

@@ -63,6 +63,7 @@ struct query {
 	size_t nterms;
 	bool no_index;	    /* read every line, without the indexes */
 	const char *node;   /* only this node's records; NULL: those of all nodes */
+	bool by_config;	    /* the journal is that of a tollgate.yaml, so it is of one node */
 	uint64_t from;	    /* skip segments that end before this record */
 	const bool *enough; /* stop when *enough is true; NULL: read to the end */
 	/* Evidence: data that is no complete line inside a chain is passed too, and a

@@ -310,7 +310,7 @@ say_strangers(struct buf *why, const char *dir, const struct journal_list *list,
 
 	for (size_t i = 0; i < list->n && !ours; i++)
 		ours = list->seg[i].ours;
-	buf_printf(why, JOURNAL_STRANGER, dir, name, node);
+	buf_printf(why, JOURNAL_STRANGER, dir, name, node ? node : "any node");
 	if (!ours)
 		buf_printf(why,
 			"the journal is of node %s: set node: %s in tollgate.yaml, or "

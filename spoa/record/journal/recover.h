@@ -34,7 +34,8 @@ int journal_recover(struct journal *j, struct keyring *ring, const struct startp
 	struct recovery *out, struct buf *why);
 
 /* Returns true if the journal's folder has a file with which the daemon would refuse to
- * start, and appends its name and the reason. Returns false if the folder cannot be read. */
+ * start, and appends its name and the reason. `node` NULL: segments of any node belong there.
+ * Returns false if the folder cannot be read. */
 bool journal_has_stranger(const char *dir, const char *node, struct buf *why);
 
 /* `line` is a line of the newest segment that contains NUL bytes. Returns true if this line
