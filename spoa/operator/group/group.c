@@ -572,7 +572,7 @@ list_members(struct group *g, const redisReply *all, const json_t *self, int64_t
 
 /* Orders the pairs of a reply to HGETALL by their fields. Redis has no order of its own. */
 static int
-by_field(const void *a, const void *b)
+by_member_field(const void *a, const void *b)
 {
 	const redisReply *const *x = a, *const *y = b;
 
@@ -599,7 +599,7 @@ read_group(struct group *g, const json_t *self, int64_t now_s, struct buf *out,
 		return true;
 	}
 	if (r->elements)
-		qsort(r->element, r->elements / 2, 2 * sizeof(*r->element), by_field);
+		qsort(r->element, r->elements / 2, 2 * sizeof(*r->element), by_member_field);
 	return list_members(g, r, self, now_s, out, known, ready);
 }
 
