@@ -47,8 +47,9 @@ load_end() {
 	wait $loading
 }
 refused() { awk '$1 !~ /^(200|403)$/ { n += $2 } END { print n + 0 }' "$D/load.txt"; }
-# adopted DIR: succeeds once the instance that decides has closed the other one's chain in this journal
-adopted() { cat "$1"/*.jsonl | tr -d '\0' | jq -c 'select(.type == "boot" or .type == "close") | [.type, .written_by != null]' | tail -2 | xargs | grep -q '^.boot,true. .close,false.$'; }
+# adopted DIR: succeeds once the instance that decides has closed the other one's chain in this journal, and given back the room that
+# its file had
+adopted() { [ "$(tail -qc 1 "$1"/*.jsonl | tr -d '\n' | wc -c)" = 0 ] && cat "$1"/*.jsonl | tr -d '\0' | jq -c 'select(.type == "boot" or .type == "close") | [.type, .written_by != null]' | tail -2 | xargs | grep -q '^.boot,true. .close,false.$'; }
 # peer STEP [NODE]: starts a new instance that follows the hand-over up to this step and then ends
 peer() {
 	python3 "$here/upgrade-peer.py" "$SOCKETS/agent.sock.hand" "$@" 2>&1
