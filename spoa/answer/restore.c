@@ -659,7 +659,8 @@ begin_arguments(struct restorer *r, int c)
 	r->text = c != '{' && c != '[' && c != '"';
 }
 
-/* Notes a unit of arguments: names of members, and where a value may begin. */
+/* Follows the JSON of arguments by one unit. Remembers the last string, which may be the name of a
+ * member, and the last character outside of strings, behind which a value may begin. */
 static void
 note_argument(struct restorer *r, int c, bool escaped)
 {
@@ -1021,7 +1022,7 @@ vault_is_number(const struct vault *v, uint32_t node)
 	return v->values[v->nodes[node].value - 1].number;
 }
 
-/* Returns true if the value may stand in JSON without quotes, as this argument of the tool. */
+/* Returns true if this argument of the tool may have the value as a JSON number. */
 static bool
 argument_may_be(const struct vault *v, uint32_t node, uint64_t tool, uint64_t name)
 {

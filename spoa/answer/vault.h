@@ -14,7 +14,7 @@ struct vault *vault_new(void);
  * form <NAME_1> (capitals, digits, underscores); ERR_DUPLICATE, the vault has the placeholder,
  * whose value stays; ERR_LIMIT, beyond CAP_VAULT_BYTES; ERR_NOMEM. */
 int vault_add(struct vault *v, struct span placeholder, struct span value);
-/* How a value stands in the request. */
+/* The form in which a request has a value. */
 enum occurrence {
 	/* a number or a date without quotes, as a file has it: 4154268562 in {"phone": 4154268562} */
 	OCCURS_BARE,

@@ -15,8 +15,8 @@
 #include "base/pool.h"
 #include "base/scoped.h"
 
-/* A name that is asked for. The list below owns it while its thread runs, and its last user
- * frees it. */
+/* The search for a name's addresses. It is in the list below while its thread runs, and its last
+ * user frees it. */
 struct lookup {
 	LIST_ENTRY(lookup) of_all;
 	char host[256], port[8];

@@ -10,7 +10,7 @@
 
 enum {
 	RESOLVED_MOST = 8, /* addresses of a name; more are left out */
-	/* threads that wait for the system's resolver; further names fail at once */
+	/* the most threads that wait for the system's resolver; a further name fails at once */
 	RESOLVING_MOST = 32,
 };
 

@@ -843,8 +843,8 @@ note_taken_policy(struct check *c, const struct config *cfg, const char *label, 
 				   "apply --why TEXT`\n");
 }
 
-/* Whether the next start loads the same bytes as this command, which found no mistake in them:
- * the kept text equals the files. */
+/* Returns true if the kept text equals the files, in which this command found no mistake. The next
+ * start takes the kept text then, and need not be tried. */
 static bool
 is_kept_as_saved(const struct check *c, const struct config *cfg)
 {

@@ -233,7 +233,7 @@ struct guard {
 		struct named_call { /* in g->life */
 			uint32_t slot[ANSWER_SLOTS];
 			enum tool_arguments arguments;
-			uint64_t tool; /* span_hash() of the name; 0: more than one */
+			uint64_t tool; /* span_hash() of the tool's name; 0: events named several */
 			bool over;
 		} * calls;
 		size_t ncalls, calls_room;

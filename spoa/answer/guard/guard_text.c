@@ -149,10 +149,10 @@ guard_restore_call(struct guard *g, const struct answer_call *c)
 	bool wanted = g->plan.ntools || vault_has_bare(g->plan.vault);
 	struct named_call *n = wanted ? call_at(g, c->slot) : NULL;
 	bool is_new = !n || n->over;
-	uint64_t tool = span_hash(c->name);
 
 	if (!wanted || !c->name.n)
 		return;
+	const uint64_t tool = span_hash(c->name);
 	if (!n && g->ncalls < CAP_ANSWER_CHANNELS)
 		n = ARENA_PUSH(&g->life, g->calls, g->ncalls, g->calls_room, 16,
 			(struct named_call){ .over = true });

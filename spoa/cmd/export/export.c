@@ -522,7 +522,7 @@ take_export_line(void *arg, struct span line)
 		return;
 	bool known = chain_parse(line, &l) == 0;
 	if (known && e->pending.n && begins_journal(e, l.node))
-		buf_clear(&e->pending); /* no commit covers them yet */
+		buf_clear(&e->pending); /* the end of the journal before; no commit covers it yet */
 	if (known && l.commit) {
 		commit_window(e, &l, line);
 		return;

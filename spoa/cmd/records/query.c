@@ -670,11 +670,12 @@ begin_walk(struct walk *w, const struct query *q, const char *journal, struct bu
  * For two instances, this is the order of the decisions, except for completions while one instance
  * hands over to the other. */
 
+/* `timed`: reads when the segment begins, which only a choice between journals needs. */
 static void
-find_next_segment(struct walk *w)
+find_next_segment(struct walk *w, bool timed)
 {
 	w->more = w->at < w->list.n;
-	if (w->more && !query_first_time(w->dir, &w->list.seg[w->at], 0, w->time))
+	if (timed && w->more && !query_first_time(w->dir, &w->list.seg[w->at], 0, w->time))
 		w->time[0] = '\0';
 }
 
@@ -698,10 +699,10 @@ read_by_segment(const struct query *q, struct walk *w, size_t n, struct buf *why
 	int err = 0;
 
 	for (size_t i = 0; i < n; i++)
-		find_next_segment(&w[i]);
+		find_next_segment(&w[i], n > 1);
 	while (!err && !(q->enough && *q->enough) && (next = oldest_walk(w, n, NULL))) {
 		err = take_journal_segment(next, next->at++, why);
-		find_next_segment(next);
+		find_next_segment(next, n > 1);
 	}
 	return err;
 }

@@ -145,7 +145,7 @@ is_quote(struct span text, size_t at)
 	return at < text.n && memchr("\"'`\\", text.p[at], 4);
 }
 
-/* Returns how the hit stands in the body, or in a text such as a file. */
+/* Returns the form in which the body, or a text in it such as a file, has the value. */
 static enum occurrence
 occurrence_of(const struct hit *h)
 {
