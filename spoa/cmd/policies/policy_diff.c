@@ -352,7 +352,9 @@ struct replay {
 	struct policy_alone policy;
 	struct tally tally, attempts, answers;
 	json_t *awaited; /* the last attempts that were relayed, by id */
-	const struct query *q;
+	struct query *q; /* of all records: those before the period state which entities the
+			  * decisions searched for */
+	int64_t since_ns; /* begin of the period, 0 if it has none */
 	struct kept_places places; /* the texts of the policies that decided */
 	struct opening *opening; /* opens sealed values with --key; NULL: sealed values are
 				  * unknown */
@@ -362,7 +364,7 @@ struct replay {
 static bool
 of_that_time(const struct replay *re, int64_t ns)
 {
-	return ns >= re->q->since_ns && (!re->q->until[0] || ns < re->q->until_ns);
+	return ns >= re->since_ns && (!re->q->until[0] || ns < re->q->until_ns);
 }
 
 /* Copies a member of the record, unless it is missing. */
@@ -658,22 +660,22 @@ print_replay(const struct replay *re, bool as_json)
 }
 
 static int
-replay_records(struct replay *re, const struct query *q, const struct opening_args *args,
-	const char *policy, bool as_json)
+replay_records(struct replay *re, const struct opening_args *args, const char *policy,
+	bool as_json)
 {
-	struct query all = *q;
+	struct query *q = re->q;
 
 	if (policy && !strcmp(policy, "-") &&
 		!(policy = given_policy_stdin(q->what, q->config)))
 		return EXIT_CANNOT;
-	/* Records before the period state which entities the decisions searched for. */
-	all.since_ns = 0;
-	all.arg = re;
-	all.line = replay_line;
-	if (!policy_alone_load(&re->policy, q->what, q->config, policy) || query_source(&all))
+	re->since_ns = q->since_ns;
+	q->since_ns = 0;
+	q->arg = re;
+	q->line = replay_line;
+	if (!policy_alone_load(&re->policy, q->what, q->config, policy) || query_source(q))
 		return EXIT_CANNOT;
-	re->places = query_places(&all);
-	if ((args->key && !(re->opening = opening_begin(&all, args))) || query_run(&all))
+	re->places = query_places(q);
+	if ((args->key && !(re->opening = opening_begin(q, args))) || query_run(q))
 		return EXIT_CANNOT;
 	print_replay(re, as_json);
 	return re->tally.different || re->attempts.different || re->answers.different
@@ -713,7 +715,7 @@ policy_replay(int argc, char **argv)
 	tally_init(&re.attempts, (size_t)examples);
 	tally_init(&re.answers, (size_t)examples);
 	re.awaited = json_object();
-	int code = replay_records(&re, &q, &args, policy, as_json);
+	int code = replay_records(&re, &args, policy, as_json);
 	opening_end(&re.opening);
 	tally_free(&re.tally);
 	tally_free(&re.attempts);
