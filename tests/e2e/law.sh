@@ -52,17 +52,20 @@ is "audit explain --json has the purpose" "$(jq -c '[.about.risk, .region]' "$D/
 is "the clock's source is recorded at the start" "$(lines | grep '"type":"clock"' | head -1 | jq -c '[.what, has("source"), has("synchronized")]')" '["boot",true,true]'
 degraded() { lines | grep '"type":"degraded"' | jq -c "select(.dependency == \"$1\" and .what == \"$2\")"; }
 has_degraded() { [ "$(degraded "$1" "$2" | wc -l)" = "$3" ]; }
-is "there is no outage yet" "$(lines | grep -c '"type":"degraded"')" 0
+# On a busy machine an answer of Redis may have been late before, which is recorded as well. An outage within a minute
+# would count as the same.
+before=$(degraded redis begin | wc -l)
+[ "$before" = 0 ] || { wait_for has_degraded redis end "$before" && sleep 61; }
 redis_pid=$(pid_of redis)
 kill -STOP "$redis_pid"
-check "Redis does not respond: the begin of the outage is recorded" wait_for has_degraded redis begin 1
-like "the record has reason, time and the policy's option" "$(degraded redis begin | jq -c '[.since, .why, .on_failure]')" '^\["20.*Z","(does not answer|failures were counted)","deny"\]$'
+check "Redis does not respond: the begin of the outage is recorded" wait_for has_degraded redis begin $((before + 1))
+like "the record has reason, time and the policy's option" "$(degraded redis begin | tail -1 | jq -c '[.since, .why, .on_failure]')" '^\["20.*Z","(does not answer|failures were counted)","deny"\]$'
 ask 'while it is away'
 is "a request is refused meanwhile" "$status" 503
 kill -CONT "$redis_pid"
-check "the end of the outage is recorded" wait_for has_degraded redis end 1
-is "the record has the decisions in between" "$(degraded redis end | jq -c '[.times >= 1, .meanwhile.deny >= 1, .meanwhile.deny_503 >= 1, .meanwhile.without_quota >= 1, .meanwhile.permit, .until > .since]')" '[true,true,true,true,0,true]'
-is "the begin was recorded once" "$(degraded redis begin | wc -l)" 1
+check "the end of the outage is recorded" wait_for has_degraded redis end $((before + 1))
+is "the record has the decisions in between" "$(degraded redis end | tail -1 | jq -c '[.times >= 1, .meanwhile.deny >= 1, .meanwhile.deny_503 >= 1, .meanwhile.without_quota >= 1, .meanwhile.permit, .until > .since]')" '[true,true,true,true,0,true]'
+is "the begin was recorded once" "$(degraded redis begin | wc -l)" $((before + 1))
 mv "$JOURNAL" "$JOURNAL.away"
 refuses() { ask 'and while nothing can be recorded'; [ "$status" = 503 ]; }
 check "the journal cannot be written" wait_for refuses
@@ -166,7 +169,7 @@ is "the report has the number of decisions" "$code $(of .decisions.total) $(of '
 is "the report has decisions by class, route and purpose" \
 	"$(of '[.decisions.by_class.pii, .decisions.by_route.models.by_decision.permit, .about.by_operation["screen-cv"].redact, .about.by_risk["-"].permit]')" "[1,1,1,1]"
 is "the report has uninspected requests by route" "$(of '.coverage.by_route.chat | [.requests == .not_inspected["header values"], .inspected_bytes > 0, .bytes > 0]')" "[true,true,true]"
-is "the report has the degraded times" "$(of '[.degraded.times[] | select(.dependency == "redis") | [.on_failure, .meanwhile.without_quota >= 1]]')" '[["deny",true]]'
+is "the report has the degraded times" "$(of '[[.degraded.times[] | select(.dependency == "redis")][-1] | [.on_failure, .meanwhile.without_quota >= 1]]')" '[["deny",true]]'
 is "the report has their total duration" "$(of '.degraded.seconds | [.redis >= 1, .journal >= 1]')" "[true,true]"
 is "the report has the policy in force" "$(of '.policies.in_force[0] | [.policy[0:6], (.policy_version | length)]')" '["stack@",64]'
 is "the report has changes with user and reason" "$(of '[.changes.changes[] | select(.what == "target") | [.change, .by, .claimed, .reason, .peer.uid]]')" "[[\"eject\",\"root\",\"ann\",\"a drill\",$(id -u)],[\"admit\",\"root\",\"ann\",\"is over\",$(id -u)]]"
