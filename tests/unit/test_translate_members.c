@@ -33,6 +33,16 @@
 	"{'messages':[{'role':'user','content':[{'text':'hi'}]},{'role':'assistant','content':[{'toolUse':{" call "}}]},{'role':'user','content':[{'toolResult':{" result "}}]}]}"
 #define RESULT "'toolUseId':'a','content':[{'text':'1'}]"
 
+/* Settings of clients' own libraries, which any form may have, and of routers. */
+#define LIBRARY \
+	"drop_params:true additional_drop_params:['zq'] allowed_openai_params:['zq'] num_retries:7 max_retries:7 timeout:77 request_timeout:77 stream_timeout:77 force_timeout:77 " \
+	"retry_policy:{'a':1} retry_strategy:'zq' routing_strategy:'zq' cooldown_time:7 context_window_fallback_dict:{'a':'b'} enable_tag_filtering:true fastest_response:true caching:true " \
+	"cache:{'no-cache':true} caching_groups:[['a']] ttl:7 no-log:true verbose:true tags:['zq'] litellm_metadata:{'a':'b'} litellm_trace_id:'zq' litellm_session_id:'zq' litellm_call_id:'zq' " \
+	"litellm_request_debug:true log_client_error_tracebacks:true custom_llm_provider:'zq' use_litellm_proxy:true base_model:'zq' model_info:{'id':'zq'} input_cost_per_token:0 " \
+	"output_cost_per_token:0 max_parallel_requests:7 rpm:7 tpm:7 weight:7 order:7 =merge_reasoning_content_in_choices:false =ensure_alternating_roles:false "
+#define ROUTED \
+	"=provider.allow_fallbacks:true =provider.require_parameters:false =provider.data_collection:'allow' =provider.zdr:false provider.order:['zq'] session_id:'zq' trace:{'trace_id':'zq'} "
+
 /* Places of members: the body with ~ for one of them, and the beginning of the path. Members
  * are NAME:VALUE; with = before it the path includes the value. A name may be a path: a.b,
  * a[*].b. */
@@ -49,19 +59,21 @@ static const struct {
 		"web_search_options:{} functions:[] function_call:{'name':'zq'} metadata:{'a':'b'} service_tier:'auto' prompt_cache_key:'zq' prompt_cache_retention:'24h' prompt_cache_options:{} store:true "
 		"top_k:7 =top_k:0 =top_k:-1 min_p:0.25 =min_p:0 =min_p:0.0 =top_a:0 =top_a:0.0 repetition_penalty:1.25 =repetition_penalty:1 =repetition_penalty:1.0 =length_penalty:1 =length_penalty:1.0 "
 		"=best_of:1 =min_tokens:0 =ignore_eos:false =echo:false =use_beam_search:false =include_stop_str_in_output:false =skip_special_tokens:true =spaces_between_special_tokens:true "
-		"=add_generation_prompt:true =continue_final_message:false =safe_prompt:false =thinking:{'type':'disabled'} drop_params:true additional_drop_params:['zq'] allowed_openai_params:['zq'] "
-		"num_retries:7 max_retries:7 timeout:77 request_timeout:77 stream_timeout:77 caching:true =function_call:'none' =function_call:'auto' =include_reasoning:false =usage:{'include':false} =reasoning:{'enabled':false} =reasoning:{'effort':'none'} =reasoning:{'exclude':false} =reasoning:{'exclude':true} =enable_thinking:false "
-		"=think:false =chat_template_kwargs:{'enable_thinking':false} =chat_template_kwargs:{'thinking':false} =reasoning_split:false =tool_stream:false =do_sample:true =enable_search:false "
-		"=disable_search:false =return_images:false =return_related_questions:false =search_parameters:{'mode':'off'} =deferred:false =citation_options:'enabled' =result_format:'message' "
+		"=add_generation_prompt:true =continue_final_message:false =safe_prompt:false =thinking.type:'disabled' " LIBRARY "fallbacks:['zq'] =function_call:'none' =function_call:'auto' =include_reasoning:false usage.include:true =reasoning.enabled:false =reasoning.effort:'none' reasoning.exclude:true reasoning.summary:'auto' =enable_thinking:false "
+		"=think:false =chat_template_kwargs.enable_thinking:false =chat_template_kwargs.thinking:false =reasoning_split:false =tool_stream:false =do_sample:true =enable_search:false "
+		"=disable_search:false =return_images:false =return_related_questions:false =search_parameters.mode:'off' =deferred:false =citation_options:'enabled' =result_format:'message' "
 		"=incremental_output:false =vl_high_resolution_images:false =typical_p:1 =typical_p:1.0 =tfs_z:1 =tfs_z:1.0 =mirostat:0 =dry_multiplier:0 =dry_multiplier:0.0 =xtc_probability:0 "
-		"=xtc_probability:0.0 =early_stopping:false =n_probs:0 cache_prompt:true no-log:true =add_special_tokens:false =include_reasoning:true =priority:0 =return_token_ids:false cache_control:{'type':'ephemeral'}" },
+		"=xtc_probability:0.0 =early_stopping:false =n_probs:0 cache_prompt:true =add_special_tokens:false =include_reasoning:true =priority:0 =return_token_ids:false cache_control:{'type':'ephemeral'} "
+		"reasoning_format:'parsed' =disable_reasoning:false =separate_reasoning:true =stream_reasoning:true =enable_code_interpreter:false =no_stop_trim:false =return_hidden_states:false "
+		"=return_tokens_as_token_ids:false =return_prompt_text:false =prompt_logprobs:false =top_prompt_logprobs:0 =raw_output:false =perf_metrics_in_response:false "
+		"=context_length_exceeded_behavior:'error' =disable_tool_validation:false " ROUTED "=debug.echo_upstream_body:false cache_salt:'zq' request_id:'zq' rid:'zq' user_id:'zq'" },
 	{ FORM_CHAT, "response_format.json_schema.", "{'response_format':{'type':'json_schema','json_schema':{~,'schema':{'type':'object'}}}," CHAT_USER "}", "name:'zq' description:'zq' strict:true" },
 	{ FORM_CHAT, "response_format.json_schema.", "{'response_format':{'type':'json_schema','json_schema':{~,'name':'n'}}," CHAT_USER "}", "schema:{'type':'object','title':'zq'}" },
 	{ FORM_CHAT, "", "{~,'tools':[{'type':'function','function':{'name':'zq'}}]," CHAT_USER "}",
 		"=tool_choice:'auto' =tool_choice:'required' =tool_choice:'none' tool_choice:{'type':'function','function':{'name':'zq'}} parallel_tool_calls:false" },
 	{ FORM_CHAT, "tools[*].", "{'tools':[{~,'function':{'name':'f'}}]," CHAT_USER "}", "=type:'function'" },
-	{ FORM_CHAT, "tools[*].", "{'tools':[{~,'type':'function','function':{'name':'f'}}]," CHAT_USER "}", "cache_control:{'type':'ephemeral'}" },
-	{ FORM_CHAT, "tools[*].function.", "{'tools':[{'type':'function','function':{~,'name':'f'}}]," CHAT_USER "}", "description:'zq' parameters:{'type':'object','title':'zq'} strict:true cache_control:{'type':'ephemeral'}" },
+	{ FORM_CHAT, "tools[*].", "{'tools':[{~,'type':'function','function':{'name':'f'}}]," CHAT_USER "}", "cache_control:{'type':'ephemeral'} =defer_loading:false" },
+	{ FORM_CHAT, "tools[*].function.", "{'tools':[{'type':'function','function':{~,'name':'f'}}]," CHAT_USER "}", "description:'zq' parameters:{'type':'object','title':'zq'} strict:true cache_control:{'type':'ephemeral'} =defer_loading:false" },
 	{ FORM_CHAT, "tools[*].function.", "{'tools':[{'type':'function','function':{~}}]," CHAT_USER "}", "name:'zq'" },
 	{ FORM_CHAT, "tools[*].custom.", "{'tools':[{'type':'custom','custom':{~}}]," CHAT_USER "}", "name:'zq'" },
 	{ FORM_CHAT, "tools[*].custom.", "{'tools':[{'type':'custom','custom':{~,'name':'f'}}]," CHAT_USER "}",
@@ -73,19 +85,19 @@ static const struct {
 	{ FORM_CHAT, "messages[*].", "{'messages':[{~,'role':'user'}]}", "content:'zq'" },
 	{ FORM_CHAT, "messages[*].", "{'messages':[{~,'role':'user','content':'hi'}]}", "name:'zq' cache_control:{'type':'ephemeral'}" },
 	{ FORM_CHAT, "messages[*].", "{'messages':[{'role':'user','content':'hi'},{~,'role':'assistant','content':'hi'},{'role':'user','content':'hi'}]}",
-		"refusal:'zq' reasoning_content:'zq' reasoning:'zq' annotations:[] parsed:{} audio:{'id':'zq'} function_call:{'name':'f'} =prefix:false" },
-	{ FORM_CHAT, "messages[*].tool_calls[*].", CHAT_CALL("~,'id':'a','type':'function','function':{'name':'f','arguments':'{}'}", "'tool_call_id':'a','content':'1'"), "index:0" },
+		"refusal:'zq' reasoning_content:'zq' reasoning:'zq' annotations:[] parsed:{} audio:{'id':'zq'} function_call:{'name':'f'} =prefix:false =weight:1 =partial:false model:'zq' reasoning_details:[{'type':'zq'}] thinking_blocks:[{'type':'zq'}] provider_specific_fields:{'zq':1}" },
+	{ FORM_CHAT, "messages[*].tool_calls[*].", CHAT_CALL("~,'id':'a','type':'function','function':{'name':'f','arguments':'{}'}", "'tool_call_id':'a','content':'1'"), "index:0 extra_content:{'zq':1} provider_specific_fields:{'zq':1}" },
 	{ FORM_CHAT, "messages[*].tool_calls[*].", CHAT_CALL("~,'id':'a','function':{'name':'f','arguments':'{}'}", "'tool_call_id':'a','content':'1'"), "=type:'function'" },
 	{ FORM_CHAT, "messages[*].tool_calls[*].", CHAT_CALL("~,'type':'function','function':{'name':'f','arguments':'{}'}", "'tool_call_id':'zq','content':'1'"), "id:'zq'" },
 	{ FORM_CHAT, "messages[*].tool_calls[*].function.", CHAT_CALL("'id':'a','type':'function','function':{~,'arguments':'{}'}", "'tool_call_id':'a','content':'1'"), "name:'zq'" },
 	{ FORM_CHAT, "messages[*].tool_calls[*].function.", CHAT_CALL("'id':'a','type':'function','function':{~,'name':'f'}", "'tool_call_id':'a','content':'1'"),
-		"arguments:'{\\u0022zq\\u0022:1}' parsed_arguments:{}" },
+		"arguments:'{\\u0022zq\\u0022:1}' parsed_arguments:{} provider_specific_fields:{'zq':1}" },
 	{ FORM_CHAT, "messages[*].tool_calls[*].custom.", CHAT_CALL("'id':'a','type':'custom','custom':{~,'input':'1'}", "'tool_call_id':'a','content':'1'"), "name:'zq'" },
 	{ FORM_CHAT, "messages[*].tool_calls[*].custom.", CHAT_CALL("'id':'a','type':'custom','custom':{~,'name':'f'}", "'tool_call_id':'a','content':'1'"), "input:'zq'" },
 	{ FORM_CHAT, "messages[*].", CHAT_CALL("'id':'zq','type':'function','function':{'name':'f','arguments':'{}'}", "~,'content':'1'"), "tool_call_id:'zq'" },
 	{ FORM_CHAT, "messages[*].content[*].", CHAT_PART("~,'text':'hi'"), "=type:'text'" },
 	{ FORM_CHAT, "messages[*].content[*].", CHAT_PART("~,'type':'text'"), "text:'zq'" },
-	{ FORM_CHAT, "messages[*].content[*].", CHAT_PART("~,'type':'text','text':'hi'"), "cache_control:{'type':'ephemeral'} prompt_cache_breakpoint:{} annotations:[] =role:'assistant' tool_calls:[{'id':'zq'}] reasoning_content:'zq' reasoning:'zq'" },
+	{ FORM_CHAT, "messages[*].content[*].", CHAT_PART("~,'type':'text','text':'hi'"), "cache_control:{'type':'ephemeral'} prompt_cache_breakpoint:{} annotations:[] =role:'assistant' tool_calls:[{'id':'zq'}] reasoning_content:'zq' reasoning:'zq' index:0" },
 	{ FORM_CHAT, "messages[*].content[*].image_url.", CHAT_PART("'type':'image_url','image_url':{~}"), "=url:'https://zq' =url:'data:image/png;base64,QUJD'" },
 	{ FORM_CHAT, "messages[*].content[*].image_url.", CHAT_PART("'type':'image_url','image_url':{~,'url':'data:image/png;base64,QUJD'}"), "detail:'low' =detail:'auto'" },
 	{ FORM_CHAT, "messages[*].content[*].file.", CHAT_PART("'type':'file','file':{~,'filename':'n'}"), "=file_data:'data:application/pdf;base64,QUJD' =file_data:'data:text/plain;base64,QUJD' file_id:'zq'" },
@@ -100,7 +112,9 @@ static const struct {
 		"=include[*]:'reasoning.encrypted_content' =include[*]:'web_search_call.action.sources' =include[*]:'web_search_call.results' =include[*]:'file_search_call.results' "
 		"=include[*]:'code_interpreter_call.outputs' =include[*]:'computer_call_output.output.image_url' =include[*]:'message.input_image.image_url' =include[*]:'message.output_text.logprobs' "
 		"background:true =background:false truncation:'auto' =truncation:'disabled' stream_options:{} client_metadata:{'a':'b'} top_logprobs:3 =top_logprobs:0 metadata:{'a':'b'} service_tier:'auto' prompt_cache_key:'zq' "
-		"prompt_cache_retention:'24h' prompt_cache_options:{} store:true" },
+		"prompt_cache_retention:'24h' prompt_cache_options:{} store:true =background_options.completion_window:'soonest' background_options.continuation_id:'zq' =generate:true =generate:false stream_id:'zq' "
+		"=image.context_compression:'auto' =access_programs.cyber:'standard' =reasoning.mode:'standard' reasoning.generate_summary:'auto' =frequency_penalty:0 =frequency_penalty:0.0 =presence_penalty:0 "
+		"=presence_penalty:0.0 =modalities:['text'] context_management:[{'type':'compaction'}] " ROUTED LIBRARY },
 	{ FORM_RESPONSES, "", "{~}", "input:'zq'" },
 	{ FORM_RESPONSES, "text.format.", "{'input':'hi','text':{'format':{~,'type':'json_schema','schema':{'type':'object'}}}}", "name:'zq' description:'zq' strict:true" },
 	{ FORM_RESPONSES, "text.format.", "{'input':'hi','text':{'format':{~,'type':'json_schema','name':'n'}}}", "schema:{'type':'object','title':'zq'}" },
@@ -109,7 +123,7 @@ static const struct {
 	{ FORM_RESPONSES, "tools[*].", "{'tools':[{~,'name':'f'}],'input':'hi'}", "=type:'function' =type:'custom'" },
 	{ FORM_RESPONSES, "tools[*].", "{'tools':[{~}],'input':'hi'}", "=type:'web_search' =type:'tool_search' =type:'file_search' =type:'code_interpreter' =type:'mcp'" },
 	{ FORM_RESPONSES, "tools[*].", "{'tools':[{~,'type':'function'}],'input':'hi'}", "name:'zq'" },
-	{ FORM_RESPONSES, "tools[*].", "{'tools':[{~,'type':'function','name':'f'}],'input':'hi'}", "parameters:{'type':'object','title':'zq'} strict:true =defer_loading:false" },
+	{ FORM_RESPONSES, "tools[*].", "{'tools':[{~,'type':'function','name':'f'}],'input':'hi'}", "parameters:{'type':'object','title':'zq'} strict:true =defer_loading:false =allowed_callers:['direct'] output_schema:{'type':'string'}" },
 	{ FORM_RESPONSES, "tools[*].format.", "{'tools':[{'type':'custom','name':'f','format':{~}}],'input':'hi'}", "=type:'text' definition:'zq'" },
 	{ FORM_RESPONSES, "tools[*].format.", "{'tools':[{'type':'custom','name':'f','format':{~,'type':'grammar','definition':'1'}}],'input':'hi'}", "syntax:'zq'" },
 	{ FORM_RESPONSES, "tools[*].", "{'tools':[{~,'type':'namespace','name':'n','tools':[{'type':'function','name':'f'}]}],'input':'hi'}", "description:'zq'" },
@@ -125,12 +139,12 @@ static const struct {
 	{ FORM_RESPONSES, "input[*].", ITEM_CALL("~,'type':'function_call','name':'f','arguments':'{}'", "'type':'function_call_output','call_id':'zq','output':'1'"), "call_id:'zq'" },
 	{ FORM_RESPONSES, "input[*].", ITEM_CALL("~,'type':'function_call','call_id':'a','arguments':'{}'", "'type':'function_call_output','call_id':'a','output':'1'"), "name:'zq'" },
 	{ FORM_RESPONSES, "input[*].", ITEM_CALL("~,'type':'function_call','call_id':'a','name':'f'", "'type':'function_call_output','call_id':'a','output':'1'"),
-		"arguments:'{\\u0022zq\\u0022:1}' namespace:'zq' parsed_arguments:{}" },
+		"arguments:'{\\u0022zq\\u0022:1}' namespace:'zq' parsed_arguments:{} =caller.type:'direct'" },
 	{ FORM_RESPONSES, "input[*].", ITEM_CALL("'type':'function_call','call_id':'a','name':'f','arguments':'{}'", "~,'type':'function_call_output','call_id':'a'"), "output:'zq'" },
 	{ FORM_RESPONSES, "input[*].", ITEM_CALL("~,'type':'custom_tool_call','call_id':'a','name':'f'", "'type':'custom_tool_call_output','call_id':'a','output':'1'"), "input:'zq'" },
 	{ FORM_RESPONSES, "input[*].content[*].", INPUT_PART("~,'text':'hi'"), "=type:'input_text'" },
 	{ FORM_RESPONSES, "input[*].content[*].", INPUT_PART("~,'type':'input_text'"), "text:'zq'" },
-	{ FORM_RESPONSES, "input[*].content[*].", INPUT_PART("~,'type':'input_text','text':'hi'"), "annotations:[] logprobs:[] parsed:{}" },
+	{ FORM_RESPONSES, "input[*].content[*].", INPUT_PART("~,'type':'input_text','text':'hi'"), "annotations:[] logprobs:[] parsed:{} prompt_cache_breakpoint:{'mode':'explicit'}" },
 	{ FORM_RESPONSES, "input[*].content[*].", INPUT_PART("~,'type':'input_image'"), "=image_url:'https://zq' =image_url:'data:image/png;base64,QUJD' file_id:'zq'" },
 	{ FORM_RESPONSES, "input[*].content[*].", INPUT_PART("~,'type':'input_image','image_url':'data:image/png;base64,QUJD'"), "detail:'low' =detail:'auto'" },
 	{ FORM_RESPONSES, "input[*].content[*].", INPUT_PART("~,'type':'input_file','filename':'n'"), "=file_data:'data:application/pdf;base64,QUJD' =file_data:'data:text/plain;base64,QUJD' file_url:'https://zq'" },
@@ -140,7 +154,8 @@ static const struct {
 	{ FORM_MESSAGES, "", "{~," CHAT_USER "}",
 		"max_tokens:77 temperature:0.25 top_p:0.5 top_k:7 stop_sequences:['zq'] =stop_sequences:[] system:'zq' stream:true metadata:{'a':'b'} metadata.user_id:'zq' cache_control:{'type':'ephemeral'} "
 		"=thinking.type:'disabled' =thinking.type:'adaptive' output_config.effort:'low' thinking.display:'omitted' service_tier:'auto' betas:[] context_management:{} inference_geo:'us' anthropic_beta:[] "
-		"speed:'fast' =speed:'standard' container:'zq' mcp_servers:[]" },
+		"speed:'fast' =speed:'standard' container:'zq' mcp_servers:[] =thread:false =fallbacks:'default' billing_policy.type:'billing_policy' =billing_policy.bill_to:'self' diagnostics:{'previous_message_id':'zq'} "
+		"fallback_credit_token:'zq' user_profile_id:'zq' user:'zq' " ROUTED LIBRARY },
 	{ FORM_MESSAGES, "thinking.", "{'thinking':{~,'type':'enabled'}," CHAT_USER "}", "budget_tokens:7777" },
 	{ FORM_MESSAGES, "output_config.format.", "{'output_config':{'format':{~,'type':'json_schema'}}," CHAT_USER "}", "schema:{'type':'object','additionalProperties':false,'title':'zq'}" },
 	{ FORM_MESSAGES, "output_config.format.", "{'output_config':{'format':{~,'schema':{'type':'object','additionalProperties':false}}}," CHAT_USER "}", "=type:'json_schema'" },
@@ -158,7 +173,7 @@ static const struct {
 	{ FORM_MESSAGES, "messages[*].", "{'messages':[{~,'role':'user'}]}", "content:'zq'" },
 	{ FORM_MESSAGES, "messages[*].content[*].", BLOCK("~,'text':'hi'"), "=type:'text'" },
 	{ FORM_MESSAGES, "messages[*].content[*].", BLOCK("~,'type':'text'"), "text:'zq'" },
-	{ FORM_MESSAGES, "messages[*].content[*].", BLOCK("~,'type':'text','text':'hi'"), "cache_control:{'type':'ephemeral'} citations:[{'type':'page_location'}]" },
+	{ FORM_MESSAGES, "messages[*].content[*].", BLOCK("~,'type':'text','text':'hi'"), "cache_control:{'type':'ephemeral'} index:0 citations:[{'type':'page_location'}]" },
 	{ FORM_MESSAGES, "messages[*].content[*].", BLOCK("~,'type':'document','source':{'type':'text','media_type':'text/plain','data':'a'}"), "title:'zq' context:'zq' =citations:{'enabled':false} =citations:{'enabled':true}" },
 	{ FORM_MESSAGES, "messages[*].content[*].source.", BLOCK("'type':'image','source':{~,'type':'base64','media_type':'image/png'}"), "data:'QUJD'" },
 	{ FORM_MESSAGES, "messages[*].content[*].source.", BLOCK("'type':'image','source':{~,'type':'base64','data':'QUJD'}"), "media_type:'image/png'" },
@@ -183,7 +198,7 @@ static const struct {
 	{ FORM_GENERATE, "generationConfig.", "{'generationConfig':{~}," GEMINI "}",
 		"maxOutputTokens:77 temperature:0.25 topP:0.5 topK:7 stopSequences:['zq'] =stopSequences:[] seed:77 frequencyPenalty:0.25 =frequencyPenalty:0 =frequencyPenalty:0.0 presencePenalty:0.25 =presencePenalty:0 =presencePenalty:0.0 =audioTimestamp:false =enableEnhancedCivicAnswers:false =mediaResolution:'MEDIA_RESOLUTION_UNSPECIFIED' candidateCount:2 =candidateCount:1 "
 		"=responseMimeType:'application/json' =responseMimeType:'text/plain' responseLogprobs:true =responseLogprobs:false logprobs:3 =responseModalities:['IMAGE'] =responseModalities:['TEXT'] "
-		"thinkingConfig.thinkingLevel:'LOW' =thinkingConfig.thinkingLevel:'THINKING_LEVEL_UNSPECIFIED' =logprobs:0 thinkingConfig.thinkingBudget:7777 thinkingConfig.includeThoughts:true mediaResolution:'MEDIA_RESOLUTION_LOW' speechConfig:{'languageCode':'de-DE'}" },
+		"thinkingConfig.thinkingLevel:'LOW' =thinkingConfig.thinkingLevel:'THINKING_LEVEL_UNSPECIFIED' =logprobs:0 thinkingConfig.thinkingBudget:7777 thinkingConfig.includeThoughts:true =enableAffectiveDialog:false mediaResolution:'MEDIA_RESOLUTION_LOW' speechConfig:{'languageCode':'de-DE'}" },
 	{ FORM_GENERATE, "generationConfig.", "{'generationConfig':{~,'responseMimeType':'application/json'}," GEMINI "}", "responseSchema:{'type':'OBJECT','title':'zq'} responseJsonSchema:{'type':'object','title':'zq'}" },
 	{ FORM_GENERATE, "tools[*].", "{'tools':[{~}]," GEMINI "}", "googleSearch:{} codeExecution:{} urlContext:{}" },
 	{ FORM_GENERATE, "tools[*].functionDeclarations[*].", "{'tools':[{'functionDeclarations':[{~}]}]," GEMINI "}", "name:'zq'" },
@@ -195,9 +210,11 @@ static const struct {
 	{ FORM_GENERATE, "contents[*].", "{'contents':[{~,'parts':[{'text':'hi'}]}]}", "=role:'user'" },
 	{ FORM_GENERATE, "contents[1].", "{'contents':[{'role':'user','parts':[{'text':'hi'}]},{~,'parts':[{'text':'hi'}]},{'role':'user','parts':[{'text':'hi'}]}]}", "=role:'model'" },
 	{ FORM_GENERATE, "contents[*].", "{'contents':[{~}]}", "parts:[{'text':'zq'}]" },
-	{ FORM_GENERATE, "contents[*].parts[*].", PARTS("~,'text':'hi'", "'text':'hi'"), "thought:true thoughtSignature:'zq' videoMetadata:{'fps':1}" },
+	{ FORM_GENERATE, "contents[*].parts[*].", PARTS("~,'text':'hi'", "'text':'hi'"), "thought:true thoughtSignature:'zq' videoMetadata:{'fps':1} partMetadata:{'zq':1}" },
 	{ FORM_GENERATE, "contents[*].parts[*].", PART("~"), "text:'zq' executableCode:{'code':'x'}" },
 	{ FORM_GENERATE, "contents[*].parts[*].inlineData.", PART("'inlineData':{~,'mimeType':'image/png'}"), "data:'QUJD'" },
+	{ FORM_GENERATE, "contents[*].parts[*].inlineData.", PART("'inlineData':{~,'mimeType':'image/png','data':'QUJD'}"), "displayName:'zq'" },
+	{ FORM_GENERATE, "contents[*].parts[*].fileData.", PART("'fileData':{~,'mimeType':'application/pdf','fileUri':'https://zq'}"), "displayName:'zq'" },
 	{ FORM_GENERATE, "contents[*].parts[*].inlineData.", PART("'inlineData':{~,'data':'QUJD'}"), "=mimeType:'image/png' =mimeType:'application/pdf' =mimeType:'text/plain' =mimeType:'audio/wav' =mimeType:'video/mp4'" },
 	{ FORM_GENERATE, "contents[*].parts[*].fileData.", PART("'fileData':{~,'mimeType':'application/pdf'}"), "=fileUri:'https://zq' =fileUri:'gs://zq'" },
 	{ FORM_GENERATE, "contents[*].parts[*].fileData.", PART("'fileData':{~,'fileUri':'https://zq'}"), "=mimeType:'image/png' =mimeType:'video/mp4'" },
@@ -209,12 +226,12 @@ static const struct {
 	{ FORM_GENERATE, "contents[*].parts[*].functionResponse.", PARTS("'functionCall':{'name':'zq'}", "'functionResponse':{~,'response':{'output':'1'}}"), "name:'zq'" },
 	{ FORM_GENERATE, "contents[*].parts[*].functionResponse.", PARTS("'functionCall':{'name':'f'}", "'functionResponse':{~,'name':'f'}"), "response:{'output':'zq'} =willContinue:false =scheduling:'SCHEDULING_UNSPECIFIED' =scheduling:'WHEN_IDLE' scheduling:'INTERRUPT'" },
 
-	{ FORM_EMBEDDINGS, "", "{~,'input':'hi'}", "dimensions:77 user:'zq' safety_identifier:'zq' encoding_format:'base64' =encoding_format:'float'" },
+	{ FORM_EMBEDDINGS, "", "{~,'input':'hi'}", "dimensions:77 user:'zq' safety_identifier:'zq' encoding_format:'base64' =encoding_format:'float' metadata:{'a':'b'} service_tier:'auto' =priority:0 =add_special_tokens:true " LIBRARY },
 	{ FORM_EMBEDDINGS, "", "{~}", "=input:'text' =input:['a','b'] =input:[77]" },
 
 	{ FORM_CONVERSE, "", "{~," CONVERSE "}",
 		"system:[{'text':'zq'}] outputConfig.effort:'low' additionalModelRequestFields:{'top_k':7} =additionalModelRequestFields:{} requestMetadata:{'a':'b'} performanceConfig:{'latency':'standard'} serviceTier:{'type':'default'} "
-		"guardrailConfig:{'guardrailIdentifier':'zq'} promptVariables:{} additionalModelResponseFieldPaths:['/stop_sequence']" },
+		"guardrailConfig:{'guardrailIdentifier':'zq'} promptVariables:{} additionalModelResponseFieldPaths:['/stop_sequence'] projectIdentifier:'zq'" },
 	{ FORM_CONVERSE, "additionalModelRequestFields.reasoningConfig.", "{'additionalModelRequestFields':{'reasoningConfig':{~}}," CONVERSE "}", "=type:'enabled' =type:'disabled' maxReasoningEffort:'low'" },
 	{ FORM_CONVERSE, "additionalModelRequestFields.output_config.", "{'additionalModelRequestFields':{'output_config':{~}}," CONVERSE "}", "effort:'low'" },
 	{ FORM_CONVERSE, "additionalModelRequestFields.", "{'additionalModelRequestFields':{~}," CONVERSE "}", "anthropic_beta:['zq']" },
@@ -506,7 +523,7 @@ member_has_a_row(void **state)
 		size_t form = 0;
 		(void)span_take(&path, '!');
 		struct span name = span_next(&path, ':');
-		while (form < COUNT_OF(forms) && !span_is(name, form_name(forms[form]->form)))
+		while (form < COUNT_OF(forms) && !span_is(name, "*") && !span_is(name, form_name(forms[form]->form)))
 			form++;
 		assert_true(form < COUNT_OF(forms));
 		bool deep = span_starts(path, SPAN_LIT("*."));
@@ -650,7 +667,53 @@ static const struct {
 	{ FORM_CONVERSE, CONVERSE_CALL("~,'toolUseId':'a','name':'f','input':{}", RESULT), "type:null" },
 	{ FORM_CONVERSE, CONVERSE_CALL("'toolUseId':'a','name':'f','input':{}", "~," RESULT), "status:'success' status:null type:null" },
 	/* https://platform.openai.com/docs/api-reference/embeddings/create */
-	{ FORM_EMBEDDINGS, "{~,'input':'hi'}", "encoding_format:'float' dimensions:null user:null" },
+	{ FORM_EMBEDDINGS, "{~,'input':'hi'}", "encoding_format:'float' dimensions:null user:null num_retries:0 timeout:600" },
+	/* OpenRouter, LiteLLM, LangChain, Vercel's AI SDK, Mistral, Fireworks, SGLang, vLLM, Groq, DashScope, Z.ai */
+	{ FORM_CHAT, "{~," CHAT_USER "}",
+		"usage:{'include':true} usage:{'include':false} weight:1 models:[] plugins:[] transforms:[] route:null provider:{} provider:{'allow_fallbacks':true,'require_parameters':false,'order':null,'only':[],'ignore':[]} "
+		"provider:{'data_collection':'allow','zdr':false} reasoning:{'exclude':false,'enabled':false} reasoning:{'effort':'none','max_tokens':null,'summary':'auto'} session_id:'s' trace:{'trace_id':'t'} "
+		"debug:{'echo_upstream_body':false} image_config:{} stop_server_tools_when:[] deferred_tools:null moderation:null tools:[] reasoning_effort:'' response_format:null seed:null stop:null logit_bias:{} "
+		"litellm_metadata:{'k':'v'} fallbacks:[] fallbacks:[{'m':['n']}] guardrails:[] metadata:{} cache:{'no-cache':true,'ttl':60} prompt_id:null mock_response:null model_list:null "
+		"thinking:{'type':'disabled','budget_tokens':null} chat_template_kwargs:{'enable_thinking':false,'thinking':false} extra_body:{} extra_headers:{} extra_query:{} providerOptions:{} "
+		"prompt_logprobs:false top_prompt_logprobs:0 safe_prompt:false prompt_mode:null document_image_limit:null context_length_exceeded_behavior:'error' raw_output:false speculation:null "
+		"regex:null ebnf:null no_stop_trim:false separate_reasoning:true stream_reasoning:true return_hidden_states:false lora_path:null vllm_xargs:{} structured_outputs:null kv_transfer_params:{} "
+		"mm_processor_kwargs:{} guided_json:null cache_salt:'x' reasoning_format:'parsed' compound_custom:{} search_settings:{} enable_code_interpreter:false translation_options:{} request_id:'r' user_id:'u'" },
+	{ FORM_CHAT, "{'messages':[{'role':'user','content':'hi'},{~,'role':'assistant','content':'hi'},{'role':'user','content':'hi'}]}",
+		"weight:1 partial:false images:[] reasoning_details:[] reasoning_details:[{'type':'reasoning.text','text':'t'}] thinking_blocks:[] thinking_blocks:[{'type':'thinking','thinking':'t','signature':'s'}] "
+		"provider_specific_fields:{} provider_specific_fields:{'refusal':null} function_call:null model:'m' name:null audio:null cache_control:null tool_calls:null" },
+	{ FORM_CHAT, CHAT_CALL("~,'id':'a','type':'function','function':{'name':'f','arguments':'{}'}", "'tool_call_id':'a','content':'1'"),
+		"index:0 extra_content:{'google':{'thought_signature':'s'}} extra_content:{} provider_specific_fields:{'thought_signature':'s'} provider_specific_fields:null" },
+	{ FORM_CHAT, "{'tools':[{~,'type':'function','function':{'name':'f'}}]," CHAT_USER "}", "defer_loading:false cache_control:null" },
+	{ FORM_CHAT, "{'tools':[{'type':'function','function':{~,'name':'f'}}]," CHAT_USER "}", "defer_loading:false strict:null description:'' parameters:{} parameters:null" },
+	{ FORM_CHAT, CHAT_PART("~,'type':'text','text':'hi'"), "index:0 annotations:[] cache_control:null prompt_cache_breakpoint:null id:'' citations:[]" },
+	/* OpenAI's schema of 2026-11 */
+	{ FORM_RESPONSES, "{~,'input':'hi'}",
+		"generate:true stream_id:'s' background_options:{'completion_window':'soonest'} background_options:{} image:{'context_compression':'auto'} image:{} access_programs:{'cyber':'standard'} access_programs:{} "
+		"moderation:null context_management:[{'type':'compaction','compact_threshold':100000}] reasoning:{'mode':'standard'} reasoning:{'context':'auto','summary':'auto','generate_summary':null} "
+		"reasoning:{'generate_summary':'auto'} prompt_cache_options:{'mode':'implicit','ttl':'30m','prewarm':false} stream_options:{'include_obfuscation':true} top_k:null plugins:[] models:[] provider:{} "
+		"provider:{'allow_fallbacks':true} image_config:{} modalities:['text'] frequency_penalty:0 presence_penalty:0.0 session_id:'s' trace:{} metadata:null include:null num_retries:2 drop_params:true timeout:600 "
+		"litellm_metadata:{} extra_body:{}" },
+	{ FORM_RESPONSES, "{'tools':[{~,'type':'function','name':'f'}],'input':'hi'}", "allowed_callers:['direct'] allowed_callers:[] allowed_callers:null output_schema:null output_schema:{'type':'string'} description:'' description:null" },
+	{ FORM_RESPONSES, ITEM_CALL("~,'type':'function_call','call_id':'a','name':'f','arguments':'{}'", "'type':'function_call_output','call_id':'a','output':'1'"),
+		"id:'fc_1' status:'completed' caller:{'type':'direct'} caller:null namespace:null" },
+	{ FORM_RESPONSES, ITEM_CALL("'type':'function_call','call_id':'a','name':'f','arguments':'{}'", "~,'type':'function_call_output','call_id':'a','output':'1'"),
+		"id:null status:'completed' caller:{'type':'direct'} name:null namespace:null" },
+	{ FORM_RESPONSES, INPUT_PART("~,'type':'input_text','text':'hi'"), "prompt_cache_breakpoint:{'mode':'explicit','ttl':'30m'} prompt_cache_breakpoint:null" },
+	/* Anthropic's schema of 2026-11, OpenRouter and LiteLLM in this form */
+	{ FORM_MESSAGES, "{~,'max_tokens':9," CHAT_USER "}",
+		"thread:null thread:false billing_policy:{'type':'billing_policy','bill_to':'self'} billing_policy:{'type':'billing_policy'} compaction:null diagnostics:{'previous_message_id':null} "
+		"diagnostics:{'previous_message_id':'msg_1'} fallback_credit_token:null fallbacks:null fallbacks:'default' user_profile_id:'p' speed:null thinking:{'type':'disabled','display':null,'block_binding':{}} "
+		"output_config:{'task_budget':null} safeguards:null plugins:[] models:[] provider:{'allow_fallbacks':true} session_id:'s' trace:{} user:'u' drop_params:true num_retries:2 timeout:600 "
+		"litellm_metadata:{'k':'v'} extra_headers:{} stream_options:null" },
+	{ FORM_MESSAGES, BLOCK("~,'type':'text','text':'hi'"), "index:0" },
+	/* google-genai 3.6 */
+	{ FORM_GENERATE, "{~," GEMINI "}",
+		"model:'models/gemini-2.5-flash' model:'' generationConfig:{'routingConfig':{},'modelSelectionConfig':{},'speechConfig':{},'imageConfig':{},'responseFormat':{},'translationConfig':{},'audioTranscriptionConfig':{}} "
+		"generationConfig.enableAffectiveDialog:false modelArmorConfig:{} continuationToken:'' tools:[{'functionDeclarations':[]}] generationConfig.responseSchema:null generationConfig.thinkingConfig.thinkingBudget:-1" },
+	{ FORM_GENERATE, PART("'inlineData':{~,'mimeType':'image/png','data':'QUJD'}"), "displayName:'a.png' displayName:''" },
+	{ FORM_GENERATE, PART("~,'text':'hi'"), "partMetadata:{'k':'v'} thought:null audioTranscription:null speechMetadata:{} documentMetadata:{}" },
+	/* AWS's service model of 2026-11 */
+	{ FORM_CONVERSE, "{~," CONVERSE "}", "projectIdentifier:'p' projectIdentifier:null toolConfig:{'tools':[]} toolConfig:{} inferenceConfig:{'maxTokens':null} outputConfig:{'textFormat':null,'effort':null}" },
 };
 /* clang-format on */
 

@@ -29,6 +29,7 @@ static const struct member chat_members[] = {
 	{ "messages",                   IS_ARRAY,  DOC_TURNS },
 	{ "stream",                     IS_BOOL,   DOC_STREAM },
 	{ "stream_options.include_usage", IS_BOOL, DOC_USAGE },
+	{ "usage.include",              IS_BOOL,   DOC_USAGE }, /* OpenRouter's */
 	{ "tools",                      IS_ARRAY,  DOC_TOOLS },
 	{ "tool_choice",                IS_ANY,    DOC_CHOICE },
 	{ "parallel_tool_calls",        IS_BOOL,   DOC_PARALLEL },

@@ -26,6 +26,7 @@ static const struct member generate_members[] = {
 	{ "generationConfig.responseJsonSchema", IS_OBJECT, DOC_SCHEMA },
 	{ "generationConfig.thinkingConfig.thinkingLevel",  IS_TEXT,   DOC_EFFORT },
 	{ "generationConfig.thinkingConfig.thinkingBudget", IS_NUMBER, DOC_BUDGET },
+	{ "model",                   IS_TEXT,   DOC_MODEL }, /* the path has it, too */
 	{ "contents",                IS_ARRAY,  DOC_TURNS },
 	{ "systemInstruction.role",  IS_TEXT,   DOC_OTHER },
 	{ "systemInstruction.parts", IS_ARRAY,  DOC_SYSTEM },

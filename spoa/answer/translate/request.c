@@ -103,7 +103,8 @@ question_may_go(struct question *q, const struct node *n)
 	for (size_t i = 0; i < COUNT_OF(harmless); i++) {
 		struct span listed = span_str(harmless[i]);
 		bool noted = span_take(&listed, '!');
-		if (!span_is(span_next(&listed, ':'), form_name(q->form->form)) ||
+		struct span form = span_next(&listed, ':');
+		if ((!span_is(form, "*") && !span_is(form, form_name(q->form->form))) ||
 			!is_listed_member(n, buf_view(&path), listed))
 			continue;
 		if (noted)
@@ -172,6 +173,19 @@ question_fail(struct question *q, int err, const struct node *at, const char *wh
 	q->to->refused = arena_dup(q->a, buf_view(&path));
 	q->to->why = why;
 	q->err = q->to->refused.p ? err : ERR_NOMEM;
+}
+
+/* Returns true if the object may be left out because each of its members may, or needs no
+ * equivalent. */
+static bool
+members_may_go(struct question *q, const struct node *object)
+{
+	if (object->tok != JSON_OBJECT || !object->first)
+		return false;
+	for (const struct node *n = object->first; n; n = n->next)
+		if (!node_says_nothing(n) && !question_may_go(q, n) && !members_may_go(q, n))
+			return false;
+	return true;
 }
 
 bool
@@ -290,7 +304,8 @@ read_members_in(struct question *q, const struct node *object, const struct memb
 		const struct member *row =
 			n->tok == JSON_NULL ? NULL : member_row(rows, path, n->key);
 		if (!row) {
-			if (!node_says_nothing(n))
+			if (!node_says_nothing(n) && !question_may_go(q, n) &&
+				!members_may_go(q, n))
 				question_refuse(q, n, why_nowhere(n, path));
 			continue;
 		}
