@@ -419,6 +419,74 @@ move_slot(unsigned slot, struct server *from, struct server *to)
 		server_do(&node[i], "CLUSTER SETSLOT %u NODE %s", slot, ids[1]);
 }
 
+/* A worker whose ledger has these charges, as read from the journal of an earlier process. */
+static void
+recall_charges(struct quota *qt, const struct quota_dim *d, size_t n)
+{
+	struct quota_ledger *l = quota_ledger_of(qt);
+	int64_t now_ms = clock_wall_ns() / 1000000;
+
+	for (size_t i = 0; i < n; i++) {
+		ledger_live(l, LEDGER_OWN, d[i].at.epoch);
+		assert_true(ledger_add(l, &d[i], &d[i].at, cell_own(&d[i], &d[i].at),
+			(int64_t)d[i].n, d[i].at.epoch, now_ms));
+	}
+	ledger_recalled(l, 1);
+}
+
+/* A daemon admitted requests, their slots moved in a circle, and the daemon was killed then.
+ * Whichever node a start looks at first, it finds each amount counted at the new node. */
+static void
+start_after_moves_adds_nothing(void **state)
+{
+	static struct line l[LINES], again;
+	struct ask a[NODES], b[NODES];
+	struct quota_dim was[NODES];
+	struct redis_options o = loop_options("redis+cluster://127.0.0.1:%u", node[1].port);
+
+	(void)state;
+	lines_up(l);
+	memset(a, 0, sizeof(a));
+	for (int i = 0; i < NODES; i++) {
+		a[i].q.ndims = 1;
+		dim_at(&a[i].q.dim[0], i, 470, QUOTA_ROLLING, LIMIT, 3);
+		b[i] = a[i];
+		b[i].q.dim[0].n = 1;
+		ask(l[0].quota, &a[i]);
+	}
+	wait_for(a, NODES);
+	for (int i = 0; i < NODES; i++)
+		was[i] = a[i].q.dim[0];
+	for (int i = 0; i < NODES; i++)
+		move_slot(redis_slot(span_str(was[i].key)), &node[i], &node[(i + 1) % NODES]);
+	for (int i = 0; i < NODES; i++)
+		ask(l[0].quota, &b[i]);
+	wait_for(b, NODES);
+	for (int i = 0; i < NODES; i++)
+		counts_soon(&node[(i + 1) % NODES], &was[i], 4);
+	lines_down(l);
+	for (int start = 0; start < 3; start++) {
+		again.redis = loop_begin(&o);
+		again.quota = quota_new(again.redis, NULL, &self, &again.m);
+		recall_charges(again.quota, was, NODES);
+		for (int i = 0; i < NODES; i++)
+			ledger_live(quota_ledger_of(again.quota), LEDGER_OWN,
+				b[i].q.dim[0].at.epoch);
+		assert_true(loop_becomes(again.redis, true));
+		for (uint64_t until = clock_mono_us() + 300000; clock_mono_us() < until;) {
+			ev_run(test_loop, EVRUN_NOWAIT);
+			usleep(200);
+		}
+		assert_true(lives_all_settled(again.quota));
+		for (int i = 0; i < NODES; i++)
+			assert_int_equal(counted_at(&node[(i + 1) % NODES], &was[i]), 4);
+		quota_free(&again.quota);
+		redis_free(&again.redis);
+	}
+	for (int i = 0; i < NODES; i++)
+		move_slot(redis_slot(span_str(was[i].key)), &node[(i + 1) % NODES], &node[i]);
+}
+
 /* `redis-cli --cluster del-node` resets a node that has been emptied: the node then knows of no slot, and
  * redirects nobody. A worker may not know yet that the slot has moved. */
 static void
@@ -947,6 +1015,7 @@ main(void)
 		cmocka_unit_test(late_answered_settlement_is_counted_once),
 		cmocka_unit_test(settlement_in_a_half_moved_slot_is_counted),
 		cmocka_unit_test(admitted_amounts_move_with_their_slot),
+		cmocka_unit_test(start_after_moves_adds_nothing),
 		cmocka_unit_test(node_without_slots_is_left),
 		cmocka_unit_test(limit_applies_before_all_workers_know_of_a_move),
 		cmocka_unit_test(limit_applies_while_two_nodes_disagree),

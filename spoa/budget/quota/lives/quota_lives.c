@@ -154,8 +154,10 @@ note_taken_part(
 	t->of[i].kn = cell_key(t->of[i].key, d, e->epoch, e->cell);
 }
 
-/* A counter below zero shows that Redis had lost a part of it. The counter is set to 0, so
- * that the amounts of other workers in it are not hidden. */
+/* A counter below zero shows that Redis had lost a part of it. This worker gives back what the
+ * counter lacks, so that the amounts of other workers in it are not hidden. It gives back at
+ * most what it took: another worker may have taken its own amount in between, and gives that
+ * back itself. */
 static void
 on_taken(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
@@ -169,12 +171,15 @@ on_taken(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 			if ((was = lives_find(qt->lives, t->of[i].epoch)))
 				was->unsure = true;
 		} else if (replies[at].i < 0) {
-			struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
-			key_add(p, t->of[i].key, t->of[i].kn, -replies[at].i, 0,
-				ADD_ONLY);
-			redis_send(p);
+			int64_t back = replies[at].i < -t->of[i].sum ? t->of[i].sum
+								     : -replies[at].i;
 			if (l)
 				l->lost++;
+			if (back <= 0)
+				continue;
+			struct redis_pipe *p = redis_begin(qt->redis, 1, NULL, NULL, 0);
+			key_add(p, t->of[i].key, t->of[i].kn, back, 0, ADD_ONLY);
+			redis_send(p);
 		}
 	}
 	if (l)
@@ -305,12 +310,13 @@ write_recalled_key(
 }
 
 /* Everything is added. If the daemon is killed between the two writes, the amounts are added
- * twice, which never over-admits. */
+ * twice, which never over-admits. The key is written also if the journal names the epoch: a
+ * later journal may name more epochs than LEDGER_LIVED_MAX, or only requests without limits. */
 static void
 publish_done(struct quota *qt, struct redis *node, struct life *l)
 {
 	for (enum ledger_of i = 0; i < LEDGER_PARTS; i++) {
-		if (!qt->ledger->part[i].node || ledger_lived(qt->ledger, i, l->epoch))
+		if (!qt->ledger->part[i].node)
 			continue;
 		ledger_live(qt->ledger, i, l->epoch);
 		write_recalled_key(qt, node, l, i);
@@ -359,13 +365,18 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 
 	for (; l->chain < LEDGER_CHAINS; l->chain++) {
 		for (struct ledger_entry *e = qt->ledger->chain[l->chain]; e; e = e->next) {
-			if (e->epoch == l->epoch)
-				e->recalled = false;
-			/* Each node of a cluster has an epoch of its own, and the journal's amounts
-			 * of a counter are in the epoch of the node that has the counter. */
-			if (e->epoch == l->epoch || e->sum == 0 || now_ms >= e->ends_ms ||
-				redis_at(qt->redis, span_str(e->key)) != node)
+			bool here = e->epoch == l->epoch;
+			/* Each node of a cluster has an epoch of its own, and the epoch of the node
+			 * that has the counter now decides. A sum of the journal stays `recalled` in
+			 * the epoch of a node that the counter has left. */
+			if (here ? !e->recalled : e->sum == 0 || now_ms >= e->ends_ms)
 				continue;
+			if (redis_at(qt->redis, span_str(e->key)) != node)
+				continue;
+			if (here) {
+				e->recalled = false;
+				continue;
+			}
 			if (n == PUBLISH_MAX)
 				goto full; /* continue with this chain in the next turn */
 			if (e->recalled && ledger_lived(qt->ledger, e->part, l->epoch)) {
@@ -398,7 +409,7 @@ publish_some(struct quota *qt, struct redis *node, struct life *l, uint64_t now_
 			int64_t ttl_s = e->cell.kind == CELL_SUB ? e->ttl_s : left_s;
 			size_t kn = cell_key(key, &d, l->epoch, e->cell);
 			key_add(p, key, kn, e->sum, ttl_s, ADD_WITH_TTL);
-			if (node != qt->redis && !e->recalled)
+			if (node != qt->redis)
 				note_taken_part(&taken, e, &d, ttl_s);
 			else
 				l->lost++;
