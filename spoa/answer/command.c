@@ -16,8 +16,11 @@
 #include <string.h>
 
 #include "answer/script.h"
+#include "answer/url_place.h"
 #include "base/among.h"
 #include "base/ascii.h"
+#include "base/buf.h"
+#include "base/scoped.h"
 
 enum {
 	COMMAND_WORD_MOST = 16384, /* bytes of a word that are read; a longer word is cut */
@@ -444,4 +447,61 @@ command_stays(struct span text)
 	if (span_starts(s, SPAN_LIT("*** Begin Patch")))
 		return span_ends(s, SPAN_LIT("*** End Patch"));
 	return text_stays(text, 0);
+}
+
+/* ---- command lines in lists ---- */
+
+/* Returns the length of a placeholder "<" A-Z *( A-Z / 0-9 / "_" ) ">" at the beginning, or 0. */
+static size_t
+placeholder_length(struct span s)
+{
+	size_t n = 1;
+
+	if (s.n < 3 || s.p[0] != '<' || !is_upper(s.p[1]))
+		return 0;
+	while (n < s.n && (is_upper(s.p[n]) || is_digit(s.p[n]) || s.p[n] == '_'))
+		n++;
+	return n < s.n && s.p[n] == '>' ? n + 1 : 0;
+}
+
+/* Appends the string as one quoted word of a shell, with a letter for each placeholder. Returns
+ * true if the string contains a URL or a host. */
+static bool
+put_list_word(struct buf *b, struct span s)
+{
+	struct url_place at = { .mode = URL_CALL };
+
+	buf_str(b, b->n ? " '" : "'");
+	while (s.n) {
+		size_t n = placeholder_length(s);
+		char c = n ? 'x' : *s.p;
+		url_place_step(&at, (unsigned char)c);
+		if (c == '\'')
+			buf_str(b, "'\\''");
+		else
+			buf_putc(b, c);
+		s = span_cut(s, n ? n : 1, s.n);
+	}
+	buf_putc(b, '\'');
+	return url_place_found(&at);
+}
+
+enum command_list
+command_list(struct span member, const struct span *words, size_t n)
+{
+	static const char *const lists[] = { "commands", "cmds" };
+	SCOPED_BUF(line, 0);
+	bool host = false;
+
+	/* the first word of a command line is a program, without spaces */
+	if (n < 2 || SPAN_IN(member, lists) || !words[0].n)
+		return LIST_OF_TEXTS;
+	for (size_t i = 0; i < words[0].n; i++)
+		if (strchr(" \t\r\n", words[0].p[i]))
+			return LIST_OF_TEXTS;
+	for (size_t i = 0; i < n; i++)
+		host |= put_list_word(&line, words[i]);
+	if (buf_failed(&line))
+		return LIST_HOST;
+	return command_stays(buf_view(&line)) ? LIST_STAYS : host ? LIST_HOST : LIST_LEAVES;
 }

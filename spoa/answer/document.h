@@ -31,6 +31,8 @@ struct answer_text {
 	/* the text is an argument of a call whose type names this tool, such as a shell's;
 	 * 0: of no such call */
 	uint8_t tool; /* enum answer_own_tool */
+	/* the meaning of the list with this string, set by guard/; 0: no command */
+	uint8_t list; /* enum command_list */
 	uint64_t path;
 	uint32_t slot[ANSWER_SLOTS];
 	size_t start, end; /* between the quotes */

@@ -18,11 +18,14 @@
 #include "answer/command.h"
 #include "answer/own_url.h"
 #include "answer/vault.h"
+#include "answer/wrapped.h"
 #include "base/ascii.h"
 #include "base/buf.h"
 #include "base/caps.h"
+#include "base/codec/json.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/scoped.h"
 #include "scan/detect/detect.h"
 #include "scan/text/argument_types.h"
 
@@ -411,7 +414,12 @@ struct json_layer {
 	bool string, escape;
 };
 
-enum { ARGUMENT_DEPTH = 16, ARGUMENT_NAME_MOST = 128 };
+enum {
+	ARGUMENT_DEPTH = 16,
+	ARGUMENT_NAME_MOST = 128,
+	LIST_NAME_MOST = 16,  /* bytes of a list's name that are compared */
+	LIST_WORDS_MOST = 256, /* strings of a command line */
+};
 
 struct restorer {
 	const struct vault *vault;
@@ -447,9 +455,28 @@ struct restorer {
 		 * string means */
 		bool command;
 		struct buf text;
-		bool leaves; /* values are put only into the caller's own URLs */
+		/* values are put only into the caller's own URLs, for the reason `leaving` */
+		bool leaves;
+		enum placeholder_left leaving;
 		enum placeholder_left why; /* the reason of `stays` */
 	} waits;
+	/* Arguments that are held back as they came, before anything of them is read: all of
+	 * them (restorer_wrapped()), or lists of strings, each of which may be a command. */
+	struct {
+		enum { HOLD_NOTHING, HOLD_ALL, HOLD_LISTS } what;
+		size_t most;
+		struct buf raw;
+		/* reads the rest of what is longer than `most`; NULL: not that long */
+		struct restorer *rest;
+		restorer_as *as;
+		void *arg;
+		/* lists: on: a list is held back. begun: the arguments have begun; the place in
+		 * them, and the last string and the last sign outside of strings */
+		bool on, begun, string, escape;
+		char before;
+		size_t last_n, member_n;
+		char last[LIST_NAME_MOST], member[LIST_NAME_MOST];
+	} hold;
 	/* Arguments that are JSON: the place in it, if values may lose their quotes. Beyond
 	 * ARGUMENT_DEPTH no quote is removed. */
 	struct {
@@ -499,6 +526,8 @@ restorer_free(struct restorer **r)
 		buf_free(&(*r)->waits.restored);
 		buf_free(&(*r)->waits.in_urls);
 		buf_free(&(*r)->waits.text);
+		buf_free(&(*r)->hold.raw);
+		restorer_free(&(*r)->hold.rest);
 		mem_put((*r)->own, sizeof(*(*r)->own));
 		mem_put(*r, sizeof(**r));
 	}
@@ -518,12 +547,28 @@ restorer_command(struct restorer *r)
 	r->waits.command = r->url.mode == URL_CALL && !r->vault->everywhere &&
 			   vault_count(r->vault) > 0;
 	r->waits.on = r->waits.command && r->level == 0;
+	if (r->waits.command && r->level == 1) {
+		r->hold.what = HOLD_LISTS;
+		r->hold.most = r->waits.most;
+	}
 }
 
 void
-restorer_leaves(struct restorer *r)
+restorer_leaves(struct restorer *r, enum placeholder_left why)
 {
 	r->waits.leaves = r->url.mode == URL_CALL && !r->vault->everywhere;
+	r->waits.leaving = why;
+}
+
+void
+restorer_wrapped(struct restorer *r, size_t most, restorer_as *as, void *arg)
+{
+	if (r->level != 1)
+		return;
+	r->hold.what = HOLD_ALL;
+	r->hold.most = most;
+	r->hold.as = as;
+	r->hold.arg = arg;
 }
 
 void
@@ -553,7 +598,8 @@ restorer_place(const struct restorer *r)
 size_t
 restorer_held(const struct restorer *r)
 {
-	return r->held_n + r->waits.as_is.n;
+	return r->held_n + r->waits.as_is.n + r->hold.raw.n +
+	       (r->hold.rest ? restorer_held(r->hold.rest) : 0);
 }
 
 size_t
@@ -852,7 +898,7 @@ wait_no_more(struct restorer *r, bool stays, struct buf *out)
 	bool over = r->waits.as_is.n > r->waits.most && !r->waits.url;
 	bool command = !over && r->waits.command && r->waits.count && !r->waits.text.failed &&
 		       command_stays(command_text(r));
-	r->waits.why = r->waits.leaves		  ? LEFT_TOOL
+	r->waits.why = r->waits.leaves		  ? r->waits.leaving
 		       : stays && r->waits.url ? LEFT_URL
 		       : stays || !over	  ? LEFT_HOST
 					  : LEFT_SIZE;
@@ -1165,7 +1211,7 @@ leave(struct restorer *r, struct span spelling)
 		r->own->spoiled = true;
 	r->left[r->waits.stays		    ? r->waits.why
 		: r->url.mode != URL_CALL ? LEFT_URL
-		: r->waits.leaves	    ? LEFT_TOOL
+		: r->waits.leaves	    ? r->waits.leaving
 					    : LEFT_HOST]++;
 }
 
@@ -1270,8 +1316,8 @@ advance(struct restorer *r, struct span in, bool final, struct buf *out)
 
 /* ---- text in pieces ---- */
 
-int
-restorer_feed(struct restorer *r, struct span text, struct buf *out)
+static int
+feed_text(struct restorer *r, struct span text, struct buf *out)
 {
 	if (vault_count(r->vault) == 0) {
 		if (text.n)
@@ -1312,8 +1358,8 @@ restorer_feed(struct restorer *r, struct span text, struct buf *out)
 	return buf_failed(out) ? ERR_NOMEM : 0;
 }
 
-int
-restorer_end(struct restorer *r, struct buf *out)
+static int
+end_restored_text(struct restorer *r, struct buf *out)
 {
 	size_t n = r->held_n;
 
@@ -1324,4 +1370,266 @@ restorer_end(struct restorer *r, struct buf *out)
 	if (r->waits.on)
 		wait_no_more(r, r->waits.url ? !r->own->ended || !is_own_url(r) : r->had_url, out);
 	return buf_failed(out) ? ERR_NOMEM : 0;
+}
+
+/* ---- arguments that are held back as they came ---- */
+
+/* Adds what another restorer did, and frees it. */
+static void
+take_restorer(struct restorer *r, struct restorer **of)
+{
+	r->count += (*of)->count;
+	for (int i = 0; i < LEFT_REASONS; i++)
+		r->left[i] += (*of)->left[i];
+	restorer_free(of);
+}
+
+/* Begins to restore what is held back with another restorer, which the caller has set up. */
+static int
+begin_rest(struct restorer *r, struct restorer *in, struct buf *out)
+{
+	r->hold.rest = in;
+	int err = restorer_feed(in, buf_view(&r->hold.raw), out);
+	buf_free(&r->hold.raw);
+	return err;
+}
+
+static int
+end_rest(struct restorer *r, struct buf *out)
+{
+	int err = restorer_end(r->hold.rest, out);
+
+	take_restorer(r, &r->hold.rest);
+	return err;
+}
+
+/* Begins to restore the arguments of a call inside them. */
+static int
+begin_wrapped(struct restorer *r, struct span name, struct buf *out)
+{
+	struct restorer *in = restorer_new(r->vault, RESTORE_JSON);
+
+	if (!in)
+		return ERR_NOMEM;
+	r->hold.as(r->hold.arg, in, name);
+	return begin_rest(r, in, out);
+}
+
+static int
+feed_wrapped(struct restorer *r, struct span text, struct buf *out)
+{
+	if (r->hold.rest)
+		return restorer_feed(r->hold.rest, text, out);
+	buf_span(&r->hold.raw, text);
+	if (buf_failed(&r->hold.raw))
+		return ERR_NOMEM;
+	return r->hold.raw.n > r->hold.most ? begin_wrapped(r, SPAN_LIT(""), out) : 0;
+}
+
+static int
+end_wrapped(struct restorer *r, struct buf *out)
+{
+	struct wrapped_call call;
+	struct arena a;
+	int err = 0;
+
+	arena_init(&a, 0, true);
+	if (!r->hold.rest) {
+		bool named = wrapped_call(buf_view(&r->hold.raw), &a, &call);
+		err = arena_failed(&a) ? ERR_NOMEM
+				       : begin_wrapped(r, named ? call.name : SPAN_LIT(""), out);
+	}
+	if (r->hold.rest) {
+		int ended = end_rest(r, out);
+		err = err ? err : ended;
+	}
+	arena_reset(&a);
+	return err;
+}
+
+/* Reads the strings of a list. Returns LIST_OF_TEXTS if it has other values, too. */
+static enum command_list
+read_command_list(const struct restorer *r, struct arena *a)
+{
+	struct span raw = buf_view(&r->hold.raw);
+	struct json *j = json_open(a, raw);
+	struct span *words = arena_array(a, LIST_WORDS_MOST, sizeof(*words));
+	struct json_event ev;
+	size_t n = 0;
+
+	if (!j || !words)
+		return LIST_HOST;
+	if (json_next(j, &ev) != JSON_ARRAY)
+		return LIST_HOST;
+	while (json_next(j, &ev) == JSON_STRING) {
+		if (n == LIST_WORDS_MOST)
+			return LIST_HOST;
+		words[n++] = json_text(a, raw, &ev);
+	}
+	if (ev.tok == JSON_ERROR || arena_failed(a))
+		return LIST_HOST;
+	return ev.tok == JSON_ARRAY_END
+		       ? command_list(span_of(r->hold.member, r->hold.member_n), words, n)
+		       : LIST_OF_TEXTS;
+}
+
+/* Begins to restore a list. `over`: it is too long to be read as a command. */
+static int
+begin_command_list(struct restorer *r, enum command_list is, bool over, struct buf *out)
+{
+	struct restorer *in = restorer_new(r->vault, RESTORE_JSON);
+
+	if (!in)
+		return ERR_NOMEM;
+	restorer_arguments(in, is == LIST_STAYS, SIZE_MAX);
+	if (is == LIST_HOST)
+		restorer_leaves(in, over ? LEFT_SIZE : LEFT_HOST);
+	in->args.bare = false; /* the words of a command are strings */
+	return begin_rest(r, in, out);
+}
+
+/* Ends a list, whose last byte was read. */
+static int
+end_command_list(struct restorer *r, struct buf *out)
+{
+	enum command_list is = LIST_HOST;
+	struct arena a;
+	int err = 0;
+
+	r->hold.on = false;
+	if (!r->hold.rest) {
+		arena_init(&a, 0, true);
+		is = read_command_list(r, &a);
+		arena_reset(&a);
+	}
+	if (is == LIST_OF_TEXTS) {
+		SCOPED_BUF(raw, 0);
+		buf_span(&raw, buf_view(&r->hold.raw));
+		buf_free(&r->hold.raw);
+		return buf_failed(&raw) ? ERR_NOMEM : feed_text(r, buf_view(&raw), out);
+	}
+	if (!r->hold.rest)
+		err = begin_command_list(r, is, false, out);
+	if (r->hold.rest) {
+		int ended = end_rest(r, out);
+		err = err ? err : ended;
+	}
+	return err;
+}
+
+/* Passes on text of a list that is held back. */
+static int
+hold_command_list(struct restorer *r, struct span text, struct buf *out)
+{
+	if (r->hold.rest)
+		return restorer_feed(r->hold.rest, text, out);
+	buf_span(&r->hold.raw, text);
+	if (buf_failed(&r->hold.raw))
+		return ERR_NOMEM;
+	return r->hold.raw.n > r->hold.most ? begin_command_list(r, LIST_HOST, true, out) : 0;
+}
+
+/* Reads a byte of arguments and returns what it means for lists. */
+enum list_step { LIST_GOES, LIST_BEGINS, LIST_ENDS, LIST_NESTS };
+static enum list_step
+step_command_list(struct restorer *r, char c)
+{
+	bool string = r->hold.string, escape = r->hold.escape;
+
+	r->hold.escape = string && !escape && c == '\\';
+	if (c == ' ' && !string)
+		return LIST_GOES;
+	if (string && (escape || c != '"')) {
+		if (r->hold.last_n < LIST_NAME_MOST)
+			r->hold.last[r->hold.last_n] = c;
+		r->hold.last_n++;
+		return LIST_GOES;
+	}
+	if (c == '"') {
+		r->hold.string = !string;
+		r->hold.last_n = string ? r->hold.last_n : 0;
+		return LIST_GOES;
+	}
+	if (c == '\t' || c == '\r' || c == '\n')
+		return LIST_GOES;
+	bool named = r->hold.before == ':' && r->hold.last_n <= LIST_NAME_MOST;
+	r->hold.before = c;
+	if (c == '[' && !r->hold.on) {
+		r->hold.member_n = named ? r->hold.last_n : 0;
+		memcpy(r->hold.member, r->hold.last, r->hold.member_n);
+		return LIST_BEGINS;
+	}
+	return !r->hold.on	      ? LIST_GOES
+	       : c == ']'	      ? LIST_ENDS
+	       : c == '{' || c == '[' ? LIST_NESTS
+				      : LIST_GOES;
+}
+
+static int
+feed_lists(struct restorer *r, struct span text, struct buf *out)
+{
+	size_t from = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < text.n && !err; i++) {
+		if (!r->hold.begun && !strchr(" \t\r\n", text.p[i])) {
+			r->hold.begun = true;
+			if (text.p[i] != '{' && text.p[i] != '[')
+				r->hold.what = HOLD_NOTHING; /* not JSON */
+		}
+		if (r->hold.what == HOLD_NOTHING)
+			break;
+		enum list_step is = step_command_list(r, text.p[i]);
+		struct span before = span_cut(text, from, i + (is == LIST_ENDS));
+		if (is == LIST_GOES)
+			continue;
+		from = i + (is == LIST_ENDS);
+		if (is == LIST_ENDS) {
+			err = hold_command_list(r, before, out);
+			err = err ? err : end_command_list(r, out);
+		} else if (is == LIST_BEGINS) {
+			err = feed_text(r, before, out);
+			size_t n = r->held_n;
+			r->held_n = 0;
+			if (n)
+				advance(r, span_of(r->held, n), true, out);
+			r->begun = true;
+			r->hold.on = !r->waits.on;
+		} else if (!r->hold.rest) {
+			/* a list of objects or lists, each of which may have a command */
+			SCOPED_BUF(raw, 0);
+			buf_span(&raw, buf_view(&r->hold.raw));
+			buf_span(&raw, before);
+			buf_free(&r->hold.raw);
+			r->hold.on = text.p[i] == '[';
+			err = buf_failed(&raw) ? ERR_NOMEM : feed_text(r, buf_view(&raw), out);
+		}
+	}
+	struct span rest = span_cut(text, from, text.n);
+	if (!err && rest.n)
+		err = r->hold.on ? hold_command_list(r, rest, out) : feed_text(r, rest, out);
+	return err;
+}
+
+int
+restorer_feed(struct restorer *r, struct span text, struct buf *out)
+{
+	if (vault_count(r->vault) && r->hold.what == HOLD_ALL)
+		return feed_wrapped(r, text, out);
+	if (vault_count(r->vault) && r->hold.what == HOLD_LISTS)
+		return feed_lists(r, text, out);
+	return feed_text(r, text, out);
+}
+
+int
+restorer_end(struct restorer *r, struct buf *out)
+{
+	int err = 0;
+
+	if (vault_count(r->vault) && r->hold.what == HOLD_ALL)
+		return end_wrapped(r, out);
+	if (r->hold.on) /* a list that does not end */
+		err = end_command_list(r, out);
+	int ended = end_restored_text(r, out);
+	return err ? err : ended;
 }

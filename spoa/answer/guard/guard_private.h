@@ -482,6 +482,14 @@ struct run *guard_run(struct guard *g, enum answer_kind kind, uint64_t path,
 
 /* guard_text.c: notes the name of a call. */
 void guard_restore_call(struct guard *g, const struct answer_call *c);
+/* Returns true if the arguments of the tool name another tool, which the client runs
+ * (wrapped_call()). Rules are asked about both names. */
+bool guard_wrapped(const struct guard *g, struct span name);
+/* Reads the arguments of a call by guard_restore_call(): they may name another tool. */
+void guard_restore_input(struct guard *g, const struct answer_input *in);
+/* Finds the lists of strings that are one command of a shell. Call it after guard_note(), before
+ * the texts are edited. */
+void guard_restore_lists(struct guard *g, struct answer_document *d, struct span raw);
 /* Notes that the arguments of a call ended. Another call may use the same numbers. */
 void guard_restore_over(
 	struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS]);

@@ -27,6 +27,7 @@
 #include <stdlib.h>
 
 #include "answer/calls/tree.h"
+#include "answer/wrapped.h"
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/clock.h"
@@ -696,6 +697,7 @@ guard_event_say(struct guard *g, struct event *ev, struct buf *out)
 	if (g->end.repeats && !d->error)
 		d->ends = (struct answer_ends){ 0 };
 	guard_note(g, d);
+	guard_restore_lists(g, d, f->data);
 	if (g->failed)
 		return g->failed;
 	/* the first events name the stream's response */
@@ -1007,6 +1009,42 @@ ask_tool_rules(struct guard *g, const struct call *c, unsigned left, struct aren
 	return 0;
 }
 
+/* Asks the rules about the tool that the call's arguments name. If the arguments are longer than
+ * what is kept, this tool is not known, and the call is denied. */
+static int
+ask_wrapped(struct guard *g, const struct call *c, unsigned left, struct arena *a,
+	struct tool_verdict *out)
+{
+	struct wrapped_call inner;
+	bool wraps = false;
+
+	for (size_t i = 0; i < c->nnames; i++)
+		wraps |= guard_wrapped(g, c->names[i]);
+	if (!wraps || out->ruled.effect == RULE_DENY)
+		return 0;
+	if (c->lost) {
+		out->ruled.effect = RULE_DENY;
+		out->ruled.reason = "the arguments, which name another tool, are longer than the "
+				    "gateway inspects";
+		return 0;
+	}
+	if (!wrapped_call(c->arguments, a, &inner))
+		return arena_failed(a) ? ERR_NOMEM : 0;
+	const struct call named = { .names = &inner.name,
+		.nnames = 1,
+		.arguments = inner.arguments };
+	struct tool_verdict *v = arena_new(a, struct tool_verdict);
+	if (!v || ask_tool_rules(g, &named, left, a, v))
+		return ERR_NOMEM;
+	if (v->ruled.effect == RULE_DENY) {
+		struct tool_verdict first = *out;
+		*out = *v;
+		*v = first;
+	}
+	redactions_add(&out->redact, &v->redact, NULL);
+	return 0;
+}
+
 /* Asks about the repeated name, which is the call's name for clients that join pieces. It is
  * denied only if a rule names it: a rule that denies any unknown name does not count. */
 static int
@@ -1075,7 +1113,7 @@ judge_held_call(void *arg, const struct call *c, struct call_answer *out)
 	unsigned why = guard_left(g, c->names, c->nnames, c->arguments, left);
 	v = arena_new(&g->asking, struct tool_verdict);
 	if (!v || ask_tool_rules(g, c, why, &g->asking, v) ||
-		ask_repeated(g, c, why, &g->asking, v))
+		ask_wrapped(g, c, why, &g->asking, v) || ask_repeated(g, c, why, &g->asking, v))
 		return (int)guard_no_memory(g);
 	if (c->goes_with_denied && v->ruled.effect != RULE_DENY) {
 		v->ruled.effect = RULE_DENY;
@@ -1146,6 +1184,9 @@ guard_calls_new(struct guard *g)
 		!calls_dialect_of(g->format))
 		return 0;
 	user.names_only = !p->asked->route->uses.arguments;
+	for (size_t i = 0; i < p->ntools; i++)
+		if (p->tools[i].arguments == ARGUMENTS_CALL)
+			user.names_only = false; /* the arguments have a name, too */
 	arena_init(&g->asking, 0, true);
 	buf_init(&g->call_text, 0);
 	if (g->way == WAY_STREAM)

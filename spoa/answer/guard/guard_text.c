@@ -11,6 +11,8 @@
  * caller's machine, by the policy's `tools`, get values beside URLs; any other tool may send
  * its arguments to a host in them. */
 #include "answer/guard/guard_stream.h"
+#include "answer/command.h"
+#include "answer/wrapped.h"
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/err.h"
@@ -168,6 +170,100 @@ guard_restore_call(struct guard *g, const struct answer_call *c)
 	memcpy(n->slot, c->slot, sizeof(n->slot));
 }
 
+bool
+guard_wrapped(const struct guard *g, struct span name)
+{
+	return policy_tool_arguments(g->plan.tools, g->plan.ntools, name) == ARGUMENTS_CALL;
+}
+
+/* The arguments name the tool, so its row is known now. */
+void
+guard_restore_input(struct guard *g, const struct answer_input *in)
+{
+	struct named_call *n = call_at(g, in->slot);
+	struct wrapped_call call;
+
+	if (!n || n->arguments != ARGUMENTS_CALL)
+		return;
+	bool named = wrapped_call(in->json, &g->work, &call);
+	n->arguments = named ? policy_tool_arguments(g->plan.tools, g->plan.ntools, call.name)
+			     : ARGUMENTS_UNLISTED;
+	if (n->arguments == ARGUMENTS_CALL)
+		n->arguments = ARGUMENTS_UNLISTED;
+}
+
+/* ---- placeholders: command lines in lists ---- */
+
+/* Returns true if both strings are neighbors in one list: only a comma is between their quotes. */
+static bool
+follows_in_list(const struct answer_text *a, const struct answer_text *b, struct span raw)
+{
+	size_t commas = 0;
+
+	if (a->end + 1 >= b->start || b->start > raw.n || a->key || b->key || a->number || b->number)
+		return false;
+	for (size_t i = a->end + 1; i + 1 < b->start; i++)
+		if (raw.p[i] == ',')
+			commas++;
+		else if (!strchr(" \t\r\n", raw.p[i]))
+			return false;
+	return commas == 1;
+}
+
+/* Returns the name of the member whose list begins with this string; empty: none. */
+static struct span
+list_member(const struct answer_text *first, struct span raw)
+{
+	size_t at = first->start - 1, end;
+
+	while (at && strchr(" \t\r\n[:", raw.p[at - 1]))
+		at--;
+	if (!at || raw.p[at - 1] != '"')
+		return SPAN_LIT("");
+	for (end = --at; at && raw.p[at - 1] != '"'; at--)
+		;
+	return span_cut(raw, at, end);
+}
+
+/* Returns true if the text is an argument of a tool that runs a command. */
+static bool
+runs_command(struct guard *g, const struct answer_text *t)
+{
+	const struct guard_plan *p = &g->plan;
+	const struct named_call *n = t->deep && !t->tool ? call_at(g, t->slot) : NULL;
+
+	if (t->tool)
+		return policy_tool_arguments(p->tools, p->ntools,
+			       span_str(answer_own_name(t->tool))) == ARGUMENTS_COMMAND;
+	return n && n->arguments == ARGUMENTS_COMMAND;
+}
+
+void
+guard_restore_lists(struct guard *g, struct answer_document *d, struct span raw)
+{
+	size_t n;
+
+	if (!g->plan.vault || !g->plan.ntools)
+		return;
+	for (size_t i = 0; i < d->ntexts; i += n) {
+		n = 1;
+		if (!runs_command(g, &d->texts[i]))
+			continue;
+		while (i + n < d->ntexts && d->texts[i + n].tool == d->texts[i].tool &&
+			d->texts[i + n].deep == d->texts[i].deep &&
+			follows_in_list(&d->texts[i + n - 1], &d->texts[i + n], raw))
+			n++;
+		struct span *words = n > 1 ? arena_array(&g->work, n, sizeof(*words)) : NULL;
+		for (size_t k = 0; words && k < n; k++)
+			words[k] = d->texts[i + k].text;
+		enum command_list is = words ? command_list(list_member(&d->texts[i], raw), words, n)
+				       : n > 1 ? LIST_HOST
+					       : LIST_OF_TEXTS;
+		for (size_t k = 0; k < n; k++)
+			d->texts[i + k].list = (uint8_t)is;
+	}
+}
+
 void
 guard_restore_over(struct guard *g, enum answer_kind kind, const uint32_t slot[ANSWER_SLOTS])
 {
@@ -219,9 +315,11 @@ guard_place_note(struct guard *g, const struct answer_text *t, const struct rest
 
 /* ---- placeholders: restorers ---- */
 
+static void restorer_of_named(void *arg, struct restorer *inner, struct span name);
+
 /* `grows`: the arguments arrive in pieces. */
 static void
-restorer_of_call(struct restorer *r, enum tool_arguments is, bool grows)
+restorer_of_call(struct guard *g, struct restorer *r, enum tool_arguments is, bool grows)
 {
 	size_t most = is == ARGUMENTS_COMMAND ? CAP_COMMAND_HELD : CAP_STREAM_HELD;
 
@@ -229,7 +327,21 @@ restorer_of_call(struct restorer *r, enum tool_arguments is, bool grows)
 	if (is == ARGUMENTS_COMMAND)
 		restorer_command(r);
 	if (is == ARGUMENTS_LEAVE)
-		restorer_leaves(r);
+		restorer_leaves(r, LEFT_TOOL);
+	if (is == ARGUMENTS_CALL)
+		restorer_wrapped(r, CAP_COMMAND_HELD, restorer_of_named, g);
+}
+
+/* The arguments of a call are those of another tool, and are complete, unless the name is empty.
+ * A tool that calls another one cannot call a third. */
+static void
+restorer_of_named(void *arg, struct restorer *inner, struct span name)
+{
+	struct guard *g = arg;
+	enum tool_arguments is = policy_tool_arguments(g->plan.tools, g->plan.ntools, name);
+
+	restorer_of_call(
+		g, inner, is == ARGUMENTS_CALL ? ARGUMENTS_UNLISTED : is, !name.n);
 }
 
 struct restorer *
@@ -251,8 +363,14 @@ guard_restorer(struct guard *g, const struct answer_text *t)
 	if (t->tool)
 		is = policy_tool_arguments(
 			g->plan.tools, g->plan.ntools, span_str(answer_own_name(t->tool)));
-	if (call || t->strict)
-		restorer_of_call(r, is, g->report.streamed && !t->deep);
+	bool grows = g->report.streamed && !t->deep;
+	if (t->list == LIST_STAYS || t->list == LIST_HOST || t->list == LIST_LEAVES) {
+		restorer_arguments(r, t->list == LIST_STAYS, grows ? CAP_COMMAND_HELD : SIZE_MAX);
+		if (t->list == LIST_HOST)
+			restorer_leaves(r, LEFT_HOST);
+	} else if (call || t->strict) {
+		restorer_of_call(g, r, is, grows);
+	}
 	if (n)
 		restorer_tool(r, n->tool);
 	const struct url_place *at = url_place_of(g, t, false);
@@ -285,7 +403,7 @@ guard_left(struct guard *g, const struct span *names, size_t nnames, struct span
 		return 0;
 	}
 	SCOPED_BUF(out, 0);
-	restorer_of_call(r, is, g->report.streamed);
+	restorer_of_call(g, r, is, g->report.streamed);
 	int err = restorer_feed(r, arguments, &out);
 	if (!err)
 		err = restorer_end(r, &out);

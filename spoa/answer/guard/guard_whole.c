@@ -543,6 +543,7 @@ whole_json(struct guard *g, struct span raw, struct buf *out)
 		return not_read(g, err);
 	guard_unsign(g, &d);
 	guard_note(g, &d);
+	guard_restore_lists(g, &d, raw);
 	if (g->failed)
 		return g->failed;
 	if (d.error)

@@ -71,8 +71,8 @@ build_tools(struct builder *b, const struct yaml_node *n)
 			diag_at(b->d, c, "tools: names is missing: list the names of tools");
 		if (!yaml_get(c, "arguments"))
 			diag_at(b->d, c,
-				"tools: arguments is missing: stay, command or leave is "
-				"expected");
+				"tools: arguments is missing: stay, command, leave or "
+				"call is expected");
 		names += row->nnames;
 		b->p->ntools++;
 	}
