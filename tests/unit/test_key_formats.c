@@ -122,6 +122,10 @@ each_published_format_has_a_rule(void **state)
 		if (*line == '#' || !format++)
 			continue;
 		format[strcspn(format, "\n")] = '\0';
+		/* The part before a ^ is public. */
+		char *secret = strchr(format, '^');
+		if (secret)
+			*secret++ = '\0';
 		/* a JWT after a name is found without the name */
 		const char *jwt = strstr(format, "{j}");
 		size_t name = jwt && strncmp(format, "ghs_", 4) ? (size_t)(jwt - format) : 0;
@@ -132,6 +136,10 @@ each_published_format_has_a_rule(void **state)
 			buf_str(&text, a[0]);
 			size_t from = text.n + name;
 			put_specimen(&text, format);
+			if (secret) {
+				from = text.n;
+				put_specimen(&text, secret);
+			}
 			size_t to = text.n;
 			buf_str(&text, a[1]);
 			found = found && is_secret(f, buf_view(&text), from, to);

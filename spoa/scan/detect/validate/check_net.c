@@ -360,8 +360,21 @@ good_labels(struct span s)
 	return leading_numbers < 2; /* name@1.0.0-rc.beta is a package */
 }
 
-/* Returns true if the address is part of scheme://user:password@host, which has a rule of its
- * own. */
+/* Returns true if the text ends with jdbc:oracle:thin:user, in any case. */
+static bool
+is_oracle_user(struct span s)
+{
+	static const struct span scheme = SPAN_LIT("jdbc:oracle:");
+	size_t i = s.n;
+
+	while (i > 0 && s.n - i < 96 && (is_alnum(s.p[i - 1]) || is_one_of(s.p[i - 1], "_$#:")))
+		i--;
+	s = span_cut(s, i, s.n);
+	return s.n > scheme.n && span_ieq(span_cut(s, 0, scheme.n), scheme);
+}
+
+/* Returns true if the address is part of scheme://user:password@host or of Oracle's
+ * jdbc:oracle:thin:user/password@host, which have rules of their own. */
 static bool
 inside_userinfo(struct span t, size_t start, size_t sign)
 {
@@ -369,6 +382,8 @@ inside_userinfo(struct span t, size_t start, size_t sign)
 	bool colon = false;
 
 	if (i >= 3 && memcmp(t.p + i - 3, "://", 3) == 0)
+		return true;
+	if (i > from && t.p[i - 1] == '/' && is_oracle_user(span_cut(t, from, i - 1)))
 		return true;
 	/* No character between the last "://" and the @ may end the authority. */
 	const char *slash = i > from ? memrchr(t.p + from, '/', i - from) : NULL;
