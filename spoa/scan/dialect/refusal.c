@@ -10,7 +10,9 @@
  * https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/api-errors;
  * https://docs.cohere.com/reference/errors; google.api.ErrorReason;
  * https://openrouter.ai/docs/errors; https://console.groq.com/docs/errors;
- * https://api-docs.deepseek.com/quick_start/error_codes. */
+ * https://api-docs.deepseek.com/quick_start/error_codes;
+ * https://developers.openai.com/api/docs/guides/spend-limits;
+ * https://help.aliyun.com/en/model-studio/error-code (and rate-limit). */
 #include "scan/dialect/refusal.h"
 
 #include "base/ascii.h"
@@ -18,7 +20,12 @@
 #include "base/codec/json.h"
 #include "base/price/price.h"
 
-enum { DOCUMENT_MAX = 64 << 10, TEXT_MAX_BYTES = 320 };
+enum {
+	DOCUMENT_MAX = 64 << 10,
+	TEXT_MAX_BYTES = 320,
+	/* a limit of tokens a minute that has the code of a credit; it becomes REFUSAL_RATE */
+	LIMIT_OF_A_MINUTE = REFUSALS,
+};
 
 const char *const refusal_names[REFUSALS] = { "none", "caller", "server", "overloaded", "rate",
 	"access", "model", "context", "request", "signature", "key", "credit", "scope" };
@@ -54,7 +61,7 @@ static const struct json_place places[] = {
 };
 
 /* Words by reason; compared without case. */
-#define WORDS_MOST 12
+#define WORDS_MOST 16
 static const char *const words[REFUSALS][WORDS_MOST + 1] = {
 	[REFUSAL_CONTEXT] = { "context_length_exceeded", "exceed_context_size_error", /* llama.cpp */
 		"model_context_window_exceeded",
@@ -70,7 +77,8 @@ static const char *const words[REFUSALS][WORDS_MOST + 1] = {
 		"API_KEY_INVALID", "ACCESS_TOKEN_EXPIRED", "ACCOUNT_STATE_INVALID", /* Google */
 		"CONSUMER_SUSPENDED", "CONSUMER_INVALID",
 		"UnrecognizedClientException", "ExpiredTokenException", /* Amazon */
-		"InvalidClientTokenId", },
+		"InvalidClientTokenId", "InvalidApiKey", /* Alibaba */
+		"invalid_authentication_error", /* Moonshot */ },
 	[REFUSAL_SCOPE] = { "missing_scope", "insufficient_permissions", /* OpenAI */
 		"PermissionDenied", /* Azure */
 		"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "ACCESS_TOKEN_TYPE_UNSUPPORTED", /* Google */
@@ -78,11 +86,15 @@ static const char *const words[REFUSALS][WORDS_MOST + 1] = {
 	[REFUSAL_SIGNATURE] = { "InvalidSignatureException", "SignatureDoesNotMatch", "RequestExpired",
 		"RequestTimeTooSkewed", "IncompleteSignature", },
 	[REFUSAL_CREDIT] = { "insufficient_quota", "billing_hard_limit_reached", "billing_not_active",
-		"billing_error", "enforced_spend_limit_reached", "BILLING_DISABLED", },
+		"billing_error", "enforced_spend_limit_reached", "BILLING_DISABLED",
+		"organization_spend_limit_exceeded", "project_spend_limit_exceeded", /* OpenAI */
+		"blocked_api_access", /* Groq */ "Arrearage", /* Alibaba */
+		"exceeded_current_quota_error", /* Moonshot */ },
 	[REFUSAL_ACCESS] = { "permission_error", "PERMISSION_DENIED", "AccessDeniedException", },
 	[REFUSAL_RATE] = { "rate_limit_error", "rate_limit_exceeded", "RESOURCE_EXHAUSTED",
 		"ThrottlingException", "TooManyRequestsException", "ServiceQuotaExceededException",
-		"service_tier_capacity_exceeded", /* Mistral */ },
+		"service_tier_capacity_exceeded", /* Mistral */
+		"rate_limit_reached_error", /* Moonshot */ },
 	[REFUSAL_OVERLOADED] = { "overloaded_error", "overloaded", /* TGI */ "server_is_overloaded",
 		"slow_down", "UNAVAILABLE", "unavailable_error", /* llama.cpp */ "service_unavailable",
 		"service_unavailable_error", "ServiceUnavailableException", "ModelNotReadyException", },
@@ -100,7 +112,7 @@ static const char *const words[REFUSALS][WORDS_MOST + 1] = {
  * caller's request. */
 static const struct {
 	const char *text;
-	enum refusal kind;
+	int kind; /* enum refusal, or LIMIT_OF_A_MINUTE */
 } sentences[] = {
 	{ "prompt is too long*",                                     REFUSAL_CONTEXT }, /* Anthropic */
 	{ "input length and `max_tokens` exceed context limit*",     REFUSAL_CONTEXT },
@@ -163,6 +175,11 @@ static const struct {
 	{ "insufficient credits*",                                   REFUSAL_CREDIT }, /* OpenRouter */
 	{ "*your account or api key has insufficient credits*",      REFUSAL_CREDIT },
 	{ "this api method requires billing to be enabled*",         REFUSAL_CREDIT }, /* Google */
+	{ "your team * has either used all available credits or reached its monthly spending limit*", REFUSAL_CREDIT }, /* xAI */
+
+	/* Alibaba, with the code insufficient_quota; other callers and models are served */
+	{ "allocated quota exceeded*",                               LIMIT_OF_A_MINUTE },
+	{ "you exceeded your current quota*/error-code#token-limit*", LIMIT_OF_A_MINUTE },
 
 	{ "the model is overloaded*",                                REFUSAL_OVERLOADED }, /* Gemini */
 	{ "model is overloaded*",                                    REFUSAL_OVERLOADED }, /* TGI */
@@ -171,7 +188,7 @@ static const struct {
 /* clang-format on */
 
 static void
-raise_to(enum refusal *kind, enum refusal to)
+raise_to(int *kind, int to)
 {
 	if (to > *kind)
 		*kind = to;
@@ -179,7 +196,7 @@ raise_to(enum refusal *kind, enum refusal to)
 
 /* Compares a word with the table. Amazon's words have the form "prefix#Name" or "Name:url". */
 static void
-hear_word(struct span word, enum refusal *kind)
+hear_word(struct span word, int *kind)
 {
 	size_t hash = span_chr(word, '#');
 
@@ -195,7 +212,7 @@ hear_word(struct span word, enum refusal *kind)
 /* Compares a sentence with the table. Anthropic's sentence "model: x" counts only with status
  * 404. */
 static void
-hear_text(struct span text, int status, enum refusal *kind)
+hear_text(struct span text, int status, int *kind)
 {
 	char low[TEXT_MAX_BYTES];
 	size_t n = text.n < sizeof(low) ? text.n : sizeof(low);
@@ -211,7 +228,7 @@ hear_text(struct span text, int status, enum refusal *kind)
 /* The argument of hear(): the response's status, and the highest reason so far. */
 struct hearing {
 	int status;
-	enum refusal kind;
+	int kind;
 };
 
 static void
@@ -237,7 +254,7 @@ of_status(int status)
 enum refusal
 dialect_refusal(int status, struct span type, struct span document, struct arena *a)
 {
-	enum refusal kind = of_status(status);
+	int kind = of_status(status);
 	struct hearing h = { .status = status, .kind = kind };
 
 	hear_word(type, &kind);
@@ -245,5 +262,5 @@ dialect_refusal(int status, struct span type, struct span document, struct arena
 	if (document.n <= DOCUMENT_MAX &&
 		json_strings(document, places, COUNT_OF(places), true, a, hear, &h))
 		raise_to(&kind, h.kind);
-	return kind;
+	return kind == LIMIT_OF_A_MINUTE ? REFUSAL_RATE : (enum refusal)kind;
 }
