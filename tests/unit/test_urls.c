@@ -32,6 +32,8 @@ static const struct {
 	{ "the caller's prefix is added", "anthropic", "/claude/v1/messages/batches/b", "{'results_url':'https://api.anthropic.com/v1/messages/batches/b/results'}", "{'results_url':'https://gw:8443/claude/v1/messages/batches/b/results'}" },
 	{ "the provider's prefix is removed", "anthropic", "/v1/messages/batches/b", "{'results_url':'https://r.services.ai.azure.com/anthropic/v1/messages/batches/b/results'}", "{'results_url':'https://gw:8443/v1/messages/batches/b/results'}" },
 	{ "equal prefixes stay", "anthropic", "/anthropic/v1/messages/batches/b", "{'results_url':'https://r.services.ai.azure.com/anthropic/v1/messages/batches/b/results'}", "{'results_url':'https://gw:8443/anthropic/v1/messages/batches/b/results'}" },
+	{ "a URL without a scheme", "anthropic", "/v1/messages/batches/b", "{'results_url':'//api.anthropic.com/v1/messages/batches/b/results'}", "{'results_url':'https://gw:8443/v1/messages/batches/b/results'}" },
+	{ "one of another server stays", "anthropic", "/v1/messages/batches/b", "{'results_url':'//files.example.com/b.jsonl'}", NULL },
 	{ "escaped slashes", "anthropic", "/v1/messages/batches", "{'data':[{'results_url':'https:\\/\\/api.anthropic.com\\/v1\\/messages\\/batches\\/b\\/results'}]}", "{'data':[{'results_url':'https://gw:8443/v1/messages/batches/b/results'}]}" },
 	{ "a query and a fragment stay, a key does not", "anthropic", "/v1/messages/batches/b", "{'results_url':'https://api.anthropic.com/v1/x?a=1&key=k&b=2#f'}", "{'results_url':'https://gw:8443/v1/x?a=1&b=2#f'}" },
 	{ "no path", "anthropic", "/v1/messages/batches/b", "{'results_url':'https://api.anthropic.com?key=k'}", "{'results_url':'https://gw:8443'}" },
@@ -56,6 +58,8 @@ static const struct {
 	const char *name, *dialect, *path, *field, *value, *to;
 } fields[] = {
 	{ "location", "openai", "/v1/files", "Location", "https://api.openai.com/v1/files/f", "https://gw:8443/v1/files/f" },
+	{ "a location without a scheme", "openai", "/v1/files", "location", "//api.openai.com/v1/files/f", "https://gw:8443/v1/files/f" },
+	{ "two slashes and no host stay", "openai", "/v1/files", "location", "///v1/files/f", "///v1/files/f" },
 	{ "a relative location stays", "openai", "/v1/realtime/calls", "location", "/v1/realtime/calls/c", "/v1/realtime/calls/c" },
 	{ "an operation of Azure", "openai", "/openai/v1/files", "operation-location", "https://r.openai.azure.com/openai/operations/images/o?api-version=1", "https://gw:8443/openai/operations/images/o?api-version=1" },
 	{ "links", "openai", "/v1/files", "link", "<https://api.openai.com/v1/files?after=f>; rel=\"next\", <https://x.org/>", "<https://gw:8443/v1/files?after=f>; rel=\"next\", <https://x.org/>" },

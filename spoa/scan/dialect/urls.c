@@ -133,7 +133,7 @@ dialect_leads(const struct dialect *family, const char *endpoint)
 
 /* The parts of an absolute URL. */
 struct url_parts {
-	struct span scheme, host; /* the host has its port */
+	struct span host;	  /* with its port */
 	struct span path;	  /* from the slash to the query; may be empty */
 	struct span query;	  /* without its "?"; p NULL: none */
 	struct span fragment;	  /* with its "#"; may be empty */
@@ -152,19 +152,20 @@ is_url_byte(char c)
 	return is_visible(c) && c != '"' && c != '\\' && c != '<' && c != '>';
 }
 
-/* Splits an absolute http URL. Returns false for any other text. */
+/* Splits an absolute http URL, or one that begins with two slashes and takes the scheme of its
+ * reader (RFC 3986 4.2). Returns false for any other text. */
 static bool
 split(struct span url, struct url_parts *u)
 {
 	struct span rest = url;
 
-	if (!span_istarts(url, SPAN_LIT("https://")) && !span_istarts(url, SPAN_LIT("http://")))
+	if (!span_istarts(url, SPAN_LIT("https://")) && !span_istarts(url, SPAN_LIT("http://")) &&
+		!span_starts(url, SPAN_LIT("//")))
 		return false;
 	for (size_t i = 0; i < url.n; i++)
 		if (!is_url_byte(url.p[i]))
 			return false;
-	u->scheme = span_cut(url, 0, span_chr(url, ':'));
-	rest = span_cut(url, u->scheme.n + 3, url.n);
+	rest = span_cut(url, *url.p == '/' ? 2 : span_chr(url, ':') + 3, url.n);
 	size_t n = 0;
 	while (n < rest.n && is_host_byte(rest.p[n]))
 		n++;
