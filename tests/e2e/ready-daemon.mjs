@@ -1,5 +1,6 @@
 // A steady load for tests of two daemons: RATE requests a second, each on a connection of the pool, until the file
-// STOP exists. LOG gets a line for each response: the time when the request was sent (ms since 1970), and its status.
+// STOP exists. LOG gets a line for each response: the time when the request was sent (ms since 1970), its status, and of a
+// refusal how long it took and its text.
 import fs from "node:fs";
 import http from "node:http";
 
@@ -11,12 +12,17 @@ let open = 0;
 
 function one() {
 	const at = Date.now();
-	const end = (status) => { open--; out.write(`${at} ${status}\n`); };
+	const end = (status, text = "") => { open--; out.write(`${at} ${status}${text && ` ${Date.now() - at} ms ${text}`}\n`); };
 	open++;
 	const req = http.request(`${EDGE}/v1/chat/completions`, {
 		agent, method: "POST",
 		headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json", "content-length": Buffer.byteLength(body) },
-	}, (res) => { res.resume(); res.on("end", () => end(res.statusCode)); res.on("error", () => end("cut")); });
+	}, (res) => {
+		let text = "";
+		res.on("data", (part) => { if (res.statusCode !== 200) text += part; });
+		res.on("end", () => end(res.statusCode, text.replace(/\s+/g, " ")));
+		res.on("error", () => end("cut"));
+	});
 	req.on("error", (e) => end(e.code));
 	req.end(body);
 }
