@@ -19,6 +19,10 @@ static const struct mark {
 	{ "<bash-stderr>",           "</bash-stderr>",           NULL, ROLE_TOOL_RESULT },
 	{ "<local-command-stdout>",  "</local-command-stdout>",  NULL, ROLE_TOOL_RESULT },
 	{ "<local-command-stderr>",  "</local-command-stderr>",  NULL, ROLE_TOOL_RESULT },
+	/* Claude Code in an editor: the selected lines of a file */
+	{ "<ide_selection>The user selected ", "</ide_selection>", NULL, ROLE_DOCUMENT },
+	/* Codex in an editor: the same, before the person's text */
+	{ "## Active selection of the file:", "\n## My request for Codex:", NULL, ROLE_DOCUMENT },
 	/* Codex: AGENTS.md */
 	{ "# AGENTS.md instructions for ", "</INSTRUCTIONS>",    NULL, ROLE_DOCUMENT },
 	{ "<user_instructions>",     "</user_instructions>",     NULL, ROLE_DOCUMENT },
