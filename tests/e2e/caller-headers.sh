@@ -73,6 +73,8 @@ settled
 cat "$JOURNAL"/* | tr -d '\0' | grep -a '"type":"decision"' | jq -c 'select(.target == "openai") | .unsent_headers // []' >"$D/unsent"
 like "a record names the headers that were not sent" "$(cat "$D/unsent")" '"x-auth-request-email".*"remote-user"'
 unlike "but no addresses and no headers that are sent" "$(cat "$D/unsent")" 'x-forwarded-for|accept-language|sec-ch|openai-beta'
+later=$(cat "$JOURNAL"/* | tr -d '\0' | grep -a '"type":"attempt"' | jq -c 'select(.attempt == 2) | [.target, .unsent_headers // []]')
+like "the record of an attempt at an external target after an internal one, too" "$later" 'openai.*"remote-user"'
 checked=$("$build/tollgate" check -c "$D/tollgate.yaml" 2>&1)
 like "check prints the names" "$checked" 'provider openai is external and did not receive these headers of recent requests: .*x-acme-employee \([0-9]+\)'
 like "all of them, though one request had many" "$checked" 'provider openai .*x-pomerium-claim-email.*x-webauth-user'

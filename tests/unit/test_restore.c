@@ -8,10 +8,13 @@
 
 #include "answer/own_url.h"
 #include "answer/restore.h"
+#include "base/buf.h"
 #include "base/caps.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "scan/text/argument_types.h"
 #include "scan/text/style.h"
+#include "support/detect_fix.h"
 
 static const struct {
 	const char *placeholder, *value;
@@ -1136,6 +1139,37 @@ number_or_date_loses_the_quotes_that_it_did_not_have(void **state)
 	arena_reset(&a);
 }
 
+/* Each of 4,096 placeholders asks for the type of its argument, which 4,096 properties have. */
+static void
+types_of_many_arguments_are_found_quickly(void **state)
+{
+	SCOPED_BUF(body, 1 << 20);
+	struct arena a;
+	uint64_t send = span_hash(SPAN_LIT("send")), last = span_hash(SPAN_LIT("t2047"));
+	uint64_t id = span_hash(SPAN_LIT("id")), n = span_hash(SPAN_LIT("n"));
+
+	(void)state;
+	buf_str(&body, "{\"tools\":[");
+	for (unsigned i = 0; i < 2048; i++)
+		buf_printf(&body, "%s{\"name\":\"t%u\",\"parameters\":{\"properties\":{"
+			"\"id\":{\"type\":\"%s\"},\"n\":{\"type\":\"integer\"}}}}",
+			i ? "," : "", i, i == 2047 ? "integer" : "string");
+	buf_str(&body, "]}");
+	arena_init(&a, 0, true);
+	struct argument_types *t = argument_types_read(buf_view(&body), &a);
+	assert_non_null(t);
+	uint64_t began = cpu_us();
+	for (unsigned i = 0; i < 200000; i++) {
+		assert_true(argument_is_string(t, send, id));
+		assert_false(argument_is_string(t, last, id));
+		assert_false(argument_is_string(t, 0, n));
+	}
+	assert_true(cpu_us() - began < 2000000);
+	assert_true(argument_is_string(t, span_hash(SPAN_LIT("t7")), id));
+	assert_false(argument_is_string(t, last, send));
+	arena_reset(&a);
+}
+
 int
 main(void)
 {
@@ -1159,6 +1193,7 @@ main(void)
 		cmocka_unit_test(full_vault_is_reported),
 		cmocka_unit_test(vault_is_limited_and_keeps_its_content),
 		cmocka_unit_test(number_or_date_loses_the_quotes_that_it_did_not_have),
+		cmocka_unit_test(types_of_many_arguments_are_found_quickly),
 		cmocka_unit_test(work_of_restoring_is_linear),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,8 @@
  * A reference counts as a string, since its target is not looked up (JSON Schema 2020-12). */
 #include "scan/text/argument_types.h"
 
+#include <stdlib.h>
+
 #include "base/among.h"
 #include "base/caps.h"
 #include "base/codec/json.h"
@@ -20,11 +22,14 @@ enum {
 struct argument_row {
 	uint64_t tool, name; /* span_hash(); tool 0: not known yet, or none */
 	unsigned says;
+	unsigned anywhere; /* the types of all properties with this name, without those that are numbers */
 };
 
 struct argument_types {
-	struct argument_row *v;
+	struct argument_row *v; /* when the walk has ended: by name, then tool; each pair once */
 	size_t n, room;
+	uint64_t *tools; /* the tools of the rows, sorted */
+	size_t ntools;
 };
 
 /* An object or list that is open. */
@@ -88,6 +93,76 @@ end_scope(struct argument_types *t, const struct scope *in)
 			t->v[i].tool = in->tool;
 }
 
+static int
+compare_rows(const void *a, const void *b)
+{
+	const struct argument_row *x = a, *y = b;
+
+	if (x->name != y->name)
+		return x->name < y->name ? -1 : 1;
+	return x->tool == y->tool ? 0 : x->tool < y->tool ? -1 : 1;
+}
+
+static int
+compare_tools(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x == *y ? 0 : *x < *y ? -1 : 1;
+}
+
+/* Sorts the rows for argument_is_string(), and unites those of one name and tool. Returns NULL if
+ * there is none, or if memory is exhausted. */
+static struct argument_types *
+index_rows(struct argument_types *t, struct arena *a)
+{
+	size_t kept = 0;
+
+	t->tools = t->n ? arena_array(a, t->n, sizeof(*t->tools)) : NULL;
+	if (!t->tools)
+		return NULL;
+	t->ntools = t->n;
+	for (size_t i = 0; i < t->n; i++) {
+		t->tools[i] = t->v[i].tool;
+		/* another tool's number does not make this one a number */
+		t->v[i].anywhere = t->v[i].says & SAYS_NUMBER ? 0 : t->v[i].says;
+	}
+	qsort(t->tools, t->ntools, sizeof(*t->tools), compare_tools);
+	qsort(t->v, t->n, sizeof(*t->v), compare_rows);
+	for (size_t from = 0, to; from < t->n; from = to) {
+		size_t first = kept;
+		unsigned anywhere = 0;
+		for (to = from; to < t->n && t->v[to].name == t->v[from].name; to++) {
+			anywhere |= t->v[to].anywhere;
+			if (kept > first && t->v[kept - 1].tool == t->v[to].tool)
+				t->v[kept - 1].says |= t->v[to].says;
+			else
+				t->v[kept++] = t->v[to];
+		}
+		for (size_t i = first; i < kept; i++)
+			t->v[i].anywhere = anywhere;
+	}
+	t->n = kept;
+	return t;
+}
+
+/* Returns the first row with this name whose tool is not less. NULL: none. */
+static const struct argument_row *
+row_at(const struct argument_types *t, uint64_t name, uint64_t tool)
+{
+	struct argument_row wanted = { .name = name, .tool = tool };
+	size_t low = 0, high = t->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (compare_rows(&t->v[middle], &wanted) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < t->n && t->v[low].name == name ? &t->v[low] : NULL;
+}
+
 struct argument_types *
 argument_types_read(struct span body, struct arena *a)
 {
@@ -106,7 +181,7 @@ argument_types_read(struct span body, struct arena *a)
 		struct scope *in = &scopes[depth];
 		switch (json_next(j, &ev)) {
 		case JSON_END:
-		case JSON_ERROR: return t->n ? t : NULL;
+		case JSON_ERROR: return index_rows(t, a);
 		case JSON_KEY: {
 			struct span key = json_text(&scratch, body, &ev);
 			if (!key.p)
@@ -145,17 +220,14 @@ argument_types_read(struct span body, struct arena *a)
 bool
 argument_is_string(const struct argument_types *t, uint64_t tool, uint64_t name)
 {
-	unsigned own = 0, all = 0;
-	bool known = false;
+	const struct argument_row *row;
 
-	for (size_t i = 0; t && i < t->n; i++) {
-		bool of_tool = tool && t->v[i].tool == tool;
-		known |= of_tool;
-		if (t->v[i].name != name)
-			continue;
-		own |= of_tool ? t->v[i].says : 0;
-		/* another tool's number does not make this one a number */
-		all |= t->v[i].says & SAYS_NUMBER ? 0 : t->v[i].says;
+	if (!t)
+		return false;
+	if (tool && bsearch(&tool, t->tools, t->ntools, sizeof(tool), compare_tools)) {
+		row = row_at(t, name, tool);
+		return row && row->tool == tool && row->says == SAYS_STRING;
 	}
-	return known ? own == SAYS_STRING : (all & SAYS_STRING) != 0;
+	row = row_at(t, name, 0);
+	return row && (row->anywhere & SAYS_STRING) != 0;
 }
