@@ -1,5 +1,7 @@
 /* The workers of one daemon, each with its own loop: one of them watches Redis while nothing is
  * requested, the others rest. They learn in time what the watcher notices. */
+#include <stdlib.h>
+
 #include "budget/quota/quota_lives.h"
 #include "support/quota_rig.h"
 
@@ -82,6 +84,8 @@ daemon_up(void)
 	assert_int_equal(redis_options_url(&o, server.url), 0);
 	d.finder = redis_finder_new(&o);
 	assert_non_null(d.finder);
+	d.daemon.node = 7;
+	d.daemon.process = redis_life_draw();
 	for (int k = 0; k < WORKERS; k++) {
 		struct line *l = &d.line[k];
 		d.loop[k] = ev_loop_new(EVFLAG_AUTO);
@@ -239,6 +243,98 @@ one_worker_always_watches(void **state)
 	}
 }
 
+/* Returns how often Redis has run the command. */
+static long
+calls_of(const char *command)
+{
+	char stat[64];
+
+	snprintf(stat, sizeof(stat), "cmdstat_%s:calls=", command);
+	redisReply *reply = redisCommand(server.c, "INFO commandstats");
+	assert_non_null(reply);
+	assert_non_null(reply->str);
+	const char *at = strstr(reply->str, stat);
+	long calls = at ? atol(at + strlen(stat)) : 0;
+	freeReplyObject(reply);
+	return calls;
+}
+
+/* Without requests, a daemon of many workers costs Redis as much as one worker: the watcher
+ * renews all names. A worker that ends is not renewed. */
+static void
+watcher_renews_the_names_of_resting_workers(void **state)
+{
+	enum { VALID_US = 3000000, IDLE_US = 5000000 };
+
+	NEEDS_REDIS;
+	daemon_up();
+	long zadd = calls_of("zadd"), zrange = calls_of("zrange"), set = calls_of("set");
+	for (uint64_t until = clock_mono_us() + IDLE_US; clock_mono_us() < until;)
+		for (int k = 0; k < WORKERS; k++)
+			turns_of(k, 1);
+	assert_true(IDLE_US > VALID_US);
+	assert_int_equal(d.daemon.members >> 48, WORKERS);
+	assert_in_range(calls_of("zadd") - zadd, 2, IDLE_US / 900000 + 2);
+	assert_in_range(calls_of("zrange") - zrange, 0, IDLE_US / 900000 + 2);
+	assert_in_range(calls_of("set") - set, 2, IDLE_US / 900000 + WORKERS + 1);
+	assert_int_equal(d.daemon.nnames, WORKERS);
+	line_down(&d.line[(the_watcher() + 1) % WORKERS]);
+	uint64_t ended_us = clock_mono_us(), until = ended_us + RIG_PATIENT_US;
+	while ((d.daemon.members >> 48 != WORKERS - 1 || clock_mono_us() < ended_us + 1500000) &&
+		clock_mono_us() < until)
+		for (int k = 0; k < WORKERS; k++)
+			if (d.line[k].quota)
+				turns_of(k, 1);
+	assert_int_equal(d.daemon.members >> 48, WORKERS - 1);
+	daemon_down();
+}
+
+/* A resting worker reads no names. If Redis loses its data, the worker still waits by name for
+ * the members that the watcher read: a daemon that starts in place of another one does not
+ * replace it. */
+static void
+resting_workers_know_the_names_that_the_watcher_read(void **state)
+{
+	struct line other;
+	struct quota_company company;
+	struct quota_daemon beside = { .node = 8, .process = redis_life_draw() };
+
+	NEEDS_REDIS;
+	daemon_up();
+	int rests = (the_watcher() + 1) % WORKERS;
+	line_up(&other, RIG_PATIENT_US);
+	quota_beside(other.quota, &beside, 0);
+	assert_true(run_until_up(other.redis, RIG_PATIENT_US));
+	uint64_t until = clock_mono_us() + RIG_PATIENT_US;
+	while (d.daemon.nnames != WORKERS + 1 && clock_mono_us() < until) {
+		run_for(300);
+		for (int k = 0; k < WORKERS; k++)
+			turns_of(k, 1);
+	}
+	assert_int_equal(d.daemon.nnames, WORKERS + 1);
+	/* it does not come back, and leaves no word */
+	redis_before_write(other.redis, NULL, NULL);
+	redis_rig_do(&server, "FLUSHALL");
+	assert_int_equal(asked_of(rests), QUOTA_ADMITTED);
+	struct quota_daemon third = { .node = 9, .process = redis_life_draw() };
+	struct line instead;
+	line_up(&instead, RIG_PATIENT_US);
+	quota_beside(instead.quota, &third, 0);
+	assert_true(run_until_up(instead.redis, RIG_PATIENT_US));
+	for (until = clock_mono_us() + 2500000; clock_mono_us() < until;) {
+		run_for(300);
+		for (int k = 0; k < WORKERS; k++)
+			turns_of(k, 1);
+	}
+	assert_int_equal(asked_of(rests), QUOTA_ADMITTED);
+	quota_company(d.line[rests].quota, &company);
+	assert_int_equal(company.came, WORKERS);
+	assert_int_equal(company.expected, WORKERS + 1);
+	line_down(&instead);
+	line_down(&other);
+	daemon_down();
+}
+
 /* A place that one worker finds or learns needs no turn of the others. */
 static void
 new_place_of_redis_wakes_resting_workers(void **state)
@@ -261,6 +357,8 @@ main(void)
 		cmocka_unit_test(worker_that_notices_the_end_wakes_the_others),
 		cmocka_unit_test(resting_workers_know_the_members_that_the_watcher_saw),
 		cmocka_unit_test(one_worker_always_watches),
+		cmocka_unit_test(watcher_renews_the_names_of_resting_workers),
+		cmocka_unit_test(resting_workers_know_the_names_that_the_watcher_read),
 		cmocka_unit_test(new_place_of_redis_wakes_resting_workers),
 	};
 

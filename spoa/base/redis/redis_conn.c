@@ -23,6 +23,9 @@ enum {
 	EPOCH_S = 40 * 86400, /* lifetime of an epoch's keys in seconds; no counter lives longer */
 	RENEW_MS = 3600000,   /* how often their lifetime is renewed */
 	WRITE_MS = 900, /* once a second, with a timer that fires early */
+	/* so much later while ticks are a second apart, because nothing is asked of this client */
+	SLOWER_MS = 9000,
+	SLOW_TICK_MS = 1000,
 	SAY_MS = 2000
 };
 
@@ -367,6 +370,15 @@ on_memory(redisAsyncContext *ac, void *reply, void *priv UNUSED)
 				  "set maxmemory-policy noeviction"));
 	r->evicts = policy.n > 0;
 	r->used_bytes = r->evicts ? 0 : redis_life_used(info);
+}
+
+/* Returns true if it is time for ask_write(). A server that refused the last write is asked again soon. */
+static bool
+write_is_due(const struct redis *r, uint64_t now)
+{
+	bool slow = r->f->every_ms >= SLOW_TICK_MS && r->refusal == REDIS_TAKES;
+
+	return now >= r->write_at_us + (slow ? SLOWER_MS * UINT64_C(1000) : 0);
 }
 
 /* Checks whether the server accepts writes, and reads its clock. */
@@ -852,7 +864,7 @@ redis_conn_tick(struct redis *r)
 		ask_life(r);
 	} else if (r->life.epoch && !r->life_asked && !r->write_asked &&
 		   /* not while the epoch gets another key: the command would draw an epoch */
-		   now >= r->write_at_us) {
+		   write_is_due(r, now)) {
 		ask_write(r);
 		renew_keys(r, now);
 	}

@@ -208,8 +208,9 @@ void quota_together(struct quota *qt, unsigned workers, unsigned daemons);
  * outlives the workers, which share a redis_finder. Call quota_beside() before the loop runs;
  * without it a worker never rests. `place` is the worker's index in the daemon. Worker 0 has
  * the ledger into which the journal is read. */
+enum { QUOTA_WORKERS_MAX = 64, QUOTA_NAMES_MAX = 512 };
 struct quota_daemon {
-	/* hash of the node's name; 0: workers have random names */
+	/* hash of the node's name; 0: workers have random names, and each renews its own */
 	uint64_t node;
 	uint64_t process;	     /* random, drawn at the start */
 	_Atomic uint64_t watcher;    /* name of the worker that watches; 0: none yet */
@@ -220,6 +221,12 @@ struct quota_daemon {
 	/* incremented when a worker finds that its epoch ended or that Redis does not answer
 	 */
 	_Atomic uint64_t doubts;
+	/* For each worker: the epochs in which it takes part, up to the first 0. The worker
+	 * writes its row. The watching worker renews the names of the others by it. */
+	_Atomic uint64_t in[QUOTA_WORKERS_MAX][REDIS_HOLDERS_MAX + 1];
+	/* The names of all members that the watching worker read last. `names_at` is odd while
+	 * they are written, and changes with each writing. */
+	_Atomic uint64_t names_at, nnames, name[QUOTA_NAMES_MAX];
 };
 void quota_beside(struct quota *qt, struct quota_daemon *d, unsigned place);
 /* This worker admits no further requests, for example after a hand-over. Other daemons do not

@@ -8,9 +8,9 @@
  *   SETTLES    registers its name, and waits until as many workers have arrived as before.
  *   SETTLED    everything that any of them admitted is counted again: reservations begin.
  *
- * A worker that takes part is in "tollgate:members:EPOCH". It renews its name every BEAT_US,
- * or every REST_US while no requests arrive and another worker of its daemon watches
- * (quota_beside()). A name is valid for MEMBER_MS. If not all have arrived after SETTLE_US,
+ * A worker that takes part is in "tollgate:members:EPOCH". It renews its name every BEAT_US.
+ * While no requests arrive, the worker of its daemon that watches renews the names of all of
+ * them every REST_US (quota_beside()). A name is valid for MEMBER_MS. If not all have arrived after SETTLE_US,
  * the others continue, and for one window they spend only the share of a rolling limit that
  * belongs to the workers that arrived.
  *

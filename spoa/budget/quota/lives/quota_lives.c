@@ -454,6 +454,7 @@ enum {
 	KEY_S = 60,
 	BEAT_COMMANDS = 6,
 	SIGN_COMMANDS = 2,
+	LOOK_COMMANDS = 2,
 	/* Intervals of turns without requests: while something is in progress; of the worker
 	 * that watches; of the others. */
 	TURN_MS = 100,
@@ -483,6 +484,7 @@ struct quota_lives {
 	int64_t lasting;
 	bool said;	     /* the log reports that more workers than `first` are present */
 	uint64_t id;	     /* this worker's name */
+	unsigned place;	     /* its index in the daemon */
 	uint64_t moves;	     /* redis_moves() at the last turn */
 	uint64_t crowded_us; /* the caller's value of lives_unknown() */
 	/* the members as last read in an epoch in which no worker is missing */
@@ -549,6 +551,7 @@ void
 lives_beside(struct quota_lives *l, struct quota_daemon *d, unsigned place)
 {
 	l->daemon = d;
+	l->place = place;
 	if (d->node)
 		l->id = worker_name(d->node, d->process, place);
 }
@@ -789,6 +792,86 @@ take_daemon_members(struct quota_lives *all, uint64_t now_us)
 		}
 }
 
+/* Returns true if the worker at this place takes part in the epoch. */
+static bool
+takes_part(const struct quota_daemon *d, unsigned place, uint64_t epoch)
+{
+	for (size_t i = 0; i < REDIS_HOLDERS_MAX; i++) {
+		uint64_t of = d->in[place][i];
+		if (of == epoch || !of)
+			return of == epoch;
+	}
+	return false;
+}
+
+/* Returns true if another worker of the daemon can renew this worker's name. */
+static bool
+is_signed_for(const struct quota_lives *all)
+{
+	return all->daemon && all->daemon->node && all->place < QUOTA_WORKERS_MAX &&
+	       !all->retired;
+}
+
+/* States in which epochs this worker takes part: those whose servers it reaches, and in which it
+ * has written its name. */
+static void
+state_epochs(const struct quota_lives *all, struct redis *const *node, size_t n)
+{
+	size_t k = 0;
+
+	if (!is_signed_for(all))
+		n = 0;
+	else if (n > REDIS_HOLDERS_MAX)
+		n = REDIS_HOLDERS_MAX;
+	if (!all->daemon || all->place >= QUOTA_WORKERS_MAX)
+		return;
+	_Atomic uint64_t *in = all->daemon->in[all->place];
+	for (size_t i = 0; i < n; i++) {
+		uint64_t epoch = redis_life(node[i])->epoch;
+		const struct life *l = lives_find(all, epoch);
+		if (!l || l->state != LIFE_SETTLED || !l->beat_us)
+			continue;
+		if (in[k] != epoch)
+			in[k] = epoch;
+		k++;
+	}
+	if (in[k])
+		in[k] = 0;
+}
+
+/* Shares the members with the daemon's other workers. Another worker may be writing them: then
+ * this one does not. */
+static void
+share_names(const struct quota_lives *all)
+{
+	struct quota_daemon *d = all->daemon;
+	uint64_t at = d ? d->names_at : 1;
+
+	if (at % 2 || !atomic_compare_exchange_strong(&d->names_at, &at, at + 1))
+		return;
+	for (size_t i = 0; i < all->names.n; i++)
+		d->name[i] = all->names.id[i];
+	d->nnames = all->names.n;
+	d->names_at = at + 2;
+}
+
+/* A resting worker takes the members that the watching one has read. */
+static void
+take_daemon_names(struct quota_lives *all)
+{
+	const struct quota_daemon *d = all->daemon;
+	uint64_t at = d ? d->names_at : 1;
+	struct names is = { .n = 0 };
+
+	if (at % 2 || !all->members || is_watching(all))
+		return;
+	is.n = d->nnames;
+	for (size_t i = 0; i < is.n && i < NAMES_MAX; i++)
+		is.id[i] = d->name[i];
+	if (is.n && is.n <= NAMES_MAX && d->names_at == at)
+		all->names = is;
+}
+
 /* ---- members ---- */
 
 /* Notes that a worker admits requests in this epoch, after all earlier amounts were added. A
@@ -804,17 +887,30 @@ write_begun_key(struct quota *qt, struct redis *node, const struct life *l)
 	redis_send(p);
 }
 
-/* Writes this worker's name and the time into a sorted set. */
+/* Writes this worker's name and the time into a sorted set. With an epoch, the watching worker
+ * also writes the names of the daemon's other workers that take part in the epoch. */
 static void
 sign_set(struct redis_pipe *p, const struct quota_lives *all, const char *key, size_t kn,
-	int64_t ms)
+	int64_t ms, uint64_t epoch)
 {
-	char score[SPAN_DECIMAL], id[SPAN_DECIMAL], ttl[SPAN_DECIMAL];
-	const char *add[] = { "ZADD", key, score, id }, *expire[] = { "EXPIRE", key, ttl };
+	char score[SPAN_DECIMAL], id[QUOTA_WORKERS_MAX + 1][SPAN_DECIMAL], ttl[SPAN_DECIMAL];
+	const char *add[2 + 2 * COUNT_OF(id)] = { "ZADD", key }, *expire[] = { "EXPIRE", key, ttl };
+	size_t len[COUNT_OF(add)] = { 4, kn }, sn = span_decimal(score, ms);
+	const struct quota_daemon *d = epoch && is_watching(all) ? all->daemon : NULL;
+	int n = 0;
 
-	redis_command(p, 4, add,
-		(const size_t[]){
-			4, kn, span_decimal(score, ms), span_decimal(id, (int64_t)all->id) });
+	for (unsigned i = 0; i <= QUOTA_WORKERS_MAX; i++) {
+		bool own = i == QUOTA_WORKERS_MAX;
+		if (!own && (!d || !d->node || i == all->place || !takes_part(d, i, epoch)))
+			continue;
+		uint64_t name = own ? all->id : worker_name(d->node, d->process, i);
+		add[2 + 2 * n] = score;
+		len[2 + 2 * n] = sn;
+		add[3 + 2 * n] = id[n];
+		len[3 + 2 * n] = span_decimal(id[n], (int64_t)name);
+		n++;
+	}
+	redis_command(p, 2 + 2 * n, add, len);
 	redis_command(p, 3, expire, (const size_t[]){ 6, kn, span_decimal(ttl, KEY_S) });
 }
 
@@ -826,7 +922,7 @@ sign_retired(struct redis_pipe *p, const struct quota_lives *all, const struct r
 	char key[CELL_KEY_TEXT];
 
 	if (all->retired)
-		sign_set(p, all, key, life_key(key, "retired", life, epoch), ms);
+		sign_set(p, all, key, life_key(key, "retired", life, epoch), ms, 0);
 }
 
 /* Ends the wait for the others if they have arrived or the time is over. */
@@ -889,6 +985,7 @@ lives_leave(struct quota *qt)
 
 	if (!qt->lives)
 		return;
+	state_epochs(qt->lives, NULL, 0);
 	if (qt->lives->daemon && is_watching(qt->lives)) {
 		qt->lives->daemon->watcher = 0;
 		make_all_look(qt);
@@ -900,7 +997,7 @@ lives_leave(struct quota *qt)
 			continue;
 		size_t kn = life_key(key, "members", life, life->epoch);
 		struct redis_pipe *p = redis_begin(qt->redis, 2 * SIGN_COMMANDS, NULL, NULL, 0);
-		sign_set(p, qt->lives, key, kn, 0);
+		sign_set(p, qt->lives, key, kn, 0, 0);
 		sign_retired(p, qt->lives, life, life->epoch, 0);
 		redis_send(p);
 	}
@@ -965,6 +1062,8 @@ on_names(void *arg, int err, const struct span *pairs, size_t n)
 	names_read(&is, pairs, n);
 	if (!l->settled_us) {
 		all->names = is;
+		if (is_watching(all))
+			share_names(all);
 		return;
 	}
 	if (!all_are_back(all, l, &is))
@@ -1004,24 +1103,20 @@ lives_tagged_anew(const struct quota *qt, uint64_t epoch, uint64_t now_us)
 	return l && is_tagged_anew(l, now_us);
 }
 
+/* Takes the number of members, and the epoch that the server has now. */
 static void
-on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+on_members(const struct asked *a, const struct redis_reply_ints *epoch, int64_t members,
+	int64_t retired)
 {
-	const struct asked *a = TAGGED(asked, arg);
 	struct quota_lives *all = a->quota->lives;
 	struct redis *node[REDIS_HOLDERS_MAX];
 
-	if (err || n < BEAT_COMMANDS || replies[3].err || replies[4].err || replies[4].n != 2) {
-		if (is_watching(all))
-			make_all_look(a->quota);
-		return;
-	}
-	if ((uint64_t)replies[4].list[0] == a->epoch) {
+	if ((uint64_t)epoch->list[0] == a->epoch) {
 		uint64_t now_us = clock_mono_us();
 		struct life *l = lives_find(all, a->epoch);
 		int64_t least = l && is_tagged_anew(l, now_us) ? all->members : 1;
-		all->members = replies[3].i > least ? replies[3].i : least;
-		all->handed = retired_of(&replies[5]);
+		all->members = members > least ? members : least;
+		all->handed = retired;
 		note_members_seen(all, deciding_members(all->members, all->handed), now_us);
 		look_for_unknown(a->quota, all, now_us);
 		share_member_count(all, a->epoch, now_us);
@@ -1029,6 +1124,57 @@ on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 	}
 	for (size_t i = redis_holders(a->quota->redis, node); i-- > 0;)
 		lives_ended(a->quota, node[i], a->epoch);
+}
+
+static void
+on_beat(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	const struct asked *a = TAGGED(asked, arg);
+
+	if (err || n < BEAT_COMMANDS || replies[3].err || replies[4].err || replies[4].n != 2) {
+		if (is_watching(a->quota->lives))
+			make_all_look(a->quota);
+		return;
+	}
+	on_members(a, &replies[4], replies[3].i, retired_of(&replies[5]));
+}
+
+static void
+on_looked(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
+{
+	const struct asked *a = TAGGED(asked, arg);
+	struct quota_lives *all = a->quota->lives;
+	struct life *l = lives_find(all, a->epoch);
+	int64_t was = all->members;
+
+	if (err || n < LOOK_COMMANDS || replies[0].err || replies[0].n != 2 || replies[1].err) {
+		if (is_watching(all))
+			make_all_look(a->quota);
+		return;
+	}
+	on_members(a, &replies[0], replies[1].i, all->handed);
+	/* another worker has come or left: the next beat reads the names */
+	if (l && all->members != was)
+		l->beat_us = 0;
+}
+
+/* Reads whether the epoch still exists, and counts the members. The watching worker does so
+ * between its beats while no requests arrive. */
+static void
+send_look(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
+{
+	const struct redis_life *life = redis_life(node);
+	char key[CELL_KEY_TEXT], since[SPAN_DECIMAL], word[CELL_KEY_TEXT];
+	size_t kn = life_key(key, "members", life, l->epoch),
+	       sn = span_decimal(since, redis_life_ms(life, now_us) - MEMBER_MS),
+	       wn = life_key(word, "revision", life, l->epoch);
+	struct redis_pipe *p = lives_begin(qt, l, LOOK_COMMANDS, on_looked);
+
+	redis_command(p, 3, (const char *[]){ "MGET", life->key, word },
+		(const size_t[]){ 4, strlen(life->key), wn });
+	redis_command(p, 4, (const char *[]){ "ZCOUNT", key, since, "+inf" },
+		(const size_t[]){ 6, kn, sn, 4 });
+	redis_send(p);
 }
 
 /* Renews this worker's name, counts the members, and reads whether the epoch still exists.
@@ -1048,7 +1194,7 @@ send_beat(struct quota *qt, struct redis *node, struct life *l, uint64_t now_us)
 	struct redis_pipe *p =
 		lives_begin(qt, l, BEAT_COMMANDS + SIGN_COMMANDS, waits ? on_came : on_beat);
 
-	sign_set(p, qt->lives, key, kn, now_ms);
+	sign_set(p, qt->lives, key, kn, now_ms, waits ? 0 : l->epoch);
 	redis_command(p, 4, (const char *[]){ "ZREMRANGEBYSCORE", key, "-inf", since },
 		(const size_t[]){ 16, kn, 4, sn });
 	redis_command(p, 2, (const char *[]){ "ZCARD", key }, (const size_t[]){ 5, kn });
@@ -1105,6 +1251,7 @@ begin_life(struct quota *qt, struct redis *node, uint64_t now_us)
 	uint64_t epoch = redis_life(node)->epoch;
 	struct life *l = next_life_place(qt);
 
+	take_daemon_names(all);
 	free(l->missed);
 	*l = (struct life){ .quota = qt,
 		.epoch = epoch,
@@ -1157,14 +1304,22 @@ go_on_publishing(struct quota *qt, struct redis *node, struct life *l, uint64_t 
 		publish_done(qt, node, l);
 	}
 	settle_if_all_came(qt, node, l, now_us);
-	/* A resting worker without requests only renews its name. */
-	uint64_t every = l->state == LIFE_SETTLES	       ? POLL_US
-			 : is_watching(qt->lives) || qt->first ? BEAT_US
-							       : REST_US;
-	if (since < every || l->state == LIFE_PUBLISHES)
+	if (l->state == LIFE_PUBLISHES)
 		return;
-	l->beat_us = now_us;
-	send_beat(qt, node, l, now_us);
+	/* Without requests, the watching worker renews the names of all, and looks at the epoch
+	 * more often. Another worker does nothing, unless the epoch is in doubt or it awaits
+	 * missing workers by name. */
+	bool idle = l->state == LIFE_SETTLED && !qt->first, watches = is_watching(qt->lives);
+	if (idle && !watches && l->beat_us && !l->settled_us && is_signed_for(qt->lives))
+		return;
+	uint64_t every = l->state == LIFE_SETTLES ? POLL_US : idle ? REST_US : BEAT_US;
+	if (since >= every) {
+		l->beat_us = l->looked_us = now_us;
+		send_beat(qt, node, l, now_us);
+	} else if (idle && watches && now_us - l->looked_us >= BEAT_US) {
+		l->looked_us = now_us;
+		send_look(qt, node, l, now_us);
+	}
 }
 
 /* With one server: a master that was a replica in the meantime still has the name of its old
@@ -1213,6 +1368,7 @@ lives_turn(struct quota *qt, uint64_t now_us)
 			l->beat_us = 0;
 		go_on_publishing(qt, node[i], l, now_us);
 	}
+	state_epochs(all, node, n);
 	redis_tick_every(qt->redis, qt->late || !lives_all_settled(qt) ? TURN_MS
 				    : keep_watching(all, now_us)       ? WATCH_MS
 								       : REST_MS);

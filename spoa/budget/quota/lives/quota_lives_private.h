@@ -7,8 +7,8 @@
 enum {
 	LIVES = 4 * REDIS_HOLDERS_MAX, /* epochs that are remembered */
 	BEAT_US = 100000,
-	NAMES_MAX = 512, /* the most names of workers; with more workers, nobody knows whether
-			  * all have arrived */
+	/* the most names of workers; with more workers, nobody knows whether all have arrived */
+	NAMES_MAX = QUOTA_NAMES_MAX,
 };
 
 /* Workers that take part in an epoch. */
@@ -44,7 +44,7 @@ struct life {
 	uint64_t names_us; /* monotonic, when the members were last requested; 0: never */
 	/* the epoch whose members were requested, until Redis answers; otherwise 0 */
 	uint64_t names_of;
-	uint64_t beat_us, renewed_us, asked_us;
+	uint64_t beat_us, looked_us, renewed_us, asked_us;
 	/* the other instance's node in the last question of LIFE_ASKS; 0: none */
 	uint64_t asked_other;
 	int64_t expected, came; /* number of workers: expected, and arrived so far */
