@@ -83,23 +83,24 @@ keys_expire(size_t want)
 }
 
 /* Counts how often Redis got each command since the last call. A worker's regular announcement
- * also has an EXPIRE and an MGET, beside its ZREMRANGEBYSCORE. */
+ * also has an EXPIRE, beside its ZREMRANGEBYSCORE. The announcement and a look at the epoch
+ * have an MGET, beside a ZCOUNT. */
 static void
 commands(unsigned calls[5])
 {
 	static const char *const names[] = { "set", "incrby", "expire", "time", "mget",
-		"zremrangebyscore" };
+		"zremrangebyscore", "zcount" };
 	redisReply *info = redisCommand(server.c, "INFO commandstats");
-	unsigned count[6];
+	unsigned count[7];
 
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < 7; i++) {
 		char name[32];
 		snprintf(name, sizeof(name), "cmdstat_%s:calls=", names[i]);
 		const char *at = strstr(info->str, name);
 		count[i] = at ? (unsigned)strtoul(at + strlen(name), NULL, 10) : 0;
 	}
 	for (int i = 0; i < 5; i++)
-		calls[i] = count[i] - (i == 2 || i == 4 ? count[5] : 0);
+		calls[i] = count[i] - (i == 2 ? count[5] : i == 4 ? count[6] : 0);
 	freeReplyObject(info);
 	redis_rig_do(&server, "CONFIG RESETSTAT");
 }
