@@ -197,6 +197,15 @@ header_applies_to_its_column(void **state)
 			"",
 			"PASSPORT XY1234567|USER_NAME oneil42|USER_NAME yvzojn97|USER_NAME "
 			"rest12|USER_NAME oneil43|" },
+		{ "a table of JSON has its names in one list and its rows in another",
+			"{\"columns\":[\"id\",\"passport_no\"],\"index\":[0,1],\"data\":[[1,\"XY1234567\"],"
+			"[2,null]]}\n{\"columns\":[{\"name\":\"username\",\"type\":\"text\"},{\"name\":\"n\"}],"
+			"\"rows\":[[\"oneil42\",1], [\"a, [b\",\"yvzojn96\"],\n [\"yvzojn97\",2]]}",
+			"", "PASSPORT XY1234567|USER_NAME oneil42|USER_NAME yvzojn97|" },
+		{ "or in its first row", "[[\"username\", \"n\"],\n [\"oneil42\", 1], [\"yvzojn97\", 2]]", "",
+			"USER_NAME oneil42|USER_NAME yvzojn97|" },
+		{ "lists of JSON without names are no table",
+			"{\"columns\":[1,\"username\"],\"rows\":[[\"oneil42\"]],\"rows\":[[\"yvzojn97\"]]}", "", "" },
 		{ "COPY in small letters, indented, and with commas",
 			"  copy people (id, username) from stdin;\n1\toneil42\n\\.\n\n"
 			"COPY people (id, username) FROM STDIN WITH (FORMAT "

@@ -5,7 +5,8 @@
  *
  * SQL is read only as far as it determines the column of a value. These are the lists of names
  * in COPY (PostgreSQL's dumps) and in INSERT, and the ends of literals. A quote in a string is
- * doubled (ISO 9075-2, 5.3). */
+ * doubled (ISO 9075-2, 5.3). Tables of JSON (names in one list, rows in another) are read in one
+ * part of a text. */
 #include "scan/detect/context/columns.h"
 
 #include <stdlib.h>
@@ -889,16 +890,18 @@ wanted_fields(const struct columns *c, size_t line, size_t end, size_t *next)
 	return wanted;
 }
 
-/* Records whether the rules' key at `at` may be in the names of an INSERT, after a parenthesis
- * or a comma. */
+/* Records whether the rules' key at `at` may be in the names of an INSERT or of a table of JSON,
+ * after a parenthesis, a comma, a bracket, or a colon and a quote. */
 void
 columns_judge_list(struct columns *c, size_t at)
 {
 	size_t i = span_back(c->text, at, at > COLUMN_NAME ? at - COLUMN_NAME : 0, is_word);
 
 	i = span_back_set(c->text, i, 0, "\"`[");
+	bool quoted = is_one_of(c->text.p[i], "\"[");
+	c->lists |= quoted && c->text.p[i] == '[';
 	i = span_back(c->text, i, i > COLUMN_NAME ? i - COLUMN_NAME : 0, is_space);
-	c->lists |= i > 0 && is_one_of(c->text.p[i - 1], "(,");
+	c->lists |= i > 0 && is_one_of(c->text.p[i - 1], quoted ? "(,:" : "(,");
 	c->markup |= i > 0 && c->text.p[i - 1] == '>';
 }
 
@@ -1031,6 +1034,178 @@ cells_of_markup(struct columns *c, columns_take *take, columns_keys *keys, void 
 		struct tuple_place p = { .in = TUPLE_FIELD };
 		more = take_markup(c, &end, &p, wanted, take, arg);
 		at = end > row ? end : at;
+	}
+	return more;
+}
+
+/* ---- tables of JSON ---- */
+
+/* Returns the offset after the string whose first byte is at `at`, at its closing quote, or t.n. */
+static size_t
+json_quote(struct span t, size_t at)
+{
+	while (at < t.n && t.p[at] != '"')
+		at += t.p[at] == '\\' ? 2 : 1;
+	return at < t.n ? at : t.n;
+}
+
+static size_t
+json_past_space(struct span t, size_t at)
+{
+	return span_past(t, at, is_space);
+}
+
+/* Returns the name in an object that describes a column, such as {"name": "a", "type": "text"}.
+ * `at`: after its brace. *end moves after the closing brace, or to 0 if there is none. */
+static struct span
+json_column(struct span t, size_t at, size_t *end)
+{
+	static const char *const members[] = { "name", "column_name", "field", "key", "id" };
+	struct span name = { 0 }, key = { 0 };
+
+	*end = 0;
+	for (unsigned depth = 0; at < t.n; at++) {
+		if (t.p[at] == '"') {
+			size_t close = json_quote(t, at + 1);
+			struct span text = span_cut(t, at + 1, close);
+			if (depth == 0 && key.p && SPAN_AMONG(key, members, span_ieq) && !name.p)
+				name = text;
+			at = close;
+			size_t next = json_past_space(t, at + 1);
+			key = next < t.n && t.p[next] == ':' ? text : (struct span){ 0 };
+		} else if (t.p[at] == '}' && depth-- == 0) {
+			*end = at + 1;
+			break;
+		} else {
+			depth += t.p[at] == '{';
+		}
+	}
+	return name;
+}
+
+/* Reads the names of columns after the bracket before `at` into name[]. names = name { "," name }
+ * "]", where a name is a string or an object. Returns the offset after them, or 0. */
+static size_t
+json_names(struct columns *c, size_t at)
+{
+	struct span t = span_cut(c->text, 0, at + COLUMN_NAMES);
+
+	c->split = 0;
+	for (c->names = 0; c->names < COLUMN_FIELDS;) {
+		size_t end = 0;
+		struct span name;
+		at = json_past_space(t, at);
+		if (at >= t.n || !is_one_of(t.p[at], "\"{"))
+			return 0;
+		if (t.p[at] == '"') {
+			name = span_cut(t, at + 1, json_quote(t, at + 1));
+			end = at + name.n + 2;
+		} else {
+			name = json_column(t, at + 1, &end);
+		}
+		if (!end)
+			return 0;
+		c->name[c->names++] = name.n <= COLUMN_NAME ? name : (struct span){ 0 };
+		effort_add((end - at) / 4);
+		at = json_past_space(t, end);
+		if (at >= t.n || !is_one_of(t.p[at], ",]"))
+			return 0;
+		if (t.p[at++] == ']')
+			return at;
+	}
+	return 0;
+}
+
+/* Returns the key of the list whose bracket is at `at`, or nothing. */
+static struct span
+json_key_before(struct span t, size_t at)
+{
+	size_t from = at > COLUMN_NAME ? at - COLUMN_NAME : 0, i = span_back(t, at, from, is_space);
+
+	if (i == 0 || t.p[i - 1] != ':')
+		return (struct span){ 0 };
+	i = span_back(t, i - 1, from, is_space);
+	if (i == 0 || t.p[i - 1] != '"')
+		return (struct span){ 0 };
+	return span_cut(t, span_back(t, i - 1, from, is_word), i - 1);
+}
+
+/* Passes the wanted cells of the rows whose first bracket is at `at`. rows = row { "," row }; row =
+ * "[" cell { "," cell } "]". Returns the offset at which they end; *more becomes false if `take`
+ * ends the search. */
+static size_t
+take_json(struct columns *c, size_t at, uint64_t wanted, columns_take *take, void *arg, bool *more)
+{
+	struct span t = c->text;
+
+	while (at < t.n && t.p[at] == '[' && !effort_over()) {
+		char sign = ',';
+		for (unsigned k = 0; sign == ','; k++) {
+			size_t from = json_past_space(t, at + 1), end = from;
+			if (from < t.n && t.p[from] == '"') {
+				end = json_quote(t, ++from);
+				at = end + 1;
+			} else {
+				while (end < t.n && !is_one_of(t.p[end], ",[]{}\""))
+					end++;
+				at = end;
+			}
+			effort_add(end - from + 1);
+			if (k < c->names && wanted >> k & 1 && end > from &&
+				!take(arg, c->name[k], from, span_back(t, end, from, is_space))) {
+				*more = false;
+				return end;
+			}
+			at = json_past_space(t, at);
+			sign = at < t.n ? t.p[at] : '\0';
+		}
+		size_t next = sign == ']' ? json_past_space(t, at + 1) : t.n;
+		if (next >= t.n || t.p[next] != ',')
+			return at;
+		at = json_past_space(t, next + 1);
+	}
+	return at;
+}
+
+/* Passes the cells of tables as pandas, Elasticsearch and others write them: names in a list
+ * named "columns", and rows in a later list; or a list of rows whose first row are names. */
+static bool
+cells_of_json(struct columns *c, columns_take *take, columns_keys *keys, void *arg)
+{
+	enum { FAR = 4096 /* bytes between the names and the rows */ };
+	static const char *const of_names[] = { "columns", "column_names", "cols", "fields", "headers",
+		"header" };
+	static const char *const of_rows[] = { "rows", "data", "values", "records", "data_array" };
+	struct span t = c->text;
+	size_t names = 0; /* end of the names in name[]; 0: none */
+	uint64_t wanted = 0;
+	bool more = true;
+
+	for (size_t at = 0; more && at < t.n && !effort_over();) {
+		const char *open = memchr(t.p + at, '[', t.n - at);
+		size_t i = open ? (size_t)(open - t.p) : t.n, end;
+		effort_add((i - at) / 8 + 1);
+		at = i + 1;
+		if (i >= t.n)
+			break;
+		struct span key = json_key_before(t, i);
+		size_t inner = json_past_space(t, at);
+		bool nested = inner < t.n && t.p[inner] == '[';
+		if (nested && names && i - names <= FAR && SPAN_AMONG(key, of_rows, span_ieq)) {
+			at = take_json(c, inner, wanted, take, arg, &more);
+			names = 0;
+		} else if (SPAN_AMONG(key, of_names, span_ieq) && (end = json_names(c, at))) {
+			wanted = keys(arg, c->name, c->names);
+			names = wanted ? end : 0;
+			at = end;
+		} else if (nested && (end = json_names(c, inner + 1))) {
+			wanted = keys(arg, c->name, c->names);
+			names = 0;
+			at = end;
+			end = json_past_space(t, end);
+			if (wanted && end < t.n && t.p[end] == ',')
+				at = take_json(c, json_past_space(t, end + 1), wanted, take, arg, &more);
+		}
 	}
 	return more;
 }
@@ -1336,7 +1511,7 @@ columns_cells(
 	if (more && c->table && c->table->list.n)
 		more = cells_of_carried(c, take, keys, of, arg);
 	if (more && c->lists)
-		more = cells_of_lists(c, take, keys, arg);
+		more = cells_of_lists(c, take, keys, arg) && cells_of_json(c, take, keys, arg);
 	if (more && c->markup)
 		more = cells_of_markup(c, take, keys, arg);
 	if (more)
