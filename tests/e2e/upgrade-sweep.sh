@@ -34,6 +34,19 @@ Y
 } >"$D/mine.yaml"
 clear_of day 400
 upgrade_stack "$D/p.yaml" --config "$D/mine.yaml"
+# The witness: a second daemon, which cosigns the checkpoints of both instances
+node=a
+. "$here/witness.bash"
+known() { # adds the keys that sign now to those that the witness knows
+	cat "$D"/audit*.key.pub >>"$D/log.pub"
+	[ ! -S "$D/witness.sock" ] || "$build/tollgate" reload -c "$D/w.yaml" >"$D/known.log" 2>&1 || wrong "the witness's keys: $(cat "$D/known.log")"
+}
+sed -i "s#audit.key.pub\\(\"*}\\)#log.pub\\1#" "$D/w.yaml"
+known
+"$build/tollgate" serve -c "$D/w.yaml" </dev/null >"$D/w.log" 2>&1 &
+note_pid $! witness
+check "the witness listens" wait_for test -S "$D/witness.sock"
+printf 'anchors: [{witness: "unix:%s/witness.sock:/", key: "%s/witness.key.pub", every: 1s}]\n' "$D" "$D" >>"$D/tollgate.yaml"
 cli() { "$build/tollgate" "$@" -c "$D/tollgate.yaml" 2>&1; }
 people=(ann bob cyd)
 declare -A sent=([ann]=0 [bob]=0 [cyd]=0) text=() erased=()
@@ -55,6 +68,7 @@ used() { "$build/tollgate" quota get --person "$1" --json -c "$D/tollgate.yaml" 
 counts() { [ "$(used "$1")" = "[${sent[$1]},0]" ]; }
 code() { curl -s -m 90 -o "$D/answer" -w '%{http_code}' -H "x-api-key: $1" -H "$json" -d '{"model":"echo","messages":[]}' "$EDGE/v1/chat/completions"; }
 answers() { [ "$(code "$1")" = "$2" ]; }
+cosigned() { grep -c event=witness.cosigned "$D/w.log"; }
 a_text() { local ids=("${!text[@]}"); echo "${ids[RANDOM % ${#ids[@]}]}"; }
 opens() { # ID: its text, as the ledger has it
 	local person=${text[$1]%%|*} words=${text[$1]#*|} said
@@ -88,6 +102,7 @@ for ((round = 1; round <= ${ROUNDS:-20}; round++)); do
 	for p in "${people[@]}"; do for i in 1 2; do ask "$p"; done; done
 	upgrade || wrong "upgrade says: $(tail -n 2 <<<"$said")"
 	wait_for one_runs
+	[ $round != 1 ] || known
 	ask "${people[RANDOM % 3]}"
 	event=${events[RANDOM % ${#events[@]}]}
 	echo "# round $round: $event"
@@ -114,8 +129,14 @@ for ((round = 1; round <= ${ROUNDS:-20}; round++)); do
 	rotates)
 		"$build/tollgate" keygen --rotate "$D/audit$([ "$(node_of)" = a ] || echo -b).key" >"$D/rotate.log" 2>&1 &&
 			cli reload >"$D/reload.log" || wrong "rotation: $(cat "$D/reload.log")"
+		known
 		;;
-	witnesses) cli audit verify >"$D/verify.out" || wrong "verify: $(grep -v '^ok' "$D/verify.out" | head -3)" ;;
+	witnesses)
+		cli audit verify >"$D/verify.out" || wrong "verify: $(grep -v '^ok' "$D/verify.out" | head -3)"
+		before=$(cosigned)
+		more() { [ "$(cosigned)" -gt "$before" ]; }
+		wait_for more || wrong "the witness cosigns no more: $(tail -n 2 "$D/w.log")"
+		;;
 	esac
 	for p in "${people[@]}"; do wait_for counts "$p" || wrong "$p used $(used "$p"), and sent ${sent[$p]}"; done
 	for k in "${keys[@]}"; do wait_for answers "$k" 200 || wrong "a key that nobody revoked gets $(code "$k")"; done
@@ -127,5 +148,8 @@ for ((round = 1; round <= ${ROUNDS:-20}; round++)); do
 done
 is "after each of the rounds the node says what the ledger has" "$wrong" 0
 is "no request was decided twice" "$(decided_twice)" 0
+is "the witness refused no checkpoint of either instance" \
+	"$(grep -o 'event=witness.[a-z]* origin=[^ ]*' "$D/w.log" | sort -u | xargs)" \
+	'event=witness.cosigned origin=tollgate/a event=witness.cosigned origin=tollgate/a_b'
 settled
-like "both chains verify" "$(cli audit verify | grep -c '^ok ')" '^2$'
+like "both chains verify, and the witness's" "$(cli audit verify | grep -c '^ok ')" '^3$'
