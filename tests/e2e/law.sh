@@ -52,8 +52,8 @@ is "audit explain --json has the purpose" "$(jq -c '[.about.risk, .region]' "$D/
 is "the clock's source is recorded at the start" "$(lines | grep '"type":"clock"' | head -1 | jq -c '[.what, has("source"), has("synchronized")]')" '["boot",true,true]'
 degraded() { lines | grep '"type":"degraded"' | jq -c "select(.dependency == \"$1\" and .what == \"$2\")"; }
 has_degraded() { [ "$(degraded "$1" "$2" | wc -l)" = "$3" ]; }
-# On a busy machine an answer of Redis may have been late before, which is recorded as well. An outage within a minute
-# would count as the same.
+# On a busy machine a response of Redis may have been late before, which is recorded as well. An outage within a minute
+# counts as the same one.
 before=$(degraded redis begin | wc -l)
 [ "$before" = 0 ] || { wait_for has_degraded redis end "$before" && sleep 61; }
 redis_pid=$(pid_of redis)

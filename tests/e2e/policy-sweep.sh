@@ -1,7 +1,7 @@
-# While a policy is ordered, at moments drawn by a seed, one of these happens: another person saves a file of the policy,
-# the command is killed, the daemon is killed, or a person's editor has written half of the file when the daemon is killed.
-# Whatever happens, the policy in force is one of the two that were shown, as a whole; the command's exit code says which;
-# nobody's text is overwritten; and the daemon serves.
+# While a policy is ordered, something happens at a moment that a seed draws. Another person saves a file of the policy, the
+# command is killed, the daemon is killed, or the daemon is killed while half of the file is written. Afterwards the policy
+# in force is one of the two that were shown, as a whole. The command's exit code states which one. The text that another
+# person saved is kept, and the daemon serves.
 # Once: no version of HAProxy differs here.
 # Late: two dozen orders, and half as many starts.
 # SEED: another sequence of moments (the day of the year). ROUNDS: how many (24).
@@ -78,7 +78,7 @@ for ((round = 0; round < ${ROUNDS:-24}; round++)); do
 	esac
 	[ $code != 0 ] || [ $now = $next ] || wrong $round $event "exit 0, and the order is not in force"
 	[ $code != 1 ] || [ $now != $next ] || wrong $round $event "exit 1, and the order is in force"
-	# what was saved last is there, unless the command replaced the very text that it had shown
+	# the text of the other person is kept
 	[ $event != saves_rules ] || [ "$(head -c 9 "$D/p/rules.yaml")" = 'rules: []' ] || wrong $round $event "another person's rules are lost"
 	[ $event != saves_policy ] || by_somebody "$D/p/policy.yaml" || wrong $round $event "another person's line is lost"
 	wait_for ask hello || wrong $round $event "no request is decided"

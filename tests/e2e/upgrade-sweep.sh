@@ -1,7 +1,7 @@
-# Upgrades in a row. Each is followed by an event that a seed draws: Redis is restarted with or without its data, all instances are
-# killed (a reboot) and one of the two starts, a text of an earlier round is opened, a person's texts are erased, a key is made
-# or revoked, the journals are given to a witness, a signing key is rotated. After each, the test's own ledger is compared with what
-# the node says: usage by person, keys that pass, texts that open, records that are found, and both chains.
+# Upgrades in a row. Each is followed by an event that a seed draws. Redis is restarted with or without its data. All
+# instances are killed, and the first one starts, as at a reboot. A text of an earlier round is opened. A person's texts are
+# erased. A key is made or revoked. A signing key is rotated. A witness cosigns. After each event, the node is compared with
+# a ledger of the test's own: usage by person, keys that pass, texts that open, records that are found, and both chains.
 # Once: HAProxy does not affect the result.
 # Late: twenty upgrades.
 # SEED: another sequence (the day of the year). ROUNDS: how many (20).
@@ -100,7 +100,7 @@ events=(${EVENTS:-loses_data restarts_redis reboots opens_texts erases makes_key
 for ((round = 1; round <= ${ROUNDS:-20}; round++)); do
 	event='the upgrade'
 	for p in "${people[@]}"; do for i in 1 2; do ask "$p"; done; done
-	upgrade || wrong "upgrade says: $(tail -n 2 <<<"$said")"
+	upgrade || wrong "upgrade prints: $(tail -n 2 <<<"$said")"
 	wait_for one_runs
 	[ $round != 1 ] || known
 	ask "${people[RANDOM % 3]}"
@@ -146,7 +146,7 @@ for ((round = 1; round <= ${ROUNDS:-20}; round++)); do
 	n=$(cli audit list --person "${people[0]}" --json | grep -c '"type":"decision"\|"id"')
 	[ "$n" -ge "${sent[${people[0]}]}" ] || wrong "$n records of ${people[0]} are found, and ${sent[${people[0]}]} were sent"
 done
-is "after each of the rounds the node says what the ledger has" "$wrong" 0
+is "after each of the rounds the node has the numbers of the ledger" "$wrong" 0
 is "no request was decided twice" "$(decided_twice)" 0
 is "the witness refused no checkpoint of either instance" \
 	"$(grep -o 'event=witness.[a-z]* origin=[^ ]*' "$D/w.log" | sort -u | xargs)" \

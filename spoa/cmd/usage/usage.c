@@ -214,13 +214,14 @@ static const struct {
 	[ORDER_COST] = { "cost", { SUM_COST, SUM_INPUT, SUM_REQUESTS } },
 	[ORDER_REQUESTS] = { "requests", { SUM_REQUESTS, V_NONE, V_NONE } },
 	[ORDER_REFUSED] = { "refused", { SUM_REFUSED, SUM_REQUESTS, V_NONE } },
+	[ORDER_REDACTED] = { "redacted", { SUM_REDACTED, SUM_REQUESTS, V_NONE } },
 	[ORDER_TOKENS] = { "tokens", { V_TOKENS, V_NONE, V_NONE } },
 	[ORDER_LAST] = { "last_seen", { V_LAST, V_NONE, V_NONE } },
 	[ORDER_PROMPT] = { "prompt_max", { V_PROMPT, V_NONE, V_NONE } },
 	[ORDER_NAME] = { "name", { V_NONE, V_NONE, V_NONE } },
 };
-static const char *const usage_order_names[ORDERS] = { "cost", "requests", "refused", "tokens",
-	"last_seen", "prompt_max", "name" };
+static const char *const usage_order_names[ORDERS] = { "cost", "requests", "refused", "redacted",
+	"tokens", "last_seen", "prompt_max", "name" };
 
 struct place {
 	uint64_t v[BY_MOST];
@@ -588,6 +589,7 @@ static const struct {
 } columns[] = {
 	{ SUM_REQUESTS,   "requests",         SUMS,           false },
 	{ SUM_REFUSED,    "refused",          SUMS,           false },
+	{ SUM_REDACTED,   "redacted",         SUM_REDACTED,   false },
 	{ SUM_INPUT,      "input",            SUMS,           false },
 	{ SUM_CACHED,     "cached",           SUMS,           false },
 	{ SUM_OUTPUT,     "output",           SUMS,           false },
@@ -1013,7 +1015,7 @@ read_page(struct usage_page *p, const char *sort, const char *limit)
 
 	if (order == ORDERS)
 		return cmd_fail("usage",
-			"--sort: %s: one of cost, requests, refused, tokens, last_seen, "
+			"--sort: %s: one of cost, requests, refused, redacted, tokens, last_seen, "
 			"prompt_max, name is expected",
 			sort);
 	p->order = (enum usage_order)order;

@@ -434,6 +434,7 @@ add_calls(struct usage_table *t, struct place *p, const struct usage_sums *sums)
 		if (!p->decision && span_is(got[0], "\"answer\"")) {
 			one.sum[SUM_REQUESTS] = 1;
 			one.sum[SUM_REFUSED] = span_is(got[4], "\"deny\"");
+			one.sum[SUM_REDACTED] = span_is(got[4], "\"redact\"");
 			sum_left(one.sum[SUM_REFUSED] ? SPAN_LIT("") : got[5], one.sum);
 		}
 		p->value[BY_TOOL] =
@@ -522,6 +523,7 @@ usage_add_each(
 	} else if (p.decision) {
 		sums.sum[SUM_REQUESTS] = 1;
 		sums.sum[SUM_REFUSED] = span_is(m[RP_DECISION], "\"deny\"");
+		sums.sum[SUM_REDACTED] = span_is(m[RP_DECISION], "\"redact\"");
 		sums.sum[SUM_NO_PRICE] =
 			sums.sum[SUM_REFUSED] && span_is(m[RP_CODE], "\"price_unknown\"");
 	} else {

@@ -60,7 +60,8 @@ extern const char *const usage_dim_names[BY_DIMS];
   X(SUM_LEFT_HOST,   "left_host",              RP_COUNT) /* the order of enum placeholder_left */ \
   X(SUM_LEFT_TOOL,   "left_tool",              RP_COUNT) \
   X(SUM_LEFT_SIZE,   "left_size",              RP_COUNT) \
-  X(SUM_LEFT_UNKNOWN, "left_unknown",          RP_COUNT)
+  X(SUM_LEFT_UNKNOWN, "left_unknown",          RP_COUNT) \
+  X(SUM_REDACTED,    "redacted",               RP_COUNT) /* requests with decision redact */
 /* clang-format on */
 enum usage_sum {
 #define X(id, name, field) id,

@@ -138,6 +138,7 @@ const near_columns = (page) => [
 const usage_columns = [
 	{ title: 'requests', number: true, sort: 'requests', cell: (r) => count(r.requests) },
 	{ title: 'denied', number: true, sort: 'refused', cell: (r) => count(r.refused) },
+	{ title: 'redacted', number: true, sort: 'redacted', optional: true, cell: (r) => count(r.redacted) },
 	{ title: 'tokens', number: true, sort: 'tokens', cell: (r) => count(tokens_of(r)) },
 	{ title: 'growth', number: true, optional: true, cell: (r) => growth(r.input_tokens_growth_percent) },
 	{ title: 'cached', number: true, extra: true, cell: (r) => typeof r.cached_percent === 'number' && `${r.cached_percent} %` },
