@@ -848,8 +848,7 @@ note_taken_policy(struct check *c, const struct config *cfg, const char *label, 
 static bool
 is_kept_as_saved(const struct check *c, const struct config *cfg)
 {
-	const struct kept_places places = { .journal = cfg->journal,
-		.beside = config_part(cfg, CONFIG_OTHER)->journal };
+	const struct kept_places places = kept_places_of(cfg);
 	struct kept_policy kept;
 
 	if (!c->policy || c->d.errors > 0 || cfg->shadow_policy || cfg->policy_watch)

@@ -80,8 +80,7 @@ load_kept(const char *config_file, const struct config *cfg, unsigned workers,
 	struct keysets *sets, struct first_policy *f, struct file_set *read, struct diag *d,
 	struct buf *why)
 {
-	const struct kept_places places = { .journal = cfg->journal,
-		.beside = config_part(cfg, CONFIG_OTHER)->journal };
+	const struct kept_places places = kept_places_of(cfg);
 	struct kept_policy kept;
 	struct snapshot *snap = NULL;
 	int err = kept_policy_last(&places, &kept, why);

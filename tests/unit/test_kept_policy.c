@@ -121,7 +121,7 @@ policy_text_of_the_other_instance_is_found(void **state)
 	(void)state;
 	assert_int_equal(put("one", NULL), 0);
 	SCOPED_BUF(why, 0);
-	const struct kept_places both = { .journal = "/nonexistent/journal-b", .beside = journal },
+	const struct kept_places both = { .journal = "/nonexistent/journal-b", .other = journal },
 				 alone = { .journal = "/nonexistent/journal-b" };
 	assert_int_equal(kept_policy_get(&both, VERSION, NULL, &k, &why), 0);
 	assert_true(span_is(k.files.v[0].text, "one"));

@@ -204,8 +204,8 @@ versions_find(
 
 	if (strlen(digits) >= LEAST)
 		find_in_folder(places->journal, digits, found, &several);
-	if (strlen(digits) >= LEAST && places->beside)
-		find_in_folder(places->beside, digits, found, &several);
+	if (strlen(digits) >= LEAST && places->other)
+		find_in_folder(places->other, digits, found, &several);
 	for (size_t i = 0; strlen(digits) >= LEAST && i < places->nothers; i++)
 		find_in_folder(places->others[i], digits, found, &several);
 	if (several || !found[0]) {
@@ -400,8 +400,8 @@ policy_show(int argc, char **argv)
 	const struct config *cfg = journal ? NULL : cmd_config(&a, config);
 	if (!journal && !cfg)
 		return cmd_no_config(what, config, ", or the journal with --journal");
-	const struct kept_places places = { .journal = journal ? journal : cfg->journal,
-		.beside = journal ? NULL : config_part(cfg, CONFIG_OTHER)->journal };
+	const struct kept_places places =
+		journal ? (struct kept_places){ .journal = journal } : kept_places_of(cfg);
 	if (!places.journal)
 		return cmd_fail(what, "%s: has no audit.journal", cfg->file);
 	if (!versions_find(&places, operands[0], version, &why)) {
@@ -466,8 +466,7 @@ load_config(struct apply *ap)
 	ap->socket = admin_socket(ap->what, ap->config, &ap->a);
 	if (!ap->socket)
 		return false;
-	ap->places = (struct kept_places){ .journal = ap->cfg->journal,
-		.beside = config_part(ap->cfg, CONFIG_OTHER)->journal };
+	ap->places = kept_places_of(ap->cfg);
 	return true;
 }
 

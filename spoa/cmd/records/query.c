@@ -1049,10 +1049,14 @@ query_places(struct query *q)
 
 	for (size_t i = 0; others && i < q->nbeside; i++)
 		others[n++] = q->beside[i]->journal;
-	return (struct kept_places){ .journal = own ? q->file : cfg ? cfg->journal : q->journal,
-		.beside = cfg ? config_part(cfg, CONFIG_OTHER)->journal : NULL,
-		.others = others,
-		.nothers = n };
+	struct kept_places places = { .journal = q->journal };
+	if (cfg)
+		places = kept_places_of(cfg);
+	if (own)
+		places.journal = q->file;
+	places.others = others;
+	places.nothers = n;
+	return places;
 }
 
 int

@@ -219,18 +219,11 @@ store_in_force(struct reloading *r, struct server *s, const struct file_set *set
 	return err;
 }
 
-static struct kept_places
-kept_places_of(const struct server *s)
-{
-	return (struct kept_places){ .journal = s->shared_cfg->journal,
-		.beside = config_part(s->shared_cfg, CONFIG_OTHER)->journal };
-}
-
 /* Marks the stored text as the one in force. The first failure is logged. */
 static void
 mark_in_force(struct reloading *r, struct server *s)
 {
-	const struct kept_places places = kept_places_of(s);
+	const struct kept_places places = kept_places_of(s->shared_cfg);
 
 	if (!s->audit || !r->text[0] || !atomic_load(&s->decides))
 		return;
@@ -431,7 +424,7 @@ static bool
 keep_next_text(struct reloading *r, const struct snapshot *snap, const struct file_set *set,
 	char text[KEPT_POLICY_HEX], struct diag *d)
 {
-	const struct kept_places places = kept_places_of(r->s);
+	const struct kept_places places = kept_places_of(r->s->shared_cfg);
 
 	memcpy(text, r->text, KEPT_POLICY_HEX);
 	if (!set || !r->s->audit)

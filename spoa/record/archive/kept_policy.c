@@ -16,6 +16,7 @@
 #include "base/json_put.h"
 #include "base/scoped.h"
 #include "base/why.h"
+#include "policy/config/config.h"
 #include "record/archive/files.h"
 #include "record/journal/journal.h"
 
@@ -320,6 +321,13 @@ open_kept_folder(const char *journal, const char *version, const char *hash,
 	return -1;
 }
 
+struct kept_places
+kept_places_of(const struct config *cfg)
+{
+	return (struct kept_places){ .journal = cfg->journal,
+		.other = config_part(cfg, CONFIG_OTHER)->journal };
+}
+
 int
 kept_policy_get(const struct kept_places *places, const char *version, const char *hash,
 	struct kept_policy *out, struct buf *why)
@@ -332,9 +340,9 @@ kept_policy_get(const struct kept_places *places, const char *version, const cha
 	SCOPED_BUF(folder, 0);
 	SCOPED_FD(dirfd,
 		open_kept_folder(places->journal, version, hash, name, &written_s, &folder));
-	if (dirfd < 0 && places->beside)
+	if (dirfd < 0 && places->other)
 		dirfd = open_kept_folder(
-			places->beside, version, hash, name, &written_s, &folder);
+			places->other, version, hash, name, &written_s, &folder);
 	for (size_t i = 0; dirfd < 0 && i < places->nothers; i++)
 		dirfd = open_kept_folder(
 			places->others[i], version, hash, name, &written_s, &folder);
@@ -405,7 +413,7 @@ read_marks(const struct kept_places *places, struct marked *out, struct buf *why
 {
 	struct marked other = { .serial = 0 };
 	int err = read_mark(places->journal, out, why);
-	int err_other = places->beside ? read_mark(places->beside, &other, why) : 0;
+	int err_other = places->other ? read_mark(places->other, &other, why) : 0;
 
 	if (other.serial > out->serial)
 		*out = other;

@@ -17,6 +17,8 @@
 #include "base/file_set.h"
 #include "base/sha256.h"
 
+struct config;
+
 #define KEPT_POLICY_FOLDER ".policies"	 /* suffix of the journal's path */
 #define KEPT_POLICY_SUFFIX ".policy.zst" /* suffix of the files */
 #define KEPT_POLICY_NAME   112		 /* bytes of a name, with its NUL */
@@ -41,12 +43,14 @@ int kept_policy_put(const char *journal, struct kept_policy *kept, struct buf *w
 /* The journals whose kept policies are read; `journal` is tried first. */
 struct kept_places {
 	const char *journal;
-	/* the journal of the other instance, which decides during a handover; NULL: none */
-	const char *beside;
+	/* the journal of this daemon's other instance; NULL: none */
+	const char *other;
 	/* the journals of other daemons, which only kept_policy_get() reads, nothers */
 	const char *const *others;
 	size_t nothers;
 };
+/* The places of this configuration, without other daemons. They point into it. */
+struct kept_places kept_places_of(const struct config *cfg);
 /* Reads the text of a version: the newest one, or the one with the SHA-256 `hash` if that is
  * not NULL. Returns 0, ERR_NOTFOUND (not kept), ERR_AUTH (the contents do not match the
  * file's name) or another error, with the reason in *why, which names the file. Call
