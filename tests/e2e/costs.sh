@@ -216,7 +216,7 @@ red +[0-9]+ +[0-9.]+ '
 usage --by model --sort prompt_max --json
 is "usage is sorted by the largest prompt" "$(jq -c '[.rows[].prompt_tokens_max // 0] | . == (sort | reverse)' "$D/out")" true
 usage --by model --sort largest
-is "an unknown order is refused" "$? $(cat "$D/err")" "2 tollgate: usage: --sort: largest: one of cost, requests, refused, tokens, last_seen, prompt_max, name is expected"
+is "an unknown order is refused" "$? $(cat "$D/err")" "2 tollgate: usage: --sort: largest: one of cost, requests, refused, redacted, tokens, last_seen, prompt_max, name is expected"
 usage --by tag --json
 is "usage is summed by tag" "$(jq -c '[.rows[].tag] | sort' "$D/out")" '[null,"work"]'
 usage --by person --since 1h --until 2020-01-01 --json
