@@ -382,11 +382,13 @@ read_view(struct evade *e, const struct view *v, bool heuristic)
 			continue;
 		if (holds_literal(e->levels[e->depth], &f))
 			f.flags &= (uint16_t)~FINDING_EVASION;
-		if (!heuristic)
-			whole_add(e, e->levels[e->depth], &f);
 		s->v[kept++] = f;
 	}
 	s->n = kept;
+	/* Afterwards, because two rules may find one value, and both are compared with the strings
+	 * that it joins. */
+	for (size_t i = from; i < kept && !heuristic; i++)
+		whole_add(e, e->levels[e->depth], &s->v[i]);
 	return err;
 }
 
