@@ -1,4 +1,4 @@
-# Upgrades in a row. Each is followed by an event that a seed draws. Redis is restarted with or without its data. All
+# Upgrades in a row. Each is followed by an event that a seed draws. Redis loses its data or its last writes, or is away. All
 # instances are killed, and the first one starts, as at a reboot. A text of an earlier round is opened. A person's texts are
 # erased. A key is made or revoked. A signing key is rotated. A witness cosigns. After each event, the node is compared with
 # a ledger of the test's own: usage by person, keys that pass, texts that open, records that are found, and both chains.
@@ -94,9 +94,25 @@ reboot() {
 	wait_for is_ready
 	wait_for served # as the token's own person, who is not compared
 }
+# Redis loses its last writes, as in a fail-over to a replica that was behind.
+lose_writes() {
+	local p pid
+	redis config set dir "$D" >/dev/null
+	redis save >/dev/null
+	for p in "${people[@]}"; do ask "$p"; done
+	pid=$(pid_of redis)
+	echo "$pid redis" >>"$D/.killed"
+	kill -KILL "$pid"
+	wait_for gone "$pid"
+	redis-server "$D/redis.conf" --dir "$D" </dev/null >>"$D/redis.log" 2>&1 &
+	note_pid $! redis
+	wait_for redis ping >/dev/null 2>&1
+	grep -q "DB loaded from disk" "$D/redis.log" || wrong "Redis has not read its file"
+	wait_for served
+}
 one_runs() { [ "$(deciding | wc -l)" = 1 ]; }
 keys=() revoked=()
-events=(${EVENTS:-loses_data restarts_redis reboots opens_texts erases makes_key revokes rotates witnesses})
+events=(${EVENTS:-loses_data loses_writes restarts_redis reboots opens_texts erases makes_key revokes rotates witnesses})
 for ((round = 1; round <= ${ROUNDS:-20}; round++)); do
 	event='the upgrade'
 	for p in "${people[@]}"; do for i in 1 2; do ask "$p"; done; done
@@ -108,6 +124,7 @@ for ((round = 1; round <= ${ROUNDS:-20}; round++)); do
 	echo "# round $round: $event"
 	case $event in
 	loses_data) redis flushall >/dev/null ;;
+	loses_writes) lose_writes ;;
 	restarts_redis) redis_away && redis_back ;;
 	reboots) reboot ;;
 	opens_texts) for i in 1 2 3; do id=$(a_text); wait_for opens "$id" || wrong "the text of $id: $(cli audit open "$id" --key "$D/ann.key" --part prompt | head -c 300)"; done ;;
