@@ -112,7 +112,7 @@ static const char *const words[REFUSALS][WORDS_MOST + 1] = {
  * caller's request. */
 static const struct {
 	const char *text;
-	int kind; /* enum refusal, or LIMIT_OF_A_MINUTE */
+	unsigned kind; /* enum refusal, or LIMIT_OF_A_MINUTE */
 } sentences[] = {
 	{ "prompt is too long*",                                     REFUSAL_CONTEXT }, /* Anthropic */
 	{ "input length and `max_tokens` exceed context limit*",     REFUSAL_CONTEXT },
@@ -188,7 +188,7 @@ static const struct {
 /* clang-format on */
 
 static void
-raise_to(int *kind, int to)
+raise_to(unsigned *kind, unsigned to)
 {
 	if (to > *kind)
 		*kind = to;
@@ -196,7 +196,7 @@ raise_to(int *kind, int to)
 
 /* Compares a word with the table. Amazon's words have the form "prefix#Name" or "Name:url". */
 static void
-hear_word(struct span word, int *kind)
+hear_word(struct span word, unsigned *kind)
 {
 	size_t hash = span_chr(word, '#');
 
@@ -212,7 +212,7 @@ hear_word(struct span word, int *kind)
 /* Compares a sentence with the table. Anthropic's sentence "model: x" counts only with status
  * 404. */
 static void
-hear_text(struct span text, int status, int *kind)
+hear_text(struct span text, int status, unsigned *kind)
 {
 	char low[TEXT_MAX_BYTES];
 	size_t n = text.n < sizeof(low) ? text.n : sizeof(low);
@@ -228,7 +228,7 @@ hear_text(struct span text, int status, int *kind)
 /* The argument of hear(): the response's status, and the highest reason so far. */
 struct hearing {
 	int status;
-	int kind;
+	unsigned kind;
 };
 
 static void
@@ -254,7 +254,7 @@ of_status(int status)
 enum refusal
 dialect_refusal(int status, struct span type, struct span document, struct arena *a)
 {
-	int kind = of_status(status);
+	unsigned kind = of_status(status);
 	struct hearing h = { .status = status, .kind = kind };
 
 	hear_word(type, &kind);
