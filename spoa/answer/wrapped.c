@@ -1,5 +1,5 @@
-/* Reads the arguments of a tool that calls another one. The two lists below are the members in which
- * clients have the name of the tool and its arguments. */
+/* Reads the arguments of a tool that calls another one. Clients give the members different names,
+ * which the two lists below have. */
 #include "answer/wrapped.h"
 
 #include "base/among.h"
@@ -7,21 +7,6 @@
 
 static const char *const names[] = { "name", "tool_name", "tool" };
 static const char *const arguments[] = { "arguments", "args", "input", "parameters" };
-
-/* Reads the value that begins with *ev to its end, and returns the offset of its end. */
-static size_t
-value_end(struct json *j, struct json_event *ev)
-{
-	unsigned depth = ev->depth;
-
-	if (ev->tok != JSON_OBJECT && ev->tok != JSON_ARRAY)
-		return ev->end;
-	do
-		if (json_next(j, ev) == JSON_ERROR)
-			break;
-	while (ev->depth != depth || (ev->tok != JSON_OBJECT_END && ev->tok != JSON_ARRAY_END));
-	return ev->end;
-}
 
 bool
 wrapped_call(struct span json, struct arena *a, struct wrapped_call *out)
@@ -40,14 +25,15 @@ wrapped_call(struct span json, struct arena *a, struct wrapped_call *out)
 		size_t is_inner = span_find(m.key, arguments, COUNT_OF(arguments));
 		struct span text = ev.tok == JSON_STRING ? json_text(a, json, &ev)
 							 : (struct span){ NULL, 0 };
-		size_t start = ev.start, end = value_end(j, &ev);
+		size_t start = ev.start;
+		json_skip(j, &ev);
 		if (is_name < name && text.p) {
 			name = is_name;
 			out->name = text;
 		}
 		if (is_inner < inner) {
 			inner = is_inner;
-			out->arguments = text.p ? text : span_cut(json, start, end);
+			out->arguments = text.p ? text : span_cut(json, start, ev.end);
 		}
 	}
 	return !err && out->name.n;

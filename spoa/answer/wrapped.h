@@ -1,5 +1,5 @@
-/* Reads the arguments of a tool that calls another one. Clients that offer many tools send one such
- * tool instead, and its arguments name the tool that they run:
+/* Reads the arguments of a tool that calls another one. A client with many tools may offer one tool
+ * instead of all of them. The model then names the tool in the arguments:
  * {"name": "write_file", "arguments": {"file_path": "a", "content": "b"}}. */
 #ifndef ANSWER_WRAPPED_H
 #define ANSWER_WRAPPED_H

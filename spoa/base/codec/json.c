@@ -556,20 +556,18 @@ json_next(struct json *j, struct json_event *ev)
 }
 
 enum json_tok
-json_skip(struct json *j, const struct json_event *ev)
+json_skip(struct json *j, struct json_event *ev)
 {
-	struct json_event e = *ev;
-
-	if (e.tok == JSON_KEY && json_next(j, &e) == JSON_ERROR)
+	if (ev->tok == JSON_KEY && json_next(j, ev) == JSON_ERROR)
 		return JSON_ERROR;
-	if (e.tok != JSON_OBJECT && e.tok != JSON_ARRAY)
-		return e.tok;
-	unsigned depth = e.depth;
+	if (ev->tok != JSON_OBJECT && ev->tok != JSON_ARRAY)
+		return ev->tok;
+	unsigned depth = ev->depth;
 	do
-		if (json_next(j, &e) == JSON_ERROR)
+		if (json_next(j, ev) == JSON_ERROR)
 			return JSON_ERROR;
-	while (e.depth != depth || (e.tok != JSON_OBJECT_END && e.tok != JSON_ARRAY_END));
-	return e.tok;
+	while (ev->depth != depth || (ev->tok != JSON_OBJECT_END && ev->tok != JSON_ARRAY_END));
+	return ev->tok;
 }
 
 /* ---- the text of strings ---- */
@@ -715,7 +713,7 @@ path_continues(const struct reading *r, struct span path)
 /* Reads a value whose first token is *ev. The first n bytes of r->path lead to it. The recursion
  * ends where no path continues. */
 static void
-read_string_value(struct reading *r, size_t n, bool in_array, const struct json_event *ev)
+read_string_value(struct reading *r, size_t n, bool in_array, struct json_event *ev)
 {
 	struct span path = span_of(r->path, n);
 	struct json_event in;

@@ -45,8 +45,8 @@ void json_take_halves(struct json *j);
 enum json_tok json_next(struct json *j, struct json_event *ev);
 /* Skips what belongs to *ev, the token just read. After a key, reads the whole value. After an
  * opening token, reads up to the matching end token, inclusive. After any other token, reads
- * nothing. Returns the last token read, or JSON_ERROR. */
-enum json_tok json_skip(struct json *j, const struct json_event *ev);
+ * nothing. *ev becomes the last token read, which is returned, or JSON_ERROR. */
+enum json_tok json_skip(struct json *j, struct json_event *ev);
 /* Returns the error after JSON_ERROR, a fixed English phrase in *why and the raw offset in *at;
  * 0 before. ERR_SYNTAX; ERR_TRUNCATED (the input ends inside the document); ERR_ENCODING (BOM,
  * invalid UTF-8, lone surrogate); ERR_DUPLICATE; ERR_RANGE (deeper than CAP_JSON_DEPTH);

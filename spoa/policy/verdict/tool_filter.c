@@ -137,12 +137,7 @@ cut_open(struct cutting *c, struct json_event *ev)
 static int
 cut_pass(struct cutting *c, struct json_event *ev)
 {
-	unsigned depth = ev->depth;
-	bool open = ev->tok == JSON_OBJECT || ev->tok == JSON_ARRAY;
-
-	while (open && json_next(c->j, ev) > JSON_ERROR)
-		open = ev->depth != depth ||
-		       (ev->tok != JSON_OBJECT_END && ev->tok != JSON_ARRAY_END);
+	json_skip(c->j, ev);
 	return json_error(c->j, NULL, NULL);
 }
 
