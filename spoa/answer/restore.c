@@ -1358,14 +1358,21 @@ feed_text(struct restorer *r, struct span text, struct buf *out)
 	return buf_failed(out) ? ERR_NOMEM : 0;
 }
 
-static int
-end_restored_text(struct restorer *r, struct buf *out)
+/* Restores the bytes that were kept for the next piece: nothing follows that belongs to them. */
+static void
+end_held(struct restorer *r, struct buf *out)
 {
 	size_t n = r->held_n;
 
 	r->held_n = 0;
 	if (n)
 		advance(r, span_of(r->held, n), true, out);
+}
+
+static int
+end_restored_text(struct restorer *r, struct buf *out)
+{
+	end_held(r, out);
 	end_of_string(r);
 	if (r->waits.on)
 		wait_no_more(r, r->waits.url ? !r->own->ended || !is_own_url(r) : r->had_url, out);
@@ -1374,14 +1381,16 @@ end_restored_text(struct restorer *r, struct buf *out)
 
 /* ---- arguments that are held back as they came ---- */
 
-/* Adds what another restorer did, and frees it. */
-static void
-take_restorer(struct restorer *r, struct restorer **of)
+/* Holds the text back, unless another restorer reads it already. *full: more is held than may be. */
+static int
+hold_back(struct restorer *r, struct span text, struct buf *out, bool *full)
 {
-	r->count += (*of)->count;
-	for (int i = 0; i < LEFT_REASONS; i++)
-		r->left[i] += (*of)->left[i];
-	restorer_free(of);
+	*full = false;
+	if (r->hold.rest)
+		return restorer_feed(r->hold.rest, text, out);
+	buf_span(&r->hold.raw, text);
+	*full = r->hold.raw.n > r->hold.most;
+	return buf_failed(&r->hold.raw) ? ERR_NOMEM : 0;
 }
 
 /* Begins to restore what is held back with another restorer, which the caller has set up. */
@@ -1394,13 +1403,19 @@ begin_rest(struct restorer *r, struct restorer *in, struct buf *out)
 	return err;
 }
 
+/* Ends the other restorer, if one has begun, and adds what it did. `err`: an error before, which is
+ * returned. */
 static int
-end_rest(struct restorer *r, struct buf *out)
+end_rest(struct restorer *r, int err, struct buf *out)
 {
-	int err = restorer_end(r->hold.rest, out);
-
-	take_restorer(r, &r->hold.rest);
-	return err;
+	if (!r->hold.rest)
+		return err;
+	int ended = restorer_end(r->hold.rest, out);
+	r->count += r->hold.rest->count;
+	for (int i = 0; i < LEFT_REASONS; i++)
+		r->left[i] += r->hold.rest->left[i];
+	restorer_free(&r->hold.rest);
+	return err ? err : ended;
 }
 
 /* Begins to restore the arguments of a call inside them. */
@@ -1418,12 +1433,10 @@ begin_wrapped(struct restorer *r, struct span name, struct buf *out)
 static int
 feed_wrapped(struct restorer *r, struct span text, struct buf *out)
 {
-	if (r->hold.rest)
-		return restorer_feed(r->hold.rest, text, out);
-	buf_span(&r->hold.raw, text);
-	if (buf_failed(&r->hold.raw))
-		return ERR_NOMEM;
-	return r->hold.raw.n > r->hold.most ? begin_wrapped(r, SPAN_LIT(""), out) : 0;
+	bool full;
+	int err = hold_back(r, text, out, &full);
+
+	return !err && full ? begin_wrapped(r, SPAN_LIT(""), out) : err;
 }
 
 static int
@@ -1439,10 +1452,7 @@ end_wrapped(struct restorer *r, struct buf *out)
 		err = arena_failed(&a) ? ERR_NOMEM
 				       : begin_wrapped(r, named ? call.name : SPAN_LIT(""), out);
 	}
-	if (r->hold.rest) {
-		int ended = end_rest(r, out);
-		err = err ? err : ended;
-	}
+	err = end_rest(r, err, out);
 	arena_reset(&a);
 	return err;
 }
@@ -1488,6 +1498,17 @@ begin_command_list(struct restorer *r, enum command_list is, bool over, struct b
 	return begin_rest(r, in, out);
 }
 
+/* Restores what is held back, and then `more`, as any other text. */
+static int
+feed_held(struct restorer *r, struct span more, struct buf *out)
+{
+	buf_span(&r->hold.raw, more);
+	int err = buf_failed(&r->hold.raw) ? ERR_NOMEM
+					   : feed_text(r, buf_view(&r->hold.raw), out);
+	buf_free(&r->hold.raw);
+	return err;
+}
+
 /* Ends a list, whose last byte was read. */
 static int
 end_command_list(struct restorer *r, struct buf *out)
@@ -1502,31 +1523,21 @@ end_command_list(struct restorer *r, struct buf *out)
 		is = read_command_list(r, &a);
 		arena_reset(&a);
 	}
-	if (is == LIST_OF_TEXTS) {
-		SCOPED_BUF(raw, 0);
-		buf_span(&raw, buf_view(&r->hold.raw));
-		buf_free(&r->hold.raw);
-		return buf_failed(&raw) ? ERR_NOMEM : feed_text(r, buf_view(&raw), out);
-	}
+	if (is == LIST_OF_TEXTS)
+		return feed_held(r, SPAN_LIT(""), out);
 	if (!r->hold.rest)
 		err = begin_command_list(r, is, false, out);
-	if (r->hold.rest) {
-		int ended = end_rest(r, out);
-		err = err ? err : ended;
-	}
-	return err;
+	return end_rest(r, err, out);
 }
 
 /* Passes on text of a list that is held back. */
 static int
 hold_command_list(struct restorer *r, struct span text, struct buf *out)
 {
-	if (r->hold.rest)
-		return restorer_feed(r->hold.rest, text, out);
-	buf_span(&r->hold.raw, text);
-	if (buf_failed(&r->hold.raw))
-		return ERR_NOMEM;
-	return r->hold.raw.n > r->hold.most ? begin_command_list(r, LIST_HOST, true, out) : 0;
+	bool full;
+	int err = hold_back(r, text, out, &full);
+
+	return !err && full ? begin_command_list(r, LIST_HOST, true, out) : err;
 }
 
 /* Reads a byte of arguments and returns what it means for lists. */
@@ -1589,20 +1600,13 @@ feed_lists(struct restorer *r, struct span text, struct buf *out)
 			err = err ? err : end_command_list(r, out);
 		} else if (is == LIST_BEGINS) {
 			err = feed_text(r, before, out);
-			size_t n = r->held_n;
-			r->held_n = 0;
-			if (n)
-				advance(r, span_of(r->held, n), true, out);
+			end_held(r, out);
 			r->begun = true;
 			r->hold.on = !r->waits.on;
 		} else if (!r->hold.rest) {
 			/* a list of objects or lists, each of which may have a command */
-			SCOPED_BUF(raw, 0);
-			buf_span(&raw, buf_view(&r->hold.raw));
-			buf_span(&raw, before);
-			buf_free(&r->hold.raw);
 			r->hold.on = text.p[i] == '[';
-			err = buf_failed(&raw) ? ERR_NOMEM : feed_text(r, buf_view(&raw), out);
+			err = feed_held(r, before, out);
 		}
 	}
 	struct span rest = span_cut(text, from, text.n);
