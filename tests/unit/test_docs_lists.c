@@ -295,7 +295,7 @@ audit_page_has_every_part_that_degrades(void **state)
 	(void)state;
 	wanted.n = listed.n = 0;
 	each_source("spoa/operator/server/degraded.c", find_parts);
-	struct span text = section("docs/audit.md", "\n## Degraded periods\n", "\n## ");
+	struct span text = section("docs/audit-report.md", "\n## Degraded periods\n", "\n## ");
 	while (text.n) {
 		struct span line = span_next(&text, '\n');
 		if (!span_starts(line, SPAN_LIT("| *")))
@@ -310,7 +310,7 @@ audit_page_has_every_part_that_degrades(void **state)
 				word_add(&listed, name);
 		}
 	}
-	lists_agree("docs/audit.md, Degraded periods,", 19);
+	lists_agree("docs/audit-report.md, Degraded periods,", 19);
 }
 
 static size_t

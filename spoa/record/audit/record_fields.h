@@ -1,6 +1,6 @@
 /* The fields of decision and completion records, one row for each. The rows are used by the
  * steps that write records (gate/steps/record*.c), by the commands that list, explain, sum
- * and re-evaluate records, and by docs/audit.md (test_docs compares them). The scenario tests
+ * and re-evaluate records, and by docs/audit-fields.md (test_docs compares them). The scenario tests
  * check every record against the rows. */
 #ifndef RECORD_AUDIT_RECORD_FIELDS_H
 #define RECORD_AUDIT_RECORD_FIELDS_H
