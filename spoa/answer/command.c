@@ -34,6 +34,17 @@ static const char *const local[] = { "cat", "tee", "echo", "printf", "mkdir", "c
 	"fgrep", "diff", "cmp", "cut", "tr", "paste", "nl", "uniq", "true", "false",
 	"stat", "basename", "dirname", "realpath", "truncate", "apply_patch", "applypatch",
 	"patch" };
+/* Programs that send their arguments, input or files to other machines, also if no host is in
+ * sight: it may be in a variable, in a file, or be a name without a dot. */
+static const char *const senders[] = { "curl", "wget", "aria2c", "http", "https", "xh", "ssh", "scp",
+	"sftp", "rsync", "ftp", "lftp", "tftp", "telnet", "nc", "ncat", "netcat", "socat", "mail",
+	"mailx", "s-nail", "mutt", "neomutt", "sendmail", "msmtp", "swaks", "dig", "nslookup", "host",
+	"Invoke-WebRequest", "Invoke-RestMethod", "Send-MailMessage", "iwr", "irm" };
+/* Programs and words of the shell whose arguments contain another program. */
+static const char *const starters[] = { "sudo", "doas", "env", "nohup", "time", "timeout", "exec",
+	"command", "builtin", "eval", "xargs", "parallel", "nice", "ionice", "stdbuf", "setsid",
+	"watch", "find", "docker", "podman", "kubectl", "if", "then", "elif", "else", "while",
+	"until", "do", "!", "{" };
 static const char *const pythons[] = { "python3", "python", "/usr/bin/python3", "/usr/bin/python" };
 static const char *const perls[] = { "perl", "/usr/bin/perl" };
 static const char *const shells[] = { "sh", "bash", "zsh", "/bin/sh", "/bin/bash", "/bin/zsh" };
@@ -449,6 +460,85 @@ command_stays(struct span text)
 	return text_stays(text, 0);
 }
 
+/* ---- programs that send ---- */
+
+/* Returns the next word, without the quotes and the folders before it. *s begins after it. */
+static struct span
+next_plain_word(struct span *s)
+{
+	size_t n = 0;
+
+	while (n < s->n && !strchr(" \t\r\n;&|<>()`", s->p[n]))
+		n++;
+	struct span w = span_cut(*s, 0, n);
+	*s = span_cut(*s, n, s->n);
+	while (w.n && strchr("\"'\\", w.p[0]))
+		w = span_cut(w, 1, w.n);
+	while (w.n && strchr("\"'", w.p[w.n - 1]))
+		w = span_cut(w, 0, w.n - 1);
+	const char *slash = memrchr(w.p, '/', w.n);
+	return slash ? span_cut(w, (size_t)(slash - w.p) + 1, w.n) : w;
+}
+
+/* Returns true if the word gives a variable its value, and skips a value in quotes. */
+static bool
+skip_assignment(struct span word, struct span *s)
+{
+	const char *sign = memchr(word.p, '=', word.n);
+
+	if (!sign || sign == word.p ||
+		!span_is_alnum(span_cut(word, 0, (size_t)(sign - word.p)), "_"))
+		return false;
+	/* the word ended at a space in the quotes */
+	if (sign + 1 < word.p + word.n && strchr("\"'", sign[1]) &&
+		!memchr(sign + 2, sign[1], (size_t)(s->p - (sign + 2)))) {
+		const char *end = memchr(s->p, sign[1], s->n);
+		*s = span_cut(*s, end ? (size_t)(end - s->p) + 1 : s->n, s->n);
+	}
+	return true;
+}
+
+/* Signs count in quotes too: a quoted text may be a command for another shell. */
+bool
+command_sends(struct span text)
+{
+	enum { BEGINS, STARTED, GOES_ON } at = BEGINS;
+	bool script = false; /* the word before was the option of a shell for its script */
+	bool file = false;   /* the next word belongs to a redirection */
+	struct span s = text;
+
+	while (s.n) {
+		if (strchr("\n;&|(`", s.p[0])) {
+			at = BEGINS;
+			file = false;
+			s = span_cut(s, 1, s.n);
+			continue;
+		}
+		if (strchr(" \t\r)<>", s.p[0])) {
+			file |= strchr("<>", s.p[0]) != NULL;
+			s = span_cut(s, 1, s.n);
+			continue;
+		}
+		struct span begin = s, w = next_plain_word(&s), after = span_trim(s, " \t");
+		if (file) {
+			file = false;
+			continue;
+		}
+		if (script && strchr("\"'", begin.p[0]))
+			at = BEGINS;
+		script = span_is(w, "-c") || span_is(w, "-lc") || span_is(w, "-ec");
+		/* not the name of a setting in a here-document */
+		bool setting = span_starts(after, SPAN_LIT("="));
+		if (at == GOES_ON || (at == BEGINS && skip_assignment(w, &s)))
+			continue;
+		if (SPAN_IN(w, senders) && !setting)
+			return true;
+		if (at == BEGINS)
+			at = SPAN_IN(w, starters) ? STARTED : GOES_ON;
+	}
+	return false;
+}
+
 /* ---- command lines in lists ---- */
 
 /* Returns the length of a placeholder "<" A-Z *( A-Z / 0-9 / "_" ) ">" at the beginning, or 0. */
@@ -503,5 +593,7 @@ command_list(struct span member, const struct span *words, size_t n)
 		host |= put_list_word(&line, words[i]);
 	if (buf_failed(&line))
 		return LIST_HOST;
-	return command_stays(buf_view(&line)) ? LIST_STAYS : host ? LIST_HOST : LIST_LEAVES;
+	if (command_stays(buf_view(&line)))
+		return LIST_STAYS;
+	return host || command_sends(buf_view(&line)) ? LIST_HOST : LIST_LEAVES;
 }

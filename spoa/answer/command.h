@@ -12,11 +12,15 @@
  * command, and for text that cannot be parsed. */
 bool command_stays(struct span text);
 
+/* Returns true if the command contains a program that sends its arguments to another machine:
+ * `curl`, `ssh`, `mail`, …, also behind `sudo` or in the script of another shell. */
+bool command_sends(struct span text);
+
 /* The meaning of a list of strings in the arguments of a tool that runs commands. */
 enum command_list {
 	LIST_OF_TEXTS, /* each string stands alone: a command, a file, an option */
 	LIST_STAYS,    /* one command line, as command_stays() */
-	LIST_HOST,     /* one command line that contains a URL or a host */
+	LIST_HOST,     /* one command line that contains a URL or a host, or a program that sends */
 	LIST_LEAVES,   /* any other command line */
 };
 /* Determines what the list is, by its decoded strings and by the name of its member, which may be

