@@ -166,7 +166,7 @@ const struct option_row option_rows[] = {
 	{ "by", "TERM", "audit search",
 		"count records by this term" },
 	{ "by", "COLUMNS", "usage",
-		"sum up by these columns: person, team, model, route, tag, key, provider, target, tool, day" },
+		"sum up by these columns, such as person, model or day; default: team,person,model" },
 	{ "match", "TEXT", "usage",
 		"only rows whose name contains this text" },
 	{ "sort", "COLUMN", "usage",

@@ -19,9 +19,8 @@ enum { RECORDS = 9000 };
 static struct traffic made;
 static char read_all[sizeof(cmd_out)];
 
-/* Segments of 5 MB, of which the last one is open: parts of it have indexes. */
 static void
-make_journal(uint64_t segment)
+make_journal_until(uint64_t segment, int64_t until_ns)
 {
 	char command[256];
 	unsigned char seed[32] = "a seed of tests, known to all";
@@ -37,8 +36,18 @@ make_journal(uint64_t segment)
 	made.segment = segment;
 	made.strange = true;
 	signkey_from_seed(seed, &made.key);
-	assert_int_equal(clock_parse("2026-11-20T00:00:00Z", 20, &made.until_ns), 0);
+	made.until_ns = until_ns;
 	assert_int_equal(traffic_make(&made), 0);
+}
+
+/* Segments of 5 MB, of which the last one is open: parts of it have indexes. */
+static void
+make_journal(uint64_t segment)
+{
+	int64_t until_ns;
+
+	assert_int_equal(clock_parse("2026-11-20T00:00:00Z", 20, &until_ns), 0);
+	make_journal_until(segment, until_ns);
 }
 
 static int
@@ -514,6 +523,40 @@ failing_segment_does_not_prevent_other_indexes(void **state)
 	sh("test $(ls j.index/*.idx | grep -vc @) = $(($(ls j/*.jsonl | wc -l) - 2))");
 }
 
+static json_int_t
+requests_of(const char *const *command, const char *since)
+{
+	assert_int_equal(run(command, "--json"), EXIT_DONE);
+	json_auto_t *all = json_loads(cmd_out, 0, NULL);
+	assert_non_null(all);
+	const char *from = json_string_value(json_object_get(all, "since"));
+	if (since)
+		assert_int_equal(strncmp(from ? from : "", since, strlen(since)), 0);
+	else
+		assert_null(from);
+	return json_integer_value(json_object_get(json_object_get(all, "total"), "requests"));
+}
+
+static void
+usage_without_options_is_that_of_today(void **state)
+{
+	static const char *const bare[] = { "usage", NULL },
+				 *const today[] = { "usage", "--by", "team,person,model",
+					 "--since", "today", NULL },
+				 *const all[] = { "usage", "--by", "team", NULL };
+	char now[CLOCK_SECOND_LEN], midnight[CLOCK_SECOND_LEN];
+
+	(void)state;
+	make_journal_until(5 << 20, clock_wall_ns());
+	clock_second(clock_wall_ns(), now);
+	snprintf(midnight, sizeof(midnight), "%.10sT00:00:00", now);
+	json_int_t n = requests_of(bare, midnight);
+	assert_true(n < requests_of(all, NULL));
+	assert_int_equal(requests_of(today, midnight), n);
+	make_journal(5 << 20); /* older records only */
+	assert_int_equal(requests_of(bare, midnight), 0);
+}
+
 int
 main(void)
 {
@@ -526,6 +569,7 @@ main(void)
 		cmocka_unit_test(changed_bit_of_sums_changes_no_result),
 		cmocka_unit_test(clock_that_jumps_changes_no_result),
 		cmocka_unit_test(pages_contain_each_group_once),
+		cmocka_unit_test(usage_without_options_is_that_of_today),
 		cmocka_unit_test(record_is_shown_with_and_without_indexes),
 		cmocka_unit_test(failing_segment_does_not_prevent_other_indexes),
 		cmocka_unit_test(index_is_complete_if_the_sums_cannot_be_made),

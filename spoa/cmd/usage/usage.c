@@ -1039,9 +1039,13 @@ cmd_usage_sums(int argc, char **argv)
 	char **operands;
 	int code;
 
-	if (cmd_options(q.what, argc, argv, options, &operands) != 0 || !by || (csv && json) ||
+	if (cmd_options(q.what, argc, argv, options, &operands) != 0 || (csv && json) ||
 		!!q.journal + !!q.redis + !!q.file > 1)
 		return cmd_usage("usage");
+	if (!by && !q.said_since && !q.said_until && !q.said_at && !q.said_between)
+		q.said_since = "today";
+	if (!by)
+		by = "team,person,model";
 	if ((code = query_times(&q)) || (code = read_by(&r.table, by)) ||
 		(code = read_page(&r.page, sort, limit)))
 		return code;
