@@ -209,7 +209,7 @@ redis_page_has_every_command(void **state)
 	wanted.n = listed.n = 0;
 	for (size_t i = 0; i < COUNT_OF(folders); i++)
 		each_source(folders[i], find_redis_commands);
-	list_codes(section("docs/redis.md", "\n**Commands of tollgate.**", "\n\n"));
+	list_codes(section("docs/redis.md", "\n**Commands of tollgate.**", "\n### "));
 	lists_agree("docs/redis.md", 30);
 }
 
@@ -239,7 +239,7 @@ acl_of_the_redis_page_permits_its_commands(void **state)
 	listed.n = 0;
 	struct span of = section("docs/redis.md", "\n    ACL SETUSER tollgate ", "\n");
 	snprintf(rule, sizeof(rule), "ACL SETUSER tollgate %.*s", SPAN_ARG(of));
-	list_codes(section("docs/redis.md", "\n**Commands of tollgate.**", "\n\n"));
+	list_codes(section("docs/redis.md", "\n**Commands of tollgate.**", "\n### "));
 	redis_rig_start(&rig, folder);
 	freeReplyObject(redisCommand(rig.c, rule));
 	for (size_t i = 0; i < listed.n; i++) {
@@ -533,6 +533,42 @@ files_named_by_pages_exist(void **state)
 		100);
 }
 
+static unsigned
+count_of(const char *text, const char *end, const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *at = text; (at = strstr(at, what)) && at < end; at++)
+		n++;
+	return n;
+}
+
+/* README.md and docs/compare.md have the numbers of families of APIs and of the demo's steps. */
+static void
+pages_have_the_counts_of_the_program(void **state)
+{
+	static const char *const pages[] = { "README.md", "docs/compare.md" };
+	char apis[64], steps[64];
+
+	(void)state;
+	read_file("spoa/scan/dialect/dialect.c", source, sizeof(source));
+	const char *all = strstr(source, "*const all[] = {");
+	assert_non_null(all);
+	unsigned n = count_of(all, strstr(all, "};"), "&dialect_");
+	snprintf(apis, sizeof(apis), " %u families of model APIs, MCP and REST", n - 2);
+	read_file("tests/support/demo", source, sizeof(source));
+	n = count_of(source, source + strlen(source), "\nstep \"");
+	/* the first starts the stack, and the last reports the result */
+	snprintf(steps, sizeof(steps), "The tour has %u steps", n - 2);
+	for (size_t i = 0; i < COUNT_OF(pages); i++) {
+		read_file(pages[i], source, sizeof(source));
+		if (!strstr(source, apis))
+			fail_msg("%s lacks \"%s\"", pages[i], apis);
+		if (i == 0 && !strstr(source, steps))
+			fail_msg("%s lacks \"%s\"", pages[i], steps);
+	}
+}
+
 int
 main(void)
 {
@@ -548,6 +584,7 @@ main(void)
 		cmocka_unit_test(console_has_every_unit),
 		cmocka_unit_test(dialects_page_has_every_member_of_usage),
 		cmocka_unit_test(files_named_by_pages_exist),
+		cmocka_unit_test(pages_have_the_counts_of_the_program),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

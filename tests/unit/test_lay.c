@@ -568,6 +568,53 @@ put_many(unsigned n)
 	buf_free(&text);
 }
 
+/* Counts the lines of the file between the comments that begin and end a block of init. */
+static unsigned
+laid_lines(const char *block)
+{
+	char begin[64], end[64];
+	unsigned n = 0;
+
+	snprintf(begin, sizeof(begin), "# tollgate: begin %s,", block);
+	snprintf(end, sizeof(end), "# tollgate: end %s\n", block);
+	const char *at = strstr(whole("etc/haproxy/haproxy.cfg"), begin), *stop = strstr(at, end);
+	assert_non_null(stop);
+	while (stop[-1] != '\n')
+		stop--;
+	for (at = strchr(at, '\n') + 1; at < stop; at = strchr(at, '\n') + 1)
+		n += strcspn(at, "\n") > strspn(at, " \t"); /* not an empty line */
+	return n;
+}
+
+static void
+readme_states_how_many_lines_are_laid(void **state)
+{
+	static char page[64 << 10];
+	static const char *const words[] = { "no", "one", "two", "three", "four", "five" };
+	char line[128];
+
+	(void)state;
+	put_tree(HOSTS "    default_backend one\n" ONE, NULL);
+	assert_int_equal(
+		INIT("--host", "ai.example.com", "--frontend", "web", "--close-others", "--write"), 0);
+	FILE *f = fopen("README.md", "r");
+	assert_non_null(f);
+	page[fread(page, 1, sizeof(page) - 1, f)] = '\0';
+	fclose(f);
+	snprintf(line, sizeof(line), ": %u lines below your own rules", laid_lines("stanza"));
+	if (!strstr(page, line))
+		fail_msg("README.md lacks \"%s\"", line);
+	snprintf(line, sizeof(line), "- %u lines of `defaults`", laid_lines("answers"));
+	if (!strstr(page, line))
+		fail_msg("README.md lacks \"%s\"", line);
+	/* this HAProxy has no chroot */
+	unsigned global = laid_lines("global");
+	assert_in_range(global, 1, 5);
+	snprintf(line, sizeof(line), "- %s lines in `global`, and a ", words[global - 1]);
+	if (!strstr(page, line))
+		fail_msg("README.md lacks \"%s\"", line);
+}
+
 static void
 hundreds_of_backends_get_their_guards(void **state)
 {
@@ -1158,6 +1205,7 @@ main(void)
 		cmocka_unit_test(dialect_gets_its_route),
 		cmocka_unit_test(undo_removes_the_added_lines),
 		cmocka_unit_test(missing_guard_is_added),
+		cmocka_unit_test(readme_states_how_many_lines_are_laid),
 		cmocka_unit_test(hundreds_of_backends_get_their_guards),
 		cmocka_unit_test(backend_without_a_route_is_reported),
 		cmocka_unit_test(second_backend_of_a_dialect_is_named),
