@@ -60,6 +60,7 @@ struct vault {
 	size_t nurls, urls_room;
 	size_t nbare;	 /* values of BARE_ALWAYS */
 	const struct argument_types *types; /* NULL: none is known */
+	bool some_types; /* tools of the model may not be in `types` */
 	bool everywhere; /* URLs get values too */
 	const struct detect_rules *rules; /* vault_count_unknown(); NULL: none */
 	bool alone;
@@ -236,16 +237,24 @@ vault_add(struct vault *v, struct span placeholder, struct span value)
 	return 0;
 }
 
-void
-vault_note_occurrence(struct vault *v, struct span placeholder, enum occurrence is)
+/* Returns the value of a placeholder; NULL: it has none. */
+static struct value *
+value_of(const struct vault *v, struct span placeholder)
 {
 	uint32_t node = is_placeholder(placeholder) ? ROOT : 0;
 
 	for (size_t i = 1; node && i < placeholder.n - 1; i++)
 		node = next_node(v, node, placeholder.p[i]);
-	if (!node || !v->nodes[node].value)
+	return node && v->nodes[node].value ? &v->values[v->nodes[node].value - 1] : NULL;
+}
+
+void
+vault_note_occurrence(struct vault *v, struct span placeholder, enum occurrence is)
+{
+	struct value *value = value_of(v, placeholder);
+
+	if (!value)
 		return;
-	struct value *value = &v->values[v->nodes[node].value - 1];
 	v->nbare -= value->bare == BARE_ALWAYS;
 	if (is == OCCURS_AS_TEXT)
 		value->bare = BARE_NOT;
@@ -255,10 +264,21 @@ vault_note_occurrence(struct vault *v, struct span placeholder, enum occurrence 
 	v->nbare += value->bare == BARE_ALWAYS;
 }
 
+enum occurrence
+vault_occurrence(const struct vault *v, struct span placeholder)
+{
+	const struct value *value = value_of(v, placeholder);
+
+	return !value || value->bare == BARE_UNKNOWN ? OCCURS_IN_PROSE
+	       : value->bare == BARE_ALWAYS	     ? OCCURS_BARE
+						     : OCCURS_AS_TEXT;
+}
+
 void
-vault_note_types(struct vault *v, const struct argument_types *types)
+vault_note_types(struct vault *v, const struct argument_types *types, bool all)
 {
 	v->types = types;
+	v->some_types = !all;
 }
 
 bool
@@ -1074,7 +1094,8 @@ vault_is_number(const struct vault *v, uint32_t node)
 static bool
 argument_may_be(const struct vault *v, uint32_t node, uint64_t tool, uint64_t name)
 {
-	return vault_is_number(v, node) && !argument_is_string(v->types, tool, name);
+	return vault_is_number(v, node) && !argument_is_string(v->types, tool, name) &&
+	       (!v->some_types || argument_types_have(v->types, tool));
 }
 
 bool

@@ -16,17 +16,21 @@ struct vault *vault_new(void);
 int vault_add(struct vault *v, struct span placeholder, struct span value);
 /* The form in which a request has a value. */
 enum occurrence {
+	OCCURS_IN_PROSE, /* a number or a date in a sentence, which has no types; or not known */
 	/* a number or a date without quotes, as a file has it: 4154268562 in {"phone": 4154268562} */
 	OCCURS_BARE,
-	OCCURS_IN_PROSE, /* the same in a sentence, which has no types */
-	OCCURS_AS_TEXT,	 /* in quotes, or in another form */
+	OCCURS_AS_TEXT, /* in quotes, or in another form */
 };
 /* Notes an occurrence of a placeholder. If at least one was bare and none was text, restorers
  * remove the quotes around the placeholder. Unknown placeholders are ignored. */
 void vault_note_occurrence(struct vault *v, struct span placeholder, enum occurrence is);
-/* Notes the types of tools' arguments, which must outlive the vault; NULL: none is known. */
+/* Returns what the noted occurrences amount to: text if one was text, else bare if one was bare. */
+enum occurrence vault_occurrence(const struct vault *v, struct span placeholder);
+/* Notes the types of tools' arguments, which must outlive the vault or the next call; NULL: none is
+ * known. `all`: the model has no other tools. If it may have others, values in their arguments stay
+ * strings. */
 struct argument_types;
-void vault_note_types(struct vault *v, const struct argument_types *types);
+void vault_note_types(struct vault *v, const struct argument_types *types, bool all);
 /* Returns true if placeholders of the vault may lose their quotes. v may be NULL. */
 bool vault_has_bare(const struct vault *v);
 /* Returns true if the text is one placeholder whose value is a number, and the argument `name` of

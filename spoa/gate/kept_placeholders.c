@@ -35,7 +35,7 @@ struct kept_asked {
 	uint64_t floor;	 /* numbers up to this one were given */
 	struct kept_entry *entry;
 	size_t nentries, room;
-	/* hashes of (placeholder, table) pairs already read, with open addressing */
+	/* hashes of (placeholder, table, occurrence) already read, with open addressing */
 	uint64_t *seen;
 	size_t nseen, seen_size;
 	bool added; /* this turn's placeholders were added */
@@ -44,9 +44,11 @@ struct kept_asked {
 /* ---- entries already read ---- */
 
 static uint64_t
-seen_hash(struct span placeholder, size_t table)
+seen_hash(struct span placeholder, size_t table, enum occurrence occurs)
 {
-	return (span_hash(placeholder) ^ (table + 1) * UINT64_C(0x9E3779B97F4A7C15)) | 1;
+	uint64_t place = (table + 1) * (OCCURS_AS_TEXT + 1) + occurs;
+
+	return (span_hash(placeholder) ^ place * UINT64_C(0x9E3779B97F4A7C15)) | 1;
 }
 
 static uint64_t *
@@ -75,11 +77,11 @@ grow_seen(struct kept_asked *k)
 	return true;
 }
 
-/* Notes that the table holds the placeholder. Returns true if that is new. */
+/* Notes that the table holds the placeholder with this occurrence. Returns true if that is new. */
 static bool
-note_seen(struct kept_asked *k, struct span placeholder, size_t table)
+note_seen(struct kept_asked *k, struct span placeholder, size_t table, enum occurrence occurs)
 {
-	uint64_t h = seen_hash(placeholder, table);
+	uint64_t h = seen_hash(placeholder, table, occurs);
 
 	if (2 * (k->nseen + 1) > k->seen_size && !grow_seen(k))
 		return true;
@@ -106,7 +108,7 @@ take_chunk(struct kept_table *t, struct span plain)
 	k->tagged |= c.tagged;
 	k->floor = c.floor > k->floor ? c.floor : k->floor;
 	while (kept_read_entry(&c, &e)) {
-		if (!note_seen(k, e.placeholder, (size_t)(t - k->v)))
+		if (!note_seen(k, e.placeholder, (size_t)(t - k->v), e.occurs))
 			continue;
 		e.placeholder = arena_dup(a, e.placeholder);
 		if (e.value.p) {
@@ -307,11 +309,21 @@ request_kept_open(struct request *r)
 	return true;
 }
 
+void
+request_kept_occurrences(const struct request *r, struct vault *v)
+{
+	const struct kept_asked *k = r->run.kept;
+
+	for (size_t i = 0; k && i < k->nentries; i++)
+		vault_note_occurrence(v, k->entry[i].placeholder, k->entry[i].occurs);
+}
+
 /* ---- the placeholders of this turn ---- */
 
 /* A table being written. */
 struct kept_writing {
 	struct buf *out;
+	const struct vault *vault; /* has the occurrences of the values; NULL: not known */
 	/* entries that this table already holds are left out; NULL: none */
 	struct kept_asked *without;
 	size_t table, n;
@@ -323,11 +335,12 @@ static void
 write_kept(void *arg, struct span placeholder, struct span entity, struct span value)
 {
 	struct kept_writing *w = arg;
-	struct kept_entry e = { placeholder, entity, value };
+	struct kept_entry e = { placeholder, entity, value,
+		w->vault ? vault_occurrence(w->vault, placeholder) : OCCURS_IN_PROSE };
 
 	if (span_is(entity, "CREDENTIAL"))
 		e.entity = e.value = (struct span){ NULL, 0 };
-	if (w->without && !note_seen(w->without, placeholder, w->table))
+	if (w->without && !note_seen(w->without, placeholder, w->table, e.occurs))
 		return;
 	if (w->n >= CAP_KEPT_VALUES ||
 		w->out->n + placeholder.n + entity.n + value.n + 64 > KEPT_CHUNK_MOST) {
@@ -356,7 +369,7 @@ write_table(const struct request *r, struct kept_writing *w)
 /* Adds to the tables of objects that the request extends, because the provider has them as soon
  * as it is sent. */
 static void
-add_to_names(struct request *r, struct span holder)
+add_to_names(struct request *r, const struct vault *v, struct span holder)
 {
 	struct kept_asked *k = r->run.kept;
 
@@ -364,7 +377,7 @@ add_to_names(struct request *r, struct span holder)
 		if (k->v[i].name.turn || !k->v[i].name.grows)
 			continue;
 		SCOPED_BUF(chunk, 0);
-		struct kept_writing w = { .out = &chunk, .without = k, .table = i };
+		struct kept_writing w = { .out = &chunk, .vault = v, .without = k, .table = i };
 		if (write_table(r, &w) && w.n)
 			kept_add(r->gate->shared->kept, r->gate->pins.redis, k->v[i].key,
 				&(struct kept_addition){ .holder = holder,
@@ -385,11 +398,12 @@ exchange_keep_placeholders(struct request *r, struct exchange *x, struct arena *
 	if (r->found.kept.state == KEPT_NOT || !r->out.placeholders || !k || request_erased(r))
 		return 0;
 	x->kept.holder = arena_dup(own, id->person.n ? id->person : id->key_id);
-	add_to_names(r, x->kept.holder);
+	const struct vault *vault = x->vault ? x->vault : x->of_session;
+	add_to_names(r, vault, x->kept.holder);
 	if (r->found.kept.keeps == KEEPS_NOTHING || request_is_mcp(r))
 		return 0;
 	SCOPED_BUF(table, 0);
-	struct kept_writing w = { .out = &table };
+	struct kept_writing w = { .out = &table, .vault = vault };
 	if (!write_table(r, &w))
 		return ERR_NOMEM;
 	if (r->found.kept.keeps == KEEPS_OBJECT && !w.n)

@@ -497,6 +497,9 @@ bool request_cache_answer(struct request *r);
 enum step_result request_kept_tables(struct request *r);
 /* Fills in r->out.placeholders before a value is replaced. Returns false if memory ran out. */
 bool request_kept_open(struct request *r);
+/* Notes in the vault how values occurred in the earlier turns of that conversation. */
+struct vault;
+void request_kept_occurrences(const struct request *r, struct vault *v);
 /* Call after the rewrite. Stores this turn's placeholders under the ids that the request names,
  * and keeps in *x (memory in `own`) what is stored under ids that the response makes. Returns 0
  * or ERR_NOMEM. */

@@ -327,6 +327,17 @@ async function restores() {
 	same('a provider\'s event outside of a response is restored', echo?.item.content[0].text, `and ${ANN}`)
 	s.say({ type: 'conversation.item.create', item: { type: 'function_call_output', call_id: 'call_1', output: JSON.stringify({ owner: 'zoe@corp.example' }) } })
 	same('a value in a tool\'s result is restored later', await turn(s, 'say <EMAIL_ADDRESS_4>'), 'say zoe@corp.example')
+	const tool = (name, type) => ({ type: 'function', name, parameters: { type: 'object', properties: { phone: { type } } } })
+	s.say({ type: 'session.update', session: { type: 'realtime', tools: [tool('set_number', 'integer'), tool('set_text', 'string')] } })
+	s.say({ type: 'conversation.item.create', item: { type: 'function_call_output', call_id: 'call_2', output: '{"phone": 4154268562}' } })
+	same('a number in a tool\'s result keeps its type', await turn(s, 'say {"phone": "<PHONE_NUMBER_1>"}'), 'say {"phone": 4154268562}')
+	for (const [name, want] of [['set_number', '{"phone":4154268562}'], ['set_text', '{"phone":"4154268562"}'], ['other', '{"phone":"4154268562"}']]) {
+		s.take()
+		await turn(s, `call:${name} {"phone":"<PHONE_NUMBER_1>"}`)
+		same(`an argument of ${name} has its schema's type, or is a string`, args(s), want)
+	}
+	await turn(s, 'and {"phone": "4154268562"}')
+	same('a number that occurred in quotes keeps them', await turn(s, 'say {"phone": "<PHONE_NUMBER_1>"}'), 'say {"phone": "4154268562"}')
 	const burst = ['kim', 'lee', 'max', 'noa', 'oli'].map(n => `${n}@corp.example`)
 	s.take()
 	for (const who of burst) {

@@ -319,6 +319,30 @@ placeholder_means_one_value_in_a_kept_conversation(void **state)
 				{ NULL, R "/resp_1", NULL, NULL,
 					SAYS("resp_1", "<EMAIL_ADDRESS_1>"),
 					"jane@example.com" } } },
+		{ "a number of an earlier turn keeps its type, until it occurs in quotes",
+			{ { NULL, R, ASK("{\\\"phone\\\": 4154268562}"), "<PHONE_NUMBER_1>",
+				  SAYS("resp_1", "ok"), NULL },
+				{ NULL, R, ON("resp_1", "repeat it"), NULL,
+					SAYS("resp_2", "{\\\"phone\\\": \\\"<PHONE_NUMBER_1>\\\"}"),
+					"{\\\"phone\\\": 4154268562}" },
+				{ NULL, R, ON("resp_2", "{\\\"phone\\\": \\\"4154268562\\\"}"),
+					"\\\"<PHONE_NUMBER_1>\\\"",
+					SAYS("resp_3", "{\\\"phone\\\": \\\"<PHONE_NUMBER_1>\\\"}"),
+					"{\\\"phone\\\": \\\"4154268562\\\"}" },
+				{ NULL, R, ON("resp_3", "again"), NULL,
+					SAYS("resp_4", "{\\\"phone\\\": \\\"<PHONE_NUMBER_1>\\\"}"),
+					"{\\\"phone\\\": \\\"4154268562\\\"}" } } },
+		{ "arguments of a tool that the provider keeps stay strings, those of a known one get a number",
+			{ { NULL, R, ASK("{\\\"phone\\\": 4154268562}"), NULL, SAYS("resp_1", "ok"), NULL },
+				{ NULL, R, ON("resp_1", "go on"), NULL,
+					CALLS("resp_2", "{\\\"to\\\":\\\"<PHONE_NUMBER_1>\\\"}"),
+					"{\\\"to\\\":\\\"4154268562\\\"}" },
+				{ NULL, R,
+					"{\"model\":\"m\",\"previous_response_id\":\"resp_1\",\"input\":\"go on\","
+					"\"tools\":[{\"type\":\"function\",\"name\":\"send_mail\",\"parameters\":{"
+					"\"type\":\"object\",\"properties\":{\"to\":{\"type\":\"integer\"}}}}]}",
+					NULL, CALLS("resp_3", "{\\\"to\\\":\\\"<PHONE_NUMBER_1>\\\"}"),
+					"{\\\"to\\\":4154268562}" } } },
 		{ "another caller's conversation is unknown",
 			{ { NULL, R, ASK("jane@example.com"), NULL, SAYS("resp_1", "ok"),
 				  NULL },
@@ -457,6 +481,34 @@ put_into(char *out, const char *text, const char *with)
 /* A thread or conversation that requests add to, or that a later turn cannot name, gets tagged
  * placeholders. %s in a second turn's response is the placeholder that the first turn was
  * given. */
+/* In a stored conversation, a placeholder has a tag. */
+static void
+number_in_a_conversation_keeps_its_type_until_it_occurs_in_quotes(void **state)
+{
+	static const char *const bodies[] = { IN("conv_n", "{\\\"phone\\\": 4154268562}"),
+		IN("conv_n", "repeat it"), IN("conv_n", "{\\\"phone\\\": \\\"4154268562\\\"}"),
+		IN("conv_n", "again") };
+	static struct heard h;
+	char answer[512] = SAYS("resp_n1", "ok"), given[64] = "";
+	struct stage s;
+
+	(void)state;
+	stage_up(&s, KEPT_POLICY);
+	for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+		turn_do(&s, (unsigned)(i % 2), &(struct turn_row){ NULL, R, bodies[i], NULL, answer, NULL }, &h);
+		const char *at = strstr(h.sent, "<PHONE_NUMBER_");
+		if (i == 0 && !at)
+			fail_msg("sent %s", h.sent);
+		if (i == 0)
+			snprintf(given, sizeof(given), "%.*s", (int)strcspn(at, "\\\""), at);
+		else if (!strstr(h.got, i == 1 ? "\\\"phone\\\": 4154268562"
+					       : "\\\"phone\\\": \\\"4154268562\\\""))
+			fail_msg("turn %zu: got %s", i + 1, h.got);
+		snprintf(answer, sizeof(answer), SAYS("resp_n%zu", "{\\\"phone\\\": \\\"%s\\\"}"), i + 2, i + 2, given);
+	}
+	stage_down(&s);
+}
+
 static void
 shared_conversation_has_placeholders_without_collisions(void **state)
 {
@@ -1462,6 +1514,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(placeholder_means_one_value_in_a_kept_conversation),
+		cmocka_unit_test(number_in_a_conversation_keeps_its_type_until_it_occurs_in_quotes),
 		cmocka_unit_test(shared_conversation_has_placeholders_without_collisions),
 		cmocka_unit_test(unknown_placeholder_is_counted_and_recorded),
 		cmocka_unit_test(placeholder_that_stays_in_a_call_is_counted_by_reason),

@@ -26,7 +26,8 @@ add(struct kept_tables *t, const unsigned char *key, const char *value, bool ane
 	buf_init(&b, 0);
 	kept_write_head(&b, false, 3);
 	kept_write_entry(
-		&b, &(struct kept_entry){ SPAN_LIT("<E_1>"), SPAN_LIT("E"), span_str(value) });
+		&b, &(struct kept_entry){ SPAN_LIT("<E_1>"), SPAN_LIT("E"), span_str(value),
+			    OCCURS_IN_PROSE });
 	kept_write_entry(&b, &(struct kept_entry){ .placeholder = SPAN_LIT("<E_2>") });
 	kept_add(t, NULL, key,
 		&(struct kept_addition){ .holder = SPAN_LIT("ann"),
@@ -152,13 +153,15 @@ entries_are_read_to_their_end(void **state)
 	buf_init(&b, 0);
 	kept_write_head(&b, true, 70000);
 	kept_write_entry(
-		&b, &(struct kept_entry){ SPAN_LIT("<E_1>"), SPAN_LIT("E"), SPAN_LIT("v") });
+		&b, &(struct kept_entry){ SPAN_LIT("<E_1>"), SPAN_LIT("E"), SPAN_LIT("v"),
+			    OCCURS_AS_TEXT });
 	struct span whole = buf_view(&b);
 	assert_true(kept_read_head(whole, &c));
 	assert_true(c.tagged);
 	assert_int_equal(c.floor, 70000);
 	assert_true(kept_read_entry(&c, &e));
 	assert_true(span_is(e.entity, "E") && span_is(e.value, "v"));
+	assert_int_equal(e.occurs, OCCURS_AS_TEXT);
 	assert_false(kept_read_entry(&c, &e));
 	for (size_t n = 0; n < whole.n; n++)
 		assert_false(

@@ -1127,7 +1127,7 @@ number_or_date_loses_the_quotes_that_it_did_not_have(void **state)
 	struct arena a;
 
 	arena_init(&a, 0, true);
-	vault_note_types(v, argument_types_read(span_str(body), &a));
+	vault_note_types(v, argument_types_read(span_str(body), &a), true);
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {

@@ -162,23 +162,18 @@ occurrence_of(const struct hit *h)
 									   : OCCURS_IN_PROSE;
 }
 
-/* Notes for each placeholder how its value occurs, and the types of arguments. Occurrences in earlier
- * turns are not known. */
-static void
-note_bare_values(const struct request *r, struct vault *v, struct arena *own)
+void
+request_occurrences(const struct request *r, struct vault *v)
 {
 	const struct overlay *o = &r->scan.overlay;
 
-	if (r->found.kept.state > KEPT_BEGINS)
-		return;
+	request_kept_occurrences(r, v);
 	for (size_t i = 0; i < o->nhits; i++)
 		if (o->hits[i].with.n)
 			vault_note_occurrence(v, o->hits[i].with, occurrence_of(&o->hits[i]));
 	for (size_t i = 0; i < o->nwholes; i++)
 		if (o->wholes[i].with.n)
 			vault_note_occurrence(v, o->wholes[i].with, occurrence_of(&o->wholes[i]));
-	if (vault_has_bare(v))
-		vault_note_types(v, argument_types_read(r->in.raw, own));
 }
 
 int
@@ -196,9 +191,14 @@ request_vault(const struct request *r, struct vault **out, struct arena *own)
 		f.err = vault_fill(*out, r->out.placeholders);
 	else if (*out)
 		redactor_each(r->out.redactor, put_in_vault, &f);
-	if (*out && !f.err)
-		note_bare_values(r, *out, own);
-	return f.err;
+	if (!*out || f.err)
+		return f.err;
+	request_occurrences(r, *out);
+	/* the provider may keep tools that the request does not have */
+	if (vault_has_bare(*out))
+		vault_note_types(*out, argument_types_read(r->in.raw, own),
+			r->found.kept.state <= KEPT_BEGINS);
+	return 0;
 }
 
 /* Returns true if the body asks Anthropic for a `thread`, in which the provider keeps the turn

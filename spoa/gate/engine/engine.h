@@ -114,6 +114,8 @@ void attempts_ended(struct exchange *x);
 /* Replaces *out by the values to restore in the response; NULL: none. `own` must outlive *out. Returns 0
  * or ERR_NOMEM. */
 int request_vault(const struct request *r, struct vault **out, struct arena *own);
+/* Notes in the vault how values occur in the request, and in the kept conversation that it continues. */
+void request_occurrences(const struct request *r, struct vault *v);
 /* Returns an empty vault for responses of the route. NULL: out of memory. */
 struct vault *route_vault(const struct route *route);
 /* Adds to the vault the placeholders that it does not have yet. Returns 0 or ERR_NOMEM. */

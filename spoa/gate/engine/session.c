@@ -342,13 +342,42 @@ message_denied(struct said *m)
 				   : "the policy denies a message");
 }
 
+/* Notes the types of tools' arguments that a message states. A later message replaces them, as a
+ * provider does. */
+static void
+note_session_types(struct session *s, struct span message)
+{
+	static const char *const keys[] = { "\"properties\"", "\"parameter_definitions\"" };
+	struct arena own;
+
+	if (!memmem(message.p, message.n, keys[0], strlen(keys[0])) &&
+		!memmem(message.p, message.n, keys[1], strlen(keys[1])))
+		return;
+	arena_init(&own, CAP_REQUEST_ARENA, true);
+	const struct argument_types *types = argument_types_read(message, &own);
+	vault_note_types(s->vault, types ? types : s->argument_types, false);
+	if (!types) {
+		arena_reset(&own);
+		return;
+	}
+	if (s->argument_types)
+		arena_reset(&s->types);
+	s->types = own;
+	s->argument_types = types;
+}
+
 /* Adds the message's values to those restored in responses, also in responses in progress,
  * which may use them. Returns false if memory ran out. */
 static bool
 message_given(struct session *s, const struct request *r)
 {
-	return !s->vault || r->out.decision.kind != D_REDACT ||
-	       !vault_fill(s->vault, s->placeholders);
+	if (!s->vault)
+		return true;
+	note_session_types(s, r->in.raw);
+	if (r->out.decision.kind == D_REDACT && vault_fill(s->vault, s->placeholders))
+		return false;
+	request_occurrences(r, s->vault);
+	return true;
 }
 
 static bool
@@ -828,8 +857,10 @@ gate_socket_begin(struct exchange *x, const struct socket_calls *calls)
 		free(s);
 		return ERR_NOMEM;
 	}
-	if (s->vault) /* an empty vault may have values before a response ends */
+	if (s->vault) { /* an empty vault may have values before a response ends */
 		vault_count_unknown(s->vault, x->r->snap->rules, true);
+		vault_note_types(s->vault, NULL, false);
+	}
 	TAG(session, s);
 	INVARIANT(!x->session && x->plan.socket_bytes);
 	x->of_session = s->vault;

@@ -3,6 +3,7 @@
 #define GATE_ENGINE_SESSION_H
 
 #include "gate/engine/engine.h"
+#include "scan/text/argument_types.h"
 #include "scan/text/named.h"
 
 /* A message that is decided as a request of its own. Its exchange runs the steps like that of a
@@ -44,6 +45,9 @@ struct session {
 	/* Values restored in all responses of the session, now or later, as far as messages
 	 * were decided. NULL: the route does not restore. */
 	struct vault *vault;
+	/* types of tools' arguments in the last message that stated some, with their memory */
+	struct arena types;
+	const struct argument_types *argument_types;
 	/* property names of the schemas in messages that were forwarded */
 	struct known_names names;
 	LIST_HEAD(, said) said; /* messages whose memory is in use, newest first */

@@ -21,6 +21,7 @@ enum {
 	HEAD_BYTES = 1 + 1 + 8,
 	ENTRY_BYTES = 2 + 2 + 4,
 	NOBODYS = 0xffff,
+	OCCURS_BIT = 30, /* of the value's length: its occurrences; 0 in earlier versions */
 	REDIS_NAME = sizeof(KEPT_REDIS_PREFIX) + 2 * KEPT_KEY_BYTES
 };
 #define KEPT_S	(31 * 86400)
@@ -228,7 +229,8 @@ kept_write_entry(struct buf *out, const struct kept_entry *e)
 {
 	put_big_endian(out, e->placeholder.n, 2);
 	put_big_endian(out, e->value.p ? e->entity.n : NOBODYS, 2);
-	put_big_endian(out, e->value.p ? e->value.n : 0, 4);
+	put_big_endian(
+		out, e->value.p ? e->value.n | (uint64_t)e->occurs << OCCURS_BIT : 0, 4);
 	buf_span(out, e->placeholder);
 	if (e->value.p) {
 		buf_span(out, e->entity);
@@ -258,12 +260,15 @@ kept_read_entry(struct kept_chunk *c, struct kept_entry *e)
 	       entity = read_big_endian(span_cut(s, 2, 4)),
 	       value = read_big_endian(span_cut(s, 4, 8));
 	bool nobodys = entity == NOBODYS;
+	unsigned occurs = (unsigned)(value >> OCCURS_BIT);
+	value &= ((size_t)1 << OCCURS_BIT) - 1;
 	if (nobodys)
 		entity = 0;
 	s = span_cut(s, ENTRY_BYTES, s.n);
-	if (name + entity + value > s.n)
+	if (name + entity + value > s.n || occurs > OCCURS_AS_TEXT)
 		return false;
-	*e = (struct kept_entry){ .placeholder = span_cut(s, 0, name) };
+	*e = (struct kept_entry){ .placeholder = span_cut(s, 0, name),
+		.occurs = (enum occurrence)occurs };
 	if (!nobodys) {
 		e->entity = span_cut(s, name, name + entity);
 		e->value = span_cut(s, name + entity, name + entity + value);

@@ -8,6 +8,7 @@
 #ifndef GATE_SOURCES_KEPT_H
 #define GATE_SOURCES_KEPT_H
 
+#include "answer/vault.h"
 #include "base/redis/redis.h"
 #include "gate/cache/cache.h"
 
@@ -66,6 +67,7 @@ int kept_chunk(const struct kept_tables *t, const unsigned char key[KEPT_KEY_BYT
 struct kept_entry {
 	/* if the value's p is NULL, the placeholder is taken but has no value */
 	struct span placeholder, entity, value;
+	enum occurrence occurs; /* in the conversation so far */
 };
 struct kept_chunk {
 	/* a plain number was lost, so new plain numbers could collide with it */

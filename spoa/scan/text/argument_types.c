@@ -218,13 +218,19 @@ argument_types_read(struct span body, struct arena *a)
 }
 
 bool
+argument_types_have(const struct argument_types *t, uint64_t tool)
+{
+	return t && tool && bsearch(&tool, t->tools, t->ntools, sizeof(tool), compare_tools);
+}
+
+bool
 argument_is_string(const struct argument_types *t, uint64_t tool, uint64_t name)
 {
 	const struct argument_row *row;
 
 	if (!t)
 		return false;
-	if (tool && bsearch(&tool, t->tools, t->ntools, sizeof(tool), compare_tools)) {
+	if (argument_types_have(t, tool)) {
 		row = row_at(t, name, tool);
 		return row && row->tool == tool && row->says == SAYS_STRING;
 	}

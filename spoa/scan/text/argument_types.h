@@ -21,4 +21,7 @@ struct argument_types *argument_types_read(struct span body, struct arena *a);
  * t NULL: false. */
 bool argument_is_string(const struct argument_types *t, uint64_t tool, uint64_t name);
 
+/* Returns true if the types of the tool's arguments are known. t NULL: false. */
+bool argument_types_have(const struct argument_types *t, uint64_t tool);
+
 #endif
