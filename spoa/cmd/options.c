@@ -332,7 +332,7 @@ const struct option_row option_rows[] = {
 
 	/* files, texts and tests */
 	{ "require-coverage", NULL, "policy test",
-		"fail if no test case reaches a rule" },
+		"exit with 1 if a rule is matched by no test case" },
 	{ "into", "FILE", "prices import",
 		"the price file that gets the rows" },
 	{ "source", "TEXT", "prices import",
@@ -390,7 +390,7 @@ const struct option_row option_rows[] = {
 	{ "frontend", "NAME", "init",
 		"add tollgate to this frontend of HAProxy; may be repeated" },
 	{ "close-others", NULL, "init",
-		"make all other frontends refuse requests to the paths of the API" },
+		"accept that requests of other hosts to guarded backends get 503" },
 	{ "policy-routes", NULL, "init",
 		"let the policy route requests for which HAProxy has rules that init cannot translate" },
 	{ "backend", "NAME=DIALECT", "init",

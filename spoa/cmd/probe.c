@@ -51,7 +51,8 @@ static const struct {
 		SAID_UNFINISHED
 	} said;
 } documents[] = {
-	{ "this request did not pass the gate", SAID_GUARD },
+	{ "the gateway did not inspect this request", SAID_GUARD },
+	{ "this request did not pass the gate", SAID_GUARD }, /* before 0.3 */
 	{ "the backend that the policy names is unknown to HAProxy", SAID_ROUTES },
 	{ "the policy names another backend", SAID_OTHER_BACKEND },
 	{ "the gateway could not decide this request", SAID_UNDECIDED },

@@ -40,7 +40,7 @@ req POST /v1/chat/completions -H 'host: www.example.com' -H "$json" -d "$chat"
 is "the backend with the key is guarded" "$status" 503
 
 # A backend with a key whose guard is missing: HAProxy loads it, check refuses it.
-awk '/^backend openai/ { on = 1 } /^backend anthropic/ { on = 0 } !(on && /did not pass the gate|another backend/)' \
+awk '/^backend openai/ { on = 1 } /^backend anthropic/ { on = 0 } !(on && /did not inspect this request|another backend/)' \
 	"$D/laid.cfg" >"$D/forgotten.cfg"
 "$B/tollgate" check --haproxy-only --haproxy "$D/forgotten.cfg" "$root/haproxy/tollgate.cfg" --haproxy-version 2.6.12 >"$D/check.out" 2>"$D/check.err"
 is "a missing guard is an error" "$?" 1

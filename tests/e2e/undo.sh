@@ -209,7 +209,7 @@ is "undo works without a kept copy" "$code $(grep -c 'tollgate' "$cfg")" "0 0"
 fresh
 lay
 undo --keep-guards --write
-is "--keep-guards keeps the guards" "$code $(grep -c 'did not pass the gate' "$cfg") $(grep -c 'tollgate/\|engine tollgate\|tollgate-gated' "$cfg")" "0 3 0"
+is "--keep-guards keeps the guards" "$code $(grep -c 'did not inspect this request' "$cfg") $(grep -c 'tollgate/\|engine tollgate\|tollgate-gated' "$cfg")" "0 3 0"
 like "undo names the guards" "$(cat "$D/out")" 'backend openai keeps its guard and answers 503 until you delete the lines with .gateway_unavailable.'
 undo --write
 same "the next undo removes the guards" "$cfg" "$D/person.cfg"

@@ -195,8 +195,8 @@ other_ways_to_a_guarded_backend_are_asked_about(void **state)
 	put_tree(HOSTS "    default_backend one\n" ONE, NULL);
 	assert_int_equal(INIT("--host", "a.com", "--host", "b.com", "--host", "*.c.com", "--write"), 0);
 	assert_non_null(strstr(whole("etc/haproxy/haproxy.cfg"),
-		"    acl tollgate req.hdr(host),host_only,rtrim(.) -i a.com b.com  # what passes\n"
-		"    acl tollgate req.hdr(host),host_only,rtrim(.) -m end -i .c.com  # what passes\n"));
+		"    acl tollgate req.hdr(host),host_only,rtrim(.) -i a.com b.com  # requests to these hosts pass the gate\n"
+		"    acl tollgate req.hdr(host),host_only,rtrim(.) -m end -i .c.com  # requests to these hosts pass the gate\n"));
 	assert_int_equal(tollgate("", "init", "--root", dir, "--haproxy-binary", "/bin/true", NULL),
 		0);
 	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
@@ -424,7 +424,7 @@ nothing_is_written_without_the_option(void **state)
 	assert_int_equal(INIT("--host", "ai.example.com"), 0);
 	assert_non_null(strstr(cmd_out, "create /etc/tollgate/tollgate.yaml\n"));
 	assert_non_null(strstr(cmd_out,
-		"+    acl tollgate req.hdr(host),host_only,rtrim(.) -i ai.example.com  # what passes\n"));
+		"+    acl tollgate req.hdr(host),host_only,rtrim(.) -i ai.example.com  # requests to these hosts pass the gate\n"));
 	assert_non_null(strstr(cmd_out, "Nothing was written."));
 	assert_string_equal(whole("etc/haproxy/haproxy.cfg"), SITE PROVIDERS);
 	assert_int_not_equal(access(path("etc/tollgate"), F_OK), 0);
@@ -623,7 +623,7 @@ hundreds_of_backends_get_their_guards(void **state)
 	(void)state;
 	put_many(400);
 	assert_int_equal(INIT("--host", "ai.example.com", "--backend", "many1=openai"), 0);
-	for (const char *p = cmd_out; (p = strstr(p, "did not pass the gate")); p++)
+	for (const char *p = cmd_out; (p = strstr(p, "did not inspect this request")); p++)
 		guards++;
 	assert_int_equal(guards, 400);
 	assert_non_null(strstr(cmd_out, "+EXTRAOPTS="));
@@ -1008,7 +1008,7 @@ files_and_folders_form_one_configuration(void **state)
 	assert_non_null(strstr(strstr(front, "frontend web\n"), "filter spoe engine tollgate"));
 	assert_true(strstr(front, "filter spoe") > strstr(front, "frontend web\n"));
 	assert_non_null(
-		strstr(whole("etc/haproxy/conf.d/20-back.cfg"), "did not pass the gate"));
+		strstr(whole("etc/haproxy/conf.d/20-back.cfg"), "did not inspect this request"));
 	assert_non_null(strstr(whole("etc/haproxy/haproxy.cfg"), "tune.bufsize"));
 	assert_int_equal(INIT(CONF_D, "--host", "ai.example.com", "--write"), 0);
 	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
@@ -1093,7 +1093,7 @@ wildcard_host_is_accepted(void **state)
 	put_tree(SITE PROVIDERS, NULL);
 	assert_int_equal(INIT("--host", "*.ai.example.com"), 0);
 	assert_non_null(strstr(cmd_out, "+    acl tollgate req.hdr(host),host_only,rtrim(.) -m "
-					"end -i .ai.example.com  # what passes\n"));
+					"end -i .ai.example.com  # requests to these hosts pass the gate\n"));
 }
 
 static void

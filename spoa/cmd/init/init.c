@@ -983,7 +983,7 @@ init_plan(struct init *in)
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&h->notes)));
 	if (in->lay.choices.n) {
 		fprintf(stderr, "tollgate: init: %s%.*s",
-			in->lay.no_frontend ? "" : "say which:\n",
+			in->lay.no_frontend ? "" : "several setups are possible; choose one with these options:\n",
 			SPAN_ARG(buf_view(&in->lay.choices)));
 		return EXIT_CANNOT;
 	}

@@ -240,7 +240,7 @@ audit_erase(int argc, char **argv)
 		return erase_status(&c);
 	if (!person || !why)
 		return cmd_fail(WHAT, "--%s is missing: %s", person ? "why" : "person",
-			person ? "it goes into the record" : "whose texts?");
+			person ? "state the reason, which the record contains" : "name the person whose content is erased");
 	admin_give_text(&c, "person", person);
 	admin_give_text(&c, "why", why);
 	admin_give_text(&c, "ticket", ticket);

@@ -861,7 +861,7 @@ rule_attempt_lines(struct judge *j)
 			found(j, s->head, paste,
 				"%.*s does not report whether the provider or HAProxy "
 				"answered, so each failure on route %s counts as possibly "
-				"charged. Run `tollgate init --write`, or add below the line "
+				"charged. Run `tollgate init --write`, or add these lines below the line "
 				"that deletes x-tollgate- from responses",
 				SPAN_ARG(s->name), j->policy->routes[i].name);
 			return;
@@ -879,7 +879,7 @@ rule_socket_lines(struct judge *j)
 		if (j->policy->routes[i].websocket) {
 			found(j, s->head, paste,
 				"%.*s refuses every Upgrade, so WebSockets of route %s get "
-				"501. Run `tollgate init --write`, or add below the line that "
+				"501. Run `tollgate init --write`, or add these lines below the line that "
 				"sets txn.tollgate.via to refused",
 				SPAN_ARG(s->name), j->policy->routes[i].name);
 			return;
@@ -913,7 +913,7 @@ rule_caller_lines(struct judge *j)
 		found(j, s->head, paste,
 			"%.*s sends headers that no API needs to external providers if a "
 			"request does not take the relay, such as those of proxies that log "
-			"people in. Run `tollgate init --write`, or add below the line that "
+			"people in. Run `tollgate init --write`, or add these lines below the line that "
 			"deletes credentials",
 			SPAN_ARG(s->name));
 }
@@ -1006,7 +1006,7 @@ rule_argument_lines(struct judge *j)
 		found(j, own, arena_dup(&j->pieces.arena, want->line[i].source).p,
 			"this line deletes fields such as Mcp-Param-Api-Key, which are "
 			"arguments of tools, so servers of route %s may refuse such calls. "
-			"Run `tollgate init --write`, or replace the line",
+			"Run `tollgate init --write`, or write this line instead",
 			r->name);
 	}
 }

@@ -524,18 +524,18 @@ rule_changed_after(struct judge *j)
 			"this rule runs after the stanza, so the policy decides on the "
 			"request without the change. Move the rule above the stanza if the "
 			"policy should see the change. If it is only for the provider, leave "
-			"it; if it is for other hosts only");
+			"it. If it is for other hosts only, exclude the gate's requests");
 		return;
 	}
 	found_after(j, shaping, COUNT_OF(shaping),
 		"this rule runs after the stanza, so the policy decides on the request "
 		"without the change, and relayed requests are sent without it. Move the rule "
-		"above the stanza or into the provider's backend; if it is for other hosts "
-		"only");
+		"above the stanza or into the provider's backend. If it is for other hosts only, "
+		"exclude the gate's requests");
 	found_after(j, headers, COUNT_OF(headers),
 		"this rule runs after the stanza, so relayed requests are sent without its "
-		"effect. Move the rule above the stanza or into the provider's backend; if it "
-		"is for other hosts only");
+		"effect. Move the rule above the stanza or into the provider's backend. If it "
+		"is for other hosts only, exclude the gate's requests");
 }
 
 /* ---- origins that may read responses ---- */

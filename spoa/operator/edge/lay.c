@@ -103,7 +103,7 @@ put_hosts(const struct lay *l, struct span indent, struct buf *out)
 			buf_printf(out, " %s", host + below);
 		}
 		if (begun)
-			buf_str(out, "  # what passes\n");
+			buf_str(out, "  # requests to these hosts pass the gate\n");
 	}
 }
 
@@ -326,12 +326,12 @@ lay_answers(struct lay *l, const struct haproxy *h, const struct haproxy_section
 	name = free_name(l, h, "tollgate-gate", l->nbase);
 	SCOPED_BUF(out, 1 << 20);
 	buf_printf(&out,
-		LAY_BEGIN " answers, laid by tollgate init\ndefaults %s from %s  # what "
-			  "callers of the gate are told\n",
+		LAY_BEGIN " answers, laid by tollgate init\ndefaults %s from %s  # rules "
+			  "for responses of the gate\n",
 		name, from);
 	piece_lines(l, NULL, shipped_piece(PIECE_STANZA), ANSWERS, &out);
 	buf_printf(&out,
-		"defaults %s from %s  # what comes below begins as it did before\n" LAY_END
+		"defaults %s from %s  # the sections below keep your own defaults\n" LAY_END
 		" answers\n",
 		free_name(l, h, "tollgate-rest", l->nbase), from);
 	unsigned last = base->n ? base->line[base->n - 1].line : base->head->line;

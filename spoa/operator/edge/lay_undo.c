@@ -341,7 +341,9 @@ names_ours(const struct haproxy_section *s, const struct haproxy_line *l)
 				return acls[k];
 	}
 	if (is_back(s) && rule_answers(l) &&
-		(line_holds(l, "did not pass the gate") || line_holds(l, "(txn.tollgate.via)")))
+		(line_holds(l, "did not inspect this request") ||
+			line_holds(l, "did not pass the gate") || /* before 0.3 */
+			line_holds(l, "(txn.tollgate.via)")))
 		return "the gate";
 	return NULL;
 }
@@ -458,7 +460,8 @@ note_guard(struct undo *u, size_t i)
 {
 	const struct haproxy_section *s = section_at(u, i);
 
-	if (!span_holds(u->line[i].text, SPAN_LIT("did not pass the gate")))
+	if (!span_holds(u->line[i].text, SPAN_LIT("did not inspect this request")) &&
+		!span_holds(u->line[i].text, SPAN_LIT("did not pass the gate"))) /* before 0.3 */
 		return; /* the guard's second line was reported with the first */
 	if (s && credential_of(s) && !u->asked->keep_guards)
 		buf_printf(&u->lay->notes,
