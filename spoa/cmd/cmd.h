@@ -20,7 +20,7 @@ enum cmd_group { CMD_RUN, CMD_POLICY, CMD_LIMITS, CMD_RECORDS, CMD_OPERATE, CMD_
   X("serve",    cmd_serve,    CMD_RUN, "[-c FILE] [--instance a|b [--take]]", "run the daemon in the foreground") \
   X("decide",   cmd_decide,   CMD_POLICY, "[-c FILE] [--policy FILE] [--explain] < REQUEST.json", "print what the policy decides for a request, and why") \
   X("body",     cmd_body,     CMD_POLICY, "[--dialect D] [--path P] [--method M] [--content-type T]", "print the text segments of a request body as JSON") \
-  X("status",   cmd_status,   CMD_RUN, "[-c FILE] [--json]", "print the running daemon's state: ready or not, policy, requests in flight") \
+  X("status",   cmd_status,   CMD_RUN, "[--all] [-c FILE] [--json]", "print the running daemon's state, or that of all daemons of its Redis") \
   X("upgrade",  cmd_upgrade,  CMD_RUN, "[-c FILE] [--exec PROGRAM]", "replace the running daemon by the installed program without a refused request") \
   X("reload",   cmd_reload,   CMD_RUN, "[-c FILE]", "make the running daemon read its configuration, policy and keys again") \
   X("top",      cmd_top,      CMD_OPERATE, "[-c FILE] [--json]", "print the newest decisions of the running daemon, and update them") \
@@ -31,6 +31,7 @@ enum cmd_group { CMD_RUN, CMD_POLICY, CMD_LIMITS, CMD_RECORDS, CMD_OPERATE, CMD_
   X("admin-token", cmd_admin_token, CMD_LIMITS, "new NAME --roles viewer,operator,auditor [--ttl 90d | --until 2026-12-01] | list [--json] | revoke NAME; all: [--tokens FILE | -c FILE]", "create, list and revoke tokens of the admin server") \
   X("limit",    cmd_limit,    CMD_LIMITS, "set NAME --for WHAT=VALUE...|everyone --to N [--until TIME] | list | clear NAME --for WHAT=VALUE...|everyone | clear ID; all: [-c FILE] [--by NAME] [--reason TEXT] [--json]", "override a limit for some callers while the daemon runs") \
   X("target",   cmd_target,   CMD_OPERATE, "list | eject NAME | admit NAME; all: [-c FILE] [--by NAME] [--reason TEXT] [--json]", "list targets with their health; eject or readmit one") \
+  X("node",     cmd_node,     CMD_OPERATE, "list | retire NAME --why TEXT [--journal DIR] [--keep-stream] | admit NAME --why TEXT; all: [-c FILE] [--by NAME] [--reason TEXT] [--json]", "list the nodes that share a Redis; retire one that will not return, or admit it again") \
   X("cache",    cmd_cache,    CMD_OPERATE, "stats | purge [--route NAME] [--person P] [--older 10m] | purge --all; all: [-c FILE] [--by NAME] [--reason TEXT] [--json]", "print statistics of the response cache; purge responses") \
   X("log",      cmd_log,      CMD_OPERATE, "[error|warn|info|debug [--for 10m]] [-c FILE] [--by NAME] [--reason TEXT] [--json]", "print or change the running daemon's log level") \
   X("tools",    cmd_tools,    CMD_OPERATE, "list [--server S] [--state S] | show SERVER/NAME | diff SERVER/NAME | approve SERVER/NAME HASH [--only] | approve SERVER/NAME --none | approve SERVER LOOK --all; all: [--kind tool|prompt|instructions] [-c FILE] [--by NAME] [--reason TEXT] [--json]", "list the tools of MCP servers with their changes; approve them") \

@@ -6,13 +6,13 @@
 
 #define AUDIT_FOUR "audit list, audit verify, audit show, audit explain"
 #define AUDIT_READS AUDIT_FOUR ", audit search, audit report, audit subject, audit open, audit export"
-#define CHANGES "key, limit, target eject, target admit, cache purge, tools approve, log, notify test, audit erase, audit accept"
+#define CHANGES "key, limit, target eject, target admit, node retire, node admit, cache purge, tools approve, log, notify test, audit erase, audit accept"
 
 /* clang-format off */
 const struct option_row option_rows[] = {
 	/* the places of records, policies and configuration */
 	{ "c", "FILE", "serve, decide, status, upgrade, reload, top, check, key, admin-token, quota get, policy test, policy replay, "
-	  "policy next, policy apply, policy back, policy history, policy show, prices check, usage, audit restore, limit, target, cache, "
+	  "policy next, policy apply, policy back, policy history, policy show, prices check, usage, audit restore, limit, target, node, cache, "
 	  "tools, log, notify, audit erase, audit accept, " AUDIT_READS,
 		"the configuration file; default: tollgate.yaml, then /etc/tollgate/tollgate.yaml" },
 	{ "config", "FILE", AUDIT_READS ", audit restore, policy replay, policy next, policy apply, policy back, policy history, policy show, prices check, usage",
@@ -40,7 +40,7 @@ const struct option_row option_rows[] = {
 
 	/* the form of the output */
 	{ "json", NULL, "check, classify, status, top, detectors list, detectors time, admin-token list, audit list, audit search, "
-	  "audit verify, audit report, audit explain, audit erase, audit accept, key, limit, target, cache, log, tools list, tools show, "
+	  "audit verify, audit report, audit explain, audit erase, audit accept, key, limit, target, node, cache, log, tools list, tools show, "
 	  "tools approve, notify status, quota get, policy diff, policy replay, policy next, policy history, usage",
 		"print JSON" },
 	{ "jsonl", NULL, "classify, redact, tokens, eval",
@@ -239,7 +239,7 @@ const struct option_row option_rows[] = {
 		"the folder or s3:// place of the archive" },
 	{ "person", "NAME", "audit subject, audit erase",
 		"the person whose records are collected or whose texts are erased" },
-	{ "why", "TEXT", "audit erase, policy apply, policy back",
+	{ "why", "TEXT", "audit erase, policy apply, policy back, node retire, node admit",
 		"the reason, for the record" },
 	{ "ticket", "TEXT", "audit erase",
 		"the number of the request for erasure, for the record" },
@@ -307,6 +307,12 @@ const struct option_row option_rows[] = {
 		"only responses to this person" },
 	{ "older", "DURATION", "cache purge",
 		"only responses that are older, such as 10m" },
+	{ "all", NULL, "status",
+		"print a line for each daemon that shares this daemon's Redis" },
+	{ "journal", "DIR", "node retire",
+		"the folder of the node's journal on this machine: its open reservations are settled" },
+	{ "keep-stream", NULL, "node retire",
+		"keep the copy of the node's records in Redis" },
 	{ "all", NULL, "cache purge",
 		"purge all responses" },
 	{ "kind", "KIND", "tools",

@@ -33,6 +33,7 @@ static const struct {
 } examples[] = {
 	{ "serve", "tollgate serve -c /etc/tollgate/tollgate.yaml" },
 	{ "status", "tollgate status --json" },
+	{ "status", "tollgate status --all" },
 	{ "top", "tollgate top" },
 	{ "reload", "tollgate reload" },
 	{ "upgrade", "tollgate upgrade" },
@@ -87,6 +88,9 @@ static const struct {
 	{ "audit restore", "tollgate audit restore --archive /mnt/archive --since 2026-01-01" },
 	{ "target list", "tollgate target list" },
 	{ "target eject", "tollgate target eject openai/gpt-5 --reason \"slow since 10:00\"" },
+	{ "node list", "tollgate node list" },
+	{ "node retire", "tollgate node retire gw-2 --why \"its machine was replaced\"" },
+	{ "node admit", "tollgate node admit gw-2 --why \"repaired\"" },
 	{ "cache stats", "tollgate cache stats" },
 	{ "cache purge", "tollgate cache purge --route chat --older 1h" },
 	{ "tools list", "tollgate tools list --state changed" },

@@ -49,7 +49,7 @@ invalid_entry_is_refused(void **state)
 			"id: expected the id of an API key" },
 		{ "{\"kind\":\"key\",\"id\":\"7f3k2m9p\"" OWN "}", "serial: is missing" },
 		{ "{\"kind\":\"other\",\"id\":\"x\",\"serial\":1}",
-			"kind: expected key, limit or erase" },
+			"kind: expected key, limit, erase or node" },
 		{ LIMIT("x", ""), "for: is missing: expected conditions such as person=NAME or "
 				  "team=NAME, or an "
 				  "empty object for everyone" },

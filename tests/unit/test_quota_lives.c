@@ -423,28 +423,37 @@ missing_member_is_known_by_name(void **state)
 		struct names missed, is;
 		bool back;
 		size_t nodes;
+		uint64_t gone; /* the node that is retired; 0: none */
 	} rows[] = {
-		{ "all", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(2, 1, 0), W(1, 1, 0)), true, 2 },
-		{ "one is missing", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(1, 1, 0)), false, 1 },
+		{ "all", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(2, 1, 0), W(1, 1, 0)), true, 2, 0 },
+		{ "one is missing", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(1, 1, 0)), false, 1, 0 },
 		{ "another node", NAMES(W(1, 1, 0), W(2, 1, 0)), NAMES(W(1, 1, 0), W(3, 1, 0)),
-			false, 2 },
+			false, 2, 0 },
 		{ "another node, often", NAMES(W(1, 1, 0), W(2, 1, 0)),
-			NAMES(W(1, 1, 0), W(3, 1, 0), W(3, 2, 0), W(3, 3, 0)), false, 2 },
+			NAMES(W(1, 1, 0), W(3, 1, 0), W(3, 2, 0), W(3, 3, 0)), false, 2, 0 },
 		{ "a later process of the node", NAMES(W(1, 1, 0), W(2, 1, 0), W(2, 1, 1)),
-			NAMES(W(1, 1, 0), W(2, 2, 0)), true, 2 },
+			NAMES(W(1, 1, 0), W(2, 2, 0)), true, 2, 0 },
 		{ "its second worker only", NAMES(W(1, 1, 0), W(2, 1, 0)),
-			NAMES(W(1, 1, 0), W(2, 2, 1)), false, 2 },
+			NAMES(W(1, 1, 0), W(2, 2, 1)), false, 2, 0 },
 		{ "one of a process's two workers", NAMES(W(1, 1, 0), W(2, 1, 0), W(2, 1, 1)),
-			NAMES(W(1, 1, 0), W(2, 1, 0)), false, 2 },
+			NAMES(W(1, 1, 0), W(2, 1, 0)), false, 2, 0 },
 		{ "two daemons have one node's name", NAMES(W(1, 1, 0), W(1, 2, 0)),
-			NAMES(W(1, 1, 0)), false, 1 },
+			NAMES(W(1, 1, 0)), false, 1, 0 },
+		{ "the missing node is retired", NAMES(W(1, 1, 0), W(2, 1, 0), W(2, 1, 1)),
+			NAMES(W(1, 1, 0)), true, 1, .gone = 2 },
+		{ "one of two missing nodes is retired", NAMES(W(1, 1, 0), W(2, 1, 0), W(3, 1, 0)),
+			NAMES(W(1, 1, 0)), false, 1, .gone = 2 },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (names_back(&rows[i].missed, &rows[i].is) != rows[i].back ||
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct quota_daemon d = { .node = 1 };
+		if (rows[i].gone)
+			d.gone[0] = quota_node_gone(rows[i].gone);
+		if (names_back(&rows[i].missed, &rows[i].is, &d) != rows[i].back ||
 			names_nodes(&rows[i].is) != rows[i].nodes)
 			fail_msg("%s", rows[i].name);
+	}
 	assert_int_equal(worker_name(7, 1 << 22 | 5, 3), W(7, 5, 3));
 	const struct span pairs[] = { SPAN_LIT("-1"), SPAN_LIT("5"), SPAN_LIT("x"), SPAN_LIT("5"),
 		SPAN_LIT("12"), SPAN_LIT("5") };

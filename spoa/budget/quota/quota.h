@@ -208,7 +208,7 @@ void quota_together(struct quota *qt, unsigned workers, unsigned daemons);
  * outlives the workers, which share a redis_finder. Call quota_beside() before the loop runs;
  * without it a worker never rests. `place` is the worker's index in the daemon. Worker 0 has
  * the ledger into which the journal is read. */
-enum { QUOTA_WORKERS_MAX = 64, QUOTA_NAMES_MAX = 512 };
+enum { QUOTA_WORKERS_MAX = 64, QUOTA_NAMES_MAX = 512, QUOTA_GONE_MAX = 64 };
 struct quota_daemon {
 	/* hash of the node's name; 0: workers have random names, and each renews its own */
 	uint64_t node;
@@ -227,7 +227,15 @@ struct quota_daemon {
 	/* The names of all members that the watching worker read last. `names_at` is odd while
 	 * they are written, and changes with each writing. */
 	_Atomic uint64_t names_at, nnames, name[QUOTA_NAMES_MAX];
+	/* Daemons that share this Redis, as their list there has them, also those that are away;
+	 * 0: not known. Written by the main thread. */
+	_Atomic uint64_t daemons;
+	/* quota_node_gone() of nodes that an operator has retired, up to the first 0: their workers
+	 * are not awaited. Written by the main thread. */
+	_Atomic uint64_t gone[QUOTA_GONE_MAX];
 };
+/* Returns the value of `gone` for the node whose name has this hash; not 0. */
+uint64_t quota_node_gone(uint64_t node);
 void quota_beside(struct quota *qt, struct quota_daemon *d, unsigned place);
 /* This worker admits no further requests, for example after a hand-over. Other daemons do not
  * count it in redis.daemons and in shares. Until it exits, they wait for its usage in a new

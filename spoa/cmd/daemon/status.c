@@ -4,6 +4,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
+#include "cmd/daemon/nodes.h"
 #include "cmd/plain.h"
 
 enum { ANSWER_S = 10 }; /* seconds; for a call that only reads */
@@ -114,14 +115,16 @@ int
 cmd_status(int argc, char **argv)
 {
 	const char *config = NULL;
-	bool as_json = false;
+	bool as_json = false, all = false;
 	const struct cmd_option options[] = { { "c", .text = &config },
-		{ "json", .flag = &as_json }, { .name = NULL } };
+		{ "json", .flag = &as_json }, { "all", .flag = &all }, { .name = NULL } };
 	char **operands;
 	int code = EXIT_CANNOT;
 
 	if (cmd_options(argv[0], argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
+	if (all)
+		return nodes_status(config, as_json);
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(status, ADMIN_ANSWER_BYTES);
 	SCOPED_BUF(ready, ADMIN_ANSWER_BYTES);

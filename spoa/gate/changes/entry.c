@@ -19,7 +19,7 @@
 #include "gate/store/signed.h"
 #include "policy/identity/keylimits.h"
 
-const char *const live_kinds[] = { "key", "limit", "erase", NULL };
+const char *const live_kinds[] = { "key", "limit", "erase", "node", NULL };
 const char *const live_part_names[] = { "shares", "cache", "placeholders", NULL };
 const char *const live_pair_names[LIVE_PAIR_NAMES] = { "person", "agent", "department", "team",
 	"tier", "key", "model", "route" };
@@ -218,6 +218,31 @@ read_erase(struct reader *r)
 	}
 }
 
+static void
+read_retired_node(struct reader *r)
+{
+	struct live_node *n = &r->e->node;
+	char id[LIVE_NODE_ID + 1];
+	const int64_t never = LIVE_NEVER;
+
+	r->e->over_ns = never;
+	n->name = read_text_of(r, "name");
+	n->why = read_text_of(r, "why");
+	n->retired_ns = read_time_of(r, "retired");
+	n->settled_ns = read_time_of(r, "settled");
+	n->admitted = read_time_of(r, "admitted") != 0;
+	live_node_id(span_str(n->name), id);
+	if (!n->name[0] || strlen(n->name) > LIVE_NODE_NAME_MAX ||
+		!span_is_alnum(span_str(n->name), "._-"))
+		note_wrong_member(r, "name", "expected the name of a node");
+	else if (strcmp(id, r->e->id) != 0)
+		note_wrong_member(r, "id", "is not the id of this node");
+	if (!n->why[0])
+		note_wrong_member(r, "why", "is missing: give the reason");
+	if (!n->retired_ns)
+		note_wrong_member(r, "retired", "is missing: expected a time");
+}
+
 /* ---- whole entries ---- */
 
 void
@@ -249,6 +274,15 @@ live_erase_tag(const unsigned char key[SHA256_BYTES], struct span holder,
 }
 
 void
+live_node_id(struct span name, char id[LIVE_NODE_ID + 1])
+{
+	unsigned char h[SHA256_BYTES];
+
+	sha256(name, h);
+	sodium_bin2hex(id, LIVE_NODE_ID + 1, h, LIVE_NODE_ID / 2);
+}
+
+void
 live_limit_id(const char *limit, json_t *pairs, char id[LIVE_LIMIT_ID + 1])
 {
 	char *text = json_dumps(pairs, JSON_COMPACT | JSON_SORT_KEYS);
@@ -264,7 +298,7 @@ live_limit_id(const char *limit, json_t *pairs, char id[LIVE_LIMIT_ID + 1])
 }
 
 static void (*const read_kind[LIVE_KINDS])(
-	struct reader *r) = { read_entry_key, read_limit, read_erase };
+	struct reader *r) = { read_entry_key, read_limit, read_erase, read_retired_node };
 
 static struct live_entry *
 entry_of(json_t *object, struct span text, struct buf *why)
@@ -291,7 +325,7 @@ entry_of(json_t *object, struct span text, struct buf *why)
 	if (e->serial < 1)
 		note_wrong_member(&r, "serial", "is missing");
 	if (i == LIVE_KINDS)
-		note_wrong_member(&r, "kind", "expected key, limit or erase");
+		note_wrong_member(&r, "kind", "expected key, limit, erase or node");
 	else
 		read_kind[e->kind = (enum live_kind)i](&r);
 	if ((size_t)snprintf(e->field, sizeof(e->field), "%s:%s", live_kinds[e->kind], e->id) >=

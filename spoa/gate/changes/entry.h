@@ -1,5 +1,5 @@
-/* Changes that are made while the daemons run: API keys, overrides of limits, and orders to
- * erase a person's content. A change is an entry: one signed line (gate/store/signed.h) under
+/* Changes that are made while the daemons run: API keys, overrides of limits, orders to erase a
+ * person's content, and nodes that were retired. A change is an entry: one signed line (gate/store/signed.h) under
  * the key that `state_key` names. The line is the same in Redis and on disk.
  *
  *   {"kind":"key","id":"7f3k2m9p","serial":1763719200000,"time":…,"node":"gw-1","by":"ops",
@@ -7,12 +7,17 @@
  *   {"kind":"limit","id":"5be0c41f2a","limit":"per-person","for":{"person":"alice"},
  *    "counts":"tokens","to":500000,"until":…,"reason":…,"ended":…,"latest":…}
  *   {"kind":"erase","id":"0f3c…","tag":…,"why":…,"ticket":…,"cache_tag":…,"placeholders_tag":…}
+ *   {"kind":"node","id":"5c1e…","name":"gw-2","why":…,"retired":…,"settled":…,"admitted":…}
  *
  * An erasure never names the person (the holder of shares, record/seal/shares.h). `tag` is an
  * HMAC of the holder's name under the same key, and `id` is the tag's first 16 digits.
  * `cache_tag` and `placeholders_tag`, 16 digits each, name the holder as stored responses and
  * tables of placeholders do. An erasure is final and never purged, because a file of shares
  * may be restored from a backup at any time.
+ *
+ * A node's entry states whether daemons with that name (`node` in tollgate.yaml) may serve. It is
+ * retired as long as the entry has no `admitted`. `id` is the beginning of the name's SHA-256. The
+ * entry is never purged, because a machine may return at any time.
  *
  * If two entries have the same id, every daemon chooses the same one: a revoked key wins,
  * otherwise the higher serial. A revocation is therefore final, and an old entry changes
@@ -30,7 +35,7 @@
 
 #define LIVE_NEVER INT64_MAX /* the time of an entry that never ends */
 
-enum live_kind { LIVE_KEY, LIVE_LIMIT, LIVE_ERASE, LIVE_KINDS };
+enum live_kind { LIVE_KEY, LIVE_LIMIT, LIVE_ERASE, LIVE_NODE, LIVE_KINDS };
 extern const char *const live_kinds[]; /* the names of the kinds; ends with NULL */
 
 enum { LIVE_PAIRS_MAX = 8, LIVE_PAIR_NAMES = 8 };
@@ -75,6 +80,16 @@ struct live_erasure {
 	uint64_t came;	 /* the erasure's number among those that this process put into force */
 };
 
+/* A node that was retired. */
+struct live_node {
+	const char *name, *why;
+	int64_t retired_ns; /* wall clock */
+	/* wall clock: decisions of its journal before that were settled by another daemon; 0:
+	 * none were */
+	int64_t settled_ns;
+	bool admitted; /* it may serve again */
+};
+
 /* owner: struct live, and each view that holds a reference. */
 struct live_entry {
 	/* guarded by the lock of the struct live */
@@ -97,6 +112,7 @@ struct live_entry {
 	struct apikey key;
 	struct live_override limit; /* for LIVE_LIMIT */
 	struct live_erasure erase;  /* for LIVE_ERASE */
+	struct live_node node;	    /* for LIVE_NODE */
 };
 
 /* Verifies and reads an entry that was found in `field` (empty: in no field). Returns one
@@ -132,6 +148,10 @@ void live_erase_tag(const unsigned char key[SHA256_BYTES], struct span holder,
 	unsigned char tag[SHA256_BYTES]);
 /* Writes the field of that person's erasure: "erase:ID". */
 void live_erase_field(const unsigned char tag[SHA256_BYTES], char field[LIVE_FIELD_MAX]);
+
+/* Writes the id of a node's entry. */
+enum { LIVE_NODE_ID = 16, LIVE_NODE_NAME_MAX = 64 };
+void live_node_id(struct span name, char id[LIVE_NODE_ID + 1]);
 
 /* Sets a member to a time in RFC 3339. */
 void live_put_time(json_t *object, const char *name, int64_t ns);

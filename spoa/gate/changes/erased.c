@@ -236,7 +236,7 @@ live_erased_note(struct live *l, struct redis_service *service)
 	pthread_mutex_lock(&l->lock);
 	bool any = l->nerasures > 0;
 	pthread_mutex_unlock(&l->lock);
-	if (!any)
+	if (!any || live_node_retired(l, l->node, NULL))
 		return true;
 	struct erased_fields *f = malloc(sizeof(*f));
 	do {

@@ -678,6 +678,44 @@ live_close(struct live **lp)
 	free(l);
 }
 
+/* ---- nodes ---- */
+
+/* Returns the node's entry, or NULL. Call with the lock held. */
+static const struct live_node *
+node_entry(const struct live *l, const char *node)
+{
+	char field[LIVE_FIELD_MAX], id[LIVE_NODE_ID + 1];
+	bool found;
+
+	live_node_id(span_str(node), id);
+	snprintf(field, sizeof(field), "%s:%s", live_kinds[LIVE_NODE], id);
+	size_t at = live_place(l, field, &found);
+	return found ? &l->v[at]->node : NULL;
+}
+
+bool
+live_node_retired(struct live *l, const char *node, struct buf *why)
+{
+	char when[CLOCK_RFC3339_LEN];
+
+	SCOPED_LOCK(&l->lock);
+	const struct live_node *n = node_entry(l, node);
+	if (!n || n->admitted)
+		return false;
+	clock_rfc3339(n->retired_ns, when);
+	if (why)
+		buf_printf(why, "node %s was retired at %.19sZ (%s)", n->name, when, n->why);
+	return true;
+}
+
+int64_t
+live_node_settled(struct live *l, const char *node)
+{
+	SCOPED_LOCK(&l->lock);
+	const struct live_node *n = node_entry(l, node);
+	return n ? n->settled_ns : 0;
+}
+
 /* ---- merging ---- */
 
 /* The entries that one merge refuses. `field` and `why` describe the first one that the

@@ -98,6 +98,15 @@ void live_erasure_done(struct live *l, const char *id, int64_t serial, enum live
  * ordered, `done` when its last part was done here, or null. */
 json_t *live_erasures(struct live *l);
 
+/* ---- nodes ---- */
+
+/* Returns true if daemons of that name may not serve, and appends a sentence with the time and the
+ * reason to *why (NULL: nothing). Any thread. */
+bool live_node_retired(struct live *l, const char *node, struct buf *why);
+/* Returns the wall time before which another daemon has settled the decisions of the node's journal;
+ * 0: none has. Any thread. */
+int64_t live_node_settled(struct live *l, const char *node);
+
 /* ---- for gate/changes/sync.c ---- */
 
 struct live_item {

@@ -388,6 +388,9 @@ mark_node(struct live_sync *s)
 	char when[CLOCK_RFC3339_LEN];
 	const char *set[] = { "HSETNX", LIVE_NODES_KEY, s->live->node, when };
 
+	/* a retired node is not listed, and returns to the list when it is admitted */
+	if (live_node_retired(s->live, s->live->node, NULL))
+		return true;
 	clock_rfc3339(clock_wall_ns(), when);
 	reply_auto_t *r = redis_service_ask(&s->service, 4, set, NULL);
 	if (!r)

@@ -559,6 +559,8 @@ change_call(const struct change_row *row, struct server *s, const struct admin_p
 		if (made && row->done)
 			row->done(&c, after);
 	}
+	if (c.drop)
+		c.drop(c.state);
 	if (c.status == MHD_HTTP_OK)
 		return calls_json(out, c.answer);
 	json_decref(c.answer);

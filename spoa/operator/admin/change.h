@@ -34,6 +34,9 @@ struct change {
 	unsigned wait_s;
 	unsigned status; /* status of the response */
 	json_t *answer;	 /* body of the response if everything succeeds */
+	/* state that the row's make() leaves for its done(), and how it is freed; NULL: none */
+	void *state;
+	void (*drop)(void *state);
 };
 
 /* Prepares a change: stores the entry as it is (NULL: none) in *before and as it shall be in

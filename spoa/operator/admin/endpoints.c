@@ -40,6 +40,7 @@
 #include "operator/admin/change.h"
 #include "operator/admin/door.h"
 #include "operator/admin/endpoint.h"
+#include "operator/admin/nodes.h"
 #include "operator/admin/reader.h"
 #include "operator/admin/sealed.h"
 #include "operator/admin/verifying.h"
@@ -1005,6 +1006,17 @@ static const struct param limit_clear[] = {
 	{ "id", PARAM_TEXT, .text = "The override." },
 	{ "limit", PARAM_TEXT, .text = "Or its limit" }, { "for", PARAM_OBJECT, .text = "and whose limit it is." }, SIGNED, { .name = NULL },
 };
+static const struct param nodes_asked[] = {
+	{ "all", PARAM_BOOLEAN, .text = "Also nodes that are stopped or retired." }, { .name = NULL },
+};
+#define NODE \
+	{ "node", PARAM_TEXT, PARAM_NEEDED, .min = 1, .max = 64, .text = "The node's name." }, \
+	{ "why", PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "The reason, which the record has." }
+static const struct param node_retired[] = {
+	NODE, { "journal", PARAM_TEXT, .min = 1, .max = 4096, .text = "The folder of the node's journal on this machine: its open reservations are settled." },
+	{ "keep_stream", PARAM_BOOLEAN, .text = "Keep the copy of the node's records in Redis." }, SIGNED, { .name = NULL },
+};
+static const struct param node_admitted[] = { NODE, SIGNED, { .name = NULL } };
 static const struct param target_asked[] = {
 	{ "target", PARAM_TEXT, PARAM_NEEDED, .text = "PROVIDER, or PROVIDER/MODEL." }, SIGNED, { .name = NULL },
 };
@@ -1128,6 +1140,14 @@ const struct admin_endpoint admin_endpoints[] = {
   .params = limit_set, .change = &admin_limit_set, .shape = "id:string" },
 { "POST", "/limits/clear", ROLE_OPERATOR, "Ends an override.",
   .params = limit_clear, .change = &admin_limit_clear, .shape = "id:string" },
+
+/* -- nodes -- */
+{ "GET", "/nodes", ROLE_VIEWER, "The daemons that share this Redis: version, policy, degraded parts, head of the chain, requests a minute.",
+  .params = nodes_asked, .call = admin_nodes, .shape = "node:string known:boolean nodes:array", .tcp = true },
+{ "POST", "/nodes/retire", ROLE_OPERATOR, "Retires a node that will not return: removes what Redis has of it. A daemon with that name is refused until it is admitted.",
+  .params = node_retired, .change = &admin_node_retire, .checked = true, .shape = "id:string holds:string removed:boolean" },
+{ "POST", "/nodes/admit", ROLE_OPERATOR, "Admits a retired node again.",
+  .params = node_admitted, .change = &admin_node_admit, .checked = true, .shape = "id:string" },
 
 /* -- targets, tools -- */
 { "GET", "/targets", ROLE_VIEWER, "Lists the targets with their health.",

@@ -5,6 +5,7 @@ import now from './views/now.js';
 import request from './views/request.js';
 import search from './views/search.js';
 import audit from './views/audit.js';
+import nodes from './views/nodes.js';
 import models from './views/models.js';
 import people from './views/people.js';
 import policy from './views/policy.js';
@@ -13,4 +14,4 @@ import targets from './views/targets.js';
 import thing from './views/thing.js';
 import tools from './views/tools.js';
 
-export const views = [overview, now, request, search, people, policy, targets, tools, models, audit, thing, components];
+export const views = [overview, now, request, search, people, policy, targets, nodes, tools, models, audit, thing, components];

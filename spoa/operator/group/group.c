@@ -10,6 +10,7 @@
  * ignored. */
 #include <inttypes.h>
 #include <jansson.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 #include "base/scoped.h"
 #include "budget/trends/trends.h"
 #include "operator/group/group.h"
+#include "operator/group/nodes.h"
 #include "record/journal/chain.h"
 
 /* A trends string begins with "generation NUMBER"; the lines of budget/trends/trends.h follow.
@@ -64,9 +66,11 @@ struct group {
 	void (*self)(void *arg, struct buf *out);
 	void *arg;
 	struct redis_service service;
-	/* the other daemons as JSON, for group_put() and group_put_known(); guarded by
-	 * service.lock */
-	struct buf others, known;
+	/* the other daemons as JSON, for group_put() and group_put_known(), and all for
+	 * group_put_nodes(); guarded by service.lock */
+	struct buf others, known, nodes;
+	struct nodes_counts counts; /* with `missing`: as group_seen() returns them */
+	struct buf missing;
 	struct group_ready ready;    /* guarded by service.lock */
 	uint64_t read_us; /* monotonic time of the last turn; guarded by service.lock */
 	struct group_trends *trends; /* NULL: no trends are shared */
@@ -406,7 +410,22 @@ group_member_put(const struct group_member *m, struct buf *out)
 	json_put_text(out, "sockets", buf_view(&sockets));
 	json_put_opt(out, "console", m->console);
 	json_put_bool(out, "ready", m->ready);
-	json_put_form(out, "'asked':%u,'ready_s':%u", m->asked, m->ready_s);
+	json_put_form(
+		out, "'asked':%u,'ready_s':%u,'minute':%u", m->asked, m->ready_s, m->minute);
+	if (m->idle_s >= 0)
+		json_put_int(out, "idle_s", m->idle_s);
+	json_put_opt(out, "program", m->program);
+	if (m->degraded.n)
+		json_put_raw(out, "degraded", m->degraded);
+	if (m->records)
+		json_put_uint(out, "records", m->records);
+	if (m->head.n) {
+		char hex[2 * CHAIN_HASH_BYTES + 1];
+		INVARIANT(m->head.n == CHAIN_HASH_BYTES);
+		sodium_bin2hex(hex, sizeof(hex), (const unsigned char *)m->head.p, m->head.n);
+		json_put_str(out, "head", hex);
+	}
+	json_put_time(out, "verified", m->verified_ns);
 }
 
 /* ---- other daemons ---- */
@@ -453,17 +472,29 @@ machine_of(const json_t *o)
 	return span_next(&id, ' ');
 }
 
+const char *
+group_machine(const json_t *o, const json_t *self)
+{
+	struct span its = machine_of(o), own = machine_of(self);
+
+	return !its.n || !own.n ? NULL : span_eq(its, own) ? "same" : "other";
+}
+
+const char *
+group_console(const json_t *o)
+{
+	const char *console = json_str_in(o, "console");
+
+	return console && group_console_valid(console) ? console : NULL;
+}
+
 static void
 put_known(struct span node, const json_t *o, const json_t *self, bool away, struct buf *out)
 {
-	struct span its = machine_of(o), own = machine_of(self);
-	const char *console = json_str_in(o, "console");
-
 	json_put_open(out, NULL, '{');
 	json_put_text(out, "node", node);
-	json_put_opt(out, "machine",
-		!its.n || !own.n ? NULL : span_eq(its, own) ? "same" : "other");
-	json_put_opt(out, "console", console && group_console_valid(console) ? console : NULL);
+	json_put_opt(out, "machine", group_machine(o, self));
+	json_put_opt(out, "console", group_console(o));
 	json_put_bool(out, "away", away);
 	json_put_close(out, '}');
 }
@@ -515,6 +546,13 @@ read_group_time(struct group *g, int64_t *now_s)
 	return ok;
 }
 
+/* The lists that one turn reads. owner: the turn */
+struct listed {
+	struct buf others, known; /* the lists of struct group */
+	json_t *nodes;
+	struct group_ready ready;
+};
+
 /* Removes the field of a daemon that has ended. Returns false if Redis does not answer. */
 static bool
 remove_member(struct group *g, struct span node)
@@ -538,8 +576,9 @@ is_own_instance(const json_t *o, const json_t *self)
 /* Lists the members in a reply to HGETALL. Returns false if Redis does not answer. */
 static bool
 list_members(struct group *g, const redisReply *all, const json_t *self, int64_t now_s,
-	struct buf *out, struct buf *known, struct group_ready *ready)
+	struct listed *to)
 {
+	struct buf *out = &to->others, *known = &to->known;
 	json_put_open(out, NULL, '[');
 	json_put_open(known, NULL, '[');
 	for (size_t i = 0; i + 1 < all->elements; i += 2) {
@@ -558,9 +597,11 @@ list_members(struct group *g, const redisReply *all, const json_t *self, int64_t
 			     !is_own_instance(o, self);
 		if (other)
 			put_known(node, o, self, age_s >= LIVE_S, known);
+		if (other || (o && span_is(node, g->node)))
+			nodes_add(to->nodes, node, o, self, age_s);
 		if (other && age_s < LIVE_S) {
 			put_other(node, o, self, out);
-			note_ready(node, o, self, age_s, ready);
+			note_ready(node, o, self, age_s, &to->ready);
 		}
 		if (age_s < GONE_S && age_s >= -LIVE_S && !span_is(node, g->node))
 			group_trends_node(g, json_str_in(o, "daemon"), age_s < LIVE_S);
@@ -580,8 +621,7 @@ by_member_field(const void *a, const void *b)
 }
 
 static bool
-read_group(struct group *g, const json_t *self, int64_t now_s, struct buf *out,
-	struct buf *known, struct group_ready *ready)
+read_group(struct group *g, const json_t *self, int64_t now_s, struct listed *to)
 {
 	const char *count[] = { "HLEN", GROUP_KEY }, *all[] = { "HGETALL", GROUP_KEY },
 		   *del[] = { "DEL", GROUP_KEY };
@@ -594,13 +634,13 @@ read_group(struct group *g, const json_t *self, int64_t now_s, struct buf *out,
 	if (!r)
 		return false;
 	if (too_many || r->type != REDIS_REPLY_ARRAY) {
-		buf_str(out, "[]");
-		buf_str(known, "[]");
+		buf_str(&to->others, "[]");
+		buf_str(&to->known, "[]");
 		return true;
 	}
 	if (r->elements)
 		qsort(r->element, r->elements / 2, 2 * sizeof(*r->element), by_member_field);
-	return list_members(g, r, self, now_s, out, known, ready);
+	return list_members(g, r, self, now_s, to);
 }
 
 static bool
@@ -621,19 +661,36 @@ share_self(struct group *g, const json_t *self, struct span text)
 	return self ? write_self(g, text) : remove_member(g, span_str(g->node));
 }
 
-static enum redis_turn
-group_turn(void *arg, uint64_t puts UNUSED)
+/* Makes what the turn has read the state that other threads see. */
+static void
+take_listed(struct group *g, const struct listed *l)
 {
-	struct group *g = arg;
-	struct group_ready ready = { .self = false };
+	json_auto_t *list = nodes_list(l->nodes);
+	char *nodes = json_dumps(list, JSON_COMPACT);
+
+	SCOPED_LOCK(&g->service.lock);
+	buf_clear(&g->others);
+	buf_span(&g->others, buf_view(&l->others));
+	buf_clear(&g->known);
+	buf_span(&g->known, buf_view(&l->known));
+	buf_clear(&g->nodes);
+	buf_str(&g->nodes, nodes ? nodes : "[]");
+	buf_clear(&g->missing);
+	nodes_count(list, &g->counts, &g->missing);
+	g->ready = l->ready;
+	g->read_us = clock_mono_us();
+	free(nodes);
+}
+
+/* Writes the own member and reads all. Returns false if Redis does not answer. */
+static bool
+exchange(struct group *g, struct listed *to)
+{
 	int64_t now_s;
 
 	SCOPED_BUF(self, MEMBER_BYTES);
-	SCOPED_BUF(others, 0);
-	SCOPED_BUF(known, 0);
-	if (!redis_service_dial(&g->service, SPAN_LIT(GROUP_KEY)) ||
-		!read_group_time(g, &now_s))
-		return REDIS_TURN_AWAY;
+	if (!redis_service_dial(&g->service, SPAN_LIT(GROUP_KEY)) || !read_group_time(g, &now_s))
+		return false;
 	g->self(g->arg, &self);
 	if (self.n) {
 		json_put_int(&self, "at", now_s);
@@ -642,37 +699,41 @@ group_turn(void *arg, uint64_t puts UNUSED)
 	json_auto_t *o = buf_failed(&self) ? NULL : json_loadb(self.p, self.n, 0, NULL);
 	/* The own state is written before the others are read. So of two daemons that fail at the
 	 * same time, at least one reads that the other is not ready. */
-	ready.self = json_is_true(json_object_get(o, "ready"));
-	if ((self.n && !o) || !share_self(g, o, buf_view(&self)) ||
-		!read_group(g, o, now_s, &others, &known, &ready))
-		return REDIS_TURN_AWAY;
-	if (!group_trends_turn(g))
-		return REDIS_TURN_AWAY;
-	SCOPED_LOCK(&g->service.lock);
-	buf_clear(&g->others);
-	buf_span(&g->others, buf_view(&others));
-	buf_clear(&g->known);
-	buf_span(&g->known, buf_view(&known));
-	g->ready = ready;
-	g->read_us = clock_mono_us();
-	return REDIS_TURN_DONE;
+	to->ready.self = json_is_true(json_object_get(o, "ready"));
+	return (!self.n || o) && share_self(g, o, buf_view(&self)) &&
+	       read_group(g, o, now_s, to) && group_trends_turn(g);
 }
 
-unsigned
-group_seen(struct group *g, struct buf *missing)
+static enum redis_turn
+group_turn(void *arg, uint64_t puts UNUSED)
 {
-	unsigned seen = 0;
+	struct group *g = arg;
+	struct listed l = { .nodes = json_array() };
 
+	buf_init(&l.others, 0);
+	buf_init(&l.known, 0);
+	bool up = exchange(g, &l);
+	if (up)
+		take_listed(g, &l);
+	buf_free(&l.others);
+	buf_free(&l.known);
+	json_decref(l.nodes);
+	return up ? REDIS_TURN_DONE : REDIS_TURN_AWAY;
+}
+
+bool
+group_seen(struct group *g, unsigned *live, unsigned *known, struct buf *missing)
+{
 	SCOPED_BUF(why, 0);
-	if (!g || !g->trends || !redis_service_up(&g->service, &why))
-		return 0;
+	*live = *known = 0;
+	if (!g || !redis_service_up(&g->service, &why))
+		return false;
 	SCOPED_LOCK(&g->service.lock);
-	for (const struct group_node *n = g->trends->node; n < g->trends->node + g->trends->n; n++)
-		if (n->live)
-			seen++;
-		else
-			buf_printf(missing, "%s%s", missing->n ? ", " : "", n->node);
-	return g->others.n ? seen : 0;
+	*live = g->counts.live;
+	*known = g->counts.known;
+	if (missing)
+		buf_span(missing, buf_view(&g->missing));
+	return g->counts.live > 0;
 }
 
 /* Removes the own field at the end, so that others no longer list this daemon. */
@@ -710,6 +771,8 @@ group_start(const char *node, const struct redis_options *redis,
 	g->trends = trends;
 	buf_init(&g->others, 0);
 	buf_init(&g->known, 0);
+	buf_init(&g->nodes, 0);
+	buf_init(&g->missing, 1024);
 	redis_service_init(&g->service, &group_service, g, redis);
 	if (redis_service_start(&g->service, why))
 		group_stop(&g);
@@ -748,6 +811,12 @@ group_put_known(struct group *g, struct buf *out)
 	put_list(g, g ? &g->known : NULL, out);
 }
 
+void
+group_put_nodes(struct group *g, struct buf *out)
+{
+	put_list(g, g ? &g->nodes : NULL, out);
+}
+
 bool
 group_ready(struct group *g, struct group_ready *out)
 {
@@ -773,6 +842,8 @@ group_stop(struct group **gp)
 	group_trends_free(g->trends);
 	buf_free(&g->others);
 	buf_free(&g->known);
+	buf_free(&g->nodes);
+	buf_free(&g->missing);
 	free(g);
 	*gp = NULL;
 }

@@ -26,12 +26,21 @@ struct group_member {
 	const char *agent; /* path of the first agent socket; NULL: it listens on TCP only */
 	const char *console; /* address of the console; NULL: none */
 	bool ready;	   /* it can decide requests */
-	uint64_t asked;	   /* HAProxy's questions (NOTIFY) of the last ten seconds */
+	/* HAProxy's questions (NOTIFY) of the last ten seconds and of the last minute */
+	uint64_t asked, minute;
+	int64_t idle_s; /* seconds since the last question; -1: none since the start */
 	uint64_t ready_s;  /* seconds since it is ready */
+	const char *program; /* version of the program */
+	struct span degraded; /* names of degraded parts as a JSON list; n 0: not known */
+	uint64_t records;     /* the last record of the journal; 0: there is no journal */
+	struct span head;     /* hash of that record, CHAIN_HASH_BYTES; n 0: not known */
+	/* wall time at which every record that was closed then was verified; 0: not yet */
+	int64_t verified_ns;
 };
 
 /* Appends {"policy", "policy_version", "file", "admin", "daemon", "sockets", "console", "ready",
- * "asked", "ready_s"} without the closing brace. "file" identifies the policy's file on this machine: the
+ * "asked", "ready_s", "minute", "idle_s", "program", "degraded", "records", "head", "verified"}
+ * without the closing brace. "file" identifies the policy's file on this machine: the
  * machine's id, the folder's device and inode, and the name; it is empty if they are unknown.
  * "sockets" identifies the folder of the agent's socket in the same way. */
 void group_member_put(const struct group_member *m, struct buf *out);
@@ -77,15 +86,19 @@ void group_put(struct group *g, struct buf *out);
  * write within the last 10 s; "console" has the form of group_console_valid(), or is null. Appends
  * null as group_put() does. Any thread. */
 void group_put_known(struct group *g, struct buf *out);
+/* Appends all daemons that wrote within the last day, this one included, as nodes_list() makes
+ * them. Appends null as group_put() does. Any thread. */
+void group_put_nodes(struct group *g, struct buf *out);
 /* Returns true if the text is https://HOST[:PORT]/console/ : a daemon's own page can link to it. */
 bool group_console_valid(const char *url);
 /* Reads which other daemons are ready. Returns false and clears *out if this is unknown, because
  * Redis does not answer or `g` is NULL. Any thread. */
 bool group_ready(struct group *g, struct group_ready *out);
-/* Returns the number of daemons that wrote within the last 10 s, this one included, and appends the
- * names of those that wrote within the last day, but not since. Returns 0 if Redis does not answer
- * or `g` is NULL. Any thread. */
-unsigned group_seen(struct group *g, struct buf *missing);
+/* Sets *live to the number of daemons that wrote within the last 10 s, this one included, and *known
+ * to the number of those that wrote within the last day and were not stopped since. Appends the
+ * names of those that are known but not live to *missing (NULL: does not). Returns false if Redis
+ * does not answer or `g` is NULL. Any thread. */
+bool group_seen(struct group *g, unsigned *live, unsigned *known, struct buf *missing);
 /* Appends the decisions of all daemons, as trends_json(), and "daemons": [{"node", "here",
  * "missing"}]. A daemon is `missing` if it wrote within the last day but not within the last 10
  * s. Returns false and appends nothing if Redis does not answer or `g` is NULL. Any thread. */

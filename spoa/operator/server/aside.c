@@ -61,24 +61,30 @@ counts_in_redis(const struct server *s)
 	return all;
 }
 
-/* Returns HAProxy's questions of the last ASIDE_WINDOW_S. */
+/* Returns HAProxy's questions of the last ASIDE_WINDOW_S, and sets *minute to those of the last
+ * minute. */
 static uint64_t
-questions_lately(struct aside *a, uint64_t sum, uint64_t now_us)
+questions_lately(struct aside *a, uint64_t sum, uint64_t now_us, uint64_t *minute)
 {
 	uint64_t second = now_us / SECOND_US;
 
-	if (!a->second || second - a->second > ASIDE_WINDOW_S)
-		a->second = second - ASIDE_WINDOW_S;
+	if (!a->second || second - a->second > ASIDE_MINUTE_S) {
+		a->second = second - ASIDE_MINUTE_S;
+		if (second < ASIDE_MINUTE_S)
+			a->second = 0;
+	}
 	for (; a->second < second; a->second++)
-		a->counted[a->second % ASIDE_WINDOW_S] = sum;
+		a->counted[a->second % ASIDE_MINUTE_S] = sum;
 	/* the oldest sum is at the place of the second that has begun */
-	return sum - a->counted[second % ASIDE_WINDOW_S];
+	*minute = sum - a->counted[second % ASIDE_MINUTE_S];
+	return sum - a->counted[(second - ASIDE_WINDOW_S) % ASIDE_MINUTE_S];
 }
 
 /* Sets the state that other daemons read of this one. Returns true if it should be published
  * immediately. */
 static bool
-set_ready(struct aside *a, bool ready, uint64_t asked, uint64_t now_us)
+set_ready(struct aside *a, bool ready, uint64_t asked, uint64_t minute, uint64_t sum,
+	uint64_t now_us)
 {
 	SCOPED_LOCK(&a->lock);
 	bool changed = ready != a->ready;
@@ -86,6 +92,10 @@ set_ready(struct aside *a, bool ready, uint64_t asked, uint64_t now_us)
 		a->ready_us = now_us;
 	a->ready = ready;
 	a->asked = asked;
+	a->minute = minute;
+	if (sum != a->sum)
+		a->asked_us = now_us;
+	a->sum = sum;
 	return changed;
 }
 
@@ -139,23 +149,28 @@ aside_look(struct server *s)
 {
 	struct aside *a = &s->aside;
 	struct group_ready others;
-	uint64_t now_us = clock_mono_us(),
-		 asked = questions_lately(a, server_counted(s, M_SPOP_NOTIFY), now_us);
+	uint64_t now_us = clock_mono_us(), sum = server_counted(s, M_SPOP_NOTIFY), minute,
+		 asked = questions_lately(a, sum, now_us, &minute);
 	bool serves = atomic_load(&s->decides) && !atomic_load(&s->draining);
 
 	SCOPED_BUF(why, sizeof(a->why));
-	bool refuses = serves && refuses_alone(s, &why);
+	bool retired = atomic_load_explicit(&s->retired, memory_order_relaxed);
+	bool refuses = serves && !retired && refuses_alone(s, &why);
+	if (retired)
+		buf_str(&why, "its node is retired");
 	if (refuses)
 		a->calm_us = now_us + CALM_ASIDE_US;
-	if (set_ready(a, serves && !refuses && !a->aside && counts_in_redis(s), asked, now_us))
+	if (set_ready(a, serves && !refuses && !retired && !a->aside && counts_in_redis(s), asked, minute, sum,
+		    now_us))
 		group_self_changed(s->group);
 	bool another = group_ready(s->group, &others) && others.others;
 	/* Others must have been read after they could read that this daemon is not ready, so
 	 * that two daemons with the same trouble do not both step aside. */
 	bool aside = a->aside ? another && serves && now_us < a->calm_us
 			      : another && refuses && !others.self;
+	aside = aside || retired;
 	if (aside != a->aside)
-		step_aside(s, aside, buf_view(&why), others.node);
+		step_aside(s, aside, buf_view(&why), retired ? "" : others.node);
 	else if (a->ready && another)
 		share_connections(s, &others, now_us);
 }
@@ -168,6 +183,8 @@ aside_publish(struct server *s, struct group_member *out)
 	SCOPED_LOCK(&a->lock);
 	out->ready = a->ready && !atomic_load(&s->draining);
 	out->asked = a->asked;
+	out->minute = a->minute;
+	out->idle_s = a->asked_us ? (int64_t)((clock_mono_us() - a->asked_us) / SECOND_US) : -1;
 	out->ready_s = a->ready ? (clock_mono_us() - a->ready_us) / SECOND_US : 0;
 }
 
@@ -177,7 +194,7 @@ aside_say(struct server *s, struct buf *out)
 	struct aside *a = &s->aside;
 
 	SCOPED_LOCK(&a->lock);
-	if (a->aside)
+	if (a->aside && a->node[0])
 		buf_printf(out,
 			"aside: HAProxy asks another daemon (node %s is ready), because %s\n",
 			a->node, a->why);
@@ -196,7 +213,7 @@ aside_json(struct server *s, struct buf *out)
 	json_put_open(out, NULL, '{');
 	json_put_time(out, "since", a->since_ns);
 	json_put_str(out, "why", a->why);
-	json_put_str(out, "node", a->node);
+	json_put_opt(out, "node", a->node[0] ? a->node : NULL);
 	json_put_close(out, '}');
 }
 

@@ -20,7 +20,7 @@
 struct server;
 struct group_member;
 
-enum { ASIDE_WINDOW_S = 10 };
+enum { ASIDE_WINDOW_S = 10, ASIDE_MINUTE_S = 60 };
 
 /* owner: main; the members that `lock` guards are read by other threads */
 struct aside {
@@ -31,15 +31,17 @@ struct aside {
 	int64_t since_ns;
 	char why[256], node[65];
 	/* Guarded by `lock`: this daemon can decide, since when (monotonic µs), and HAProxy's
-	 * questions of the last ASIDE_WINDOW_S. */
+	 * questions of the last ASIDE_WINDOW_S and of the last minute; when the number of
+	 * questions last grew (monotonic µs; 0: it is 0). */
 	bool ready;
-	uint64_t ready_us, asked;
+	uint64_t ready_us, asked, minute, asked_us;
 	/* monotonic µs: until then, a daemon whose reason is over stays aside; when it last gave
 	 * connections back */
 	uint64_t calm_us, gave_us;
 	unsigned tries; /* connections were given back so often, and the other got no request */
 	/* sums of questions at the end of each of the last seconds, in a ring */
-	uint64_t counted[ASIDE_WINDOW_S], second;
+	uint64_t counted[ASIDE_MINUTE_S], second;
+	uint64_t sum; /* questions since the start, as last read */
 };
 
 /* Decides whether this daemon steps aside, serves, or gives connections back. */

@@ -3,6 +3,7 @@
 #include "operator/server/degraded.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/timex.h>
 
@@ -165,19 +166,25 @@ chain_away(struct server *s, struct buf *why)
 	return s->rechecking && recheck_says(s->rechecking, why);
 }
 
-/* Fewer daemons than redis.daemons states. A daemon that starts waits for the others. */
+/* Fewer daemons than are known. The list in Redis has the known daemons; while it has this
+ * daemon alone, as many are known as redis.daemons states. A daemon that starts waits for the others. */
 static bool
 daemons_away(struct server *s, struct buf *why)
 {
-	unsigned stated = s->shared_cfg->redis_daemons;
+	unsigned stated = s->shared_cfg->redis_daemons, live, known;
 
-	if (stated < 2 || clock_mono_us() - s->started_us < DAEMONS_US)
+	if (clock_mono_us() - s->started_us < DAEMONS_US)
 		return false;
 	SCOPED_BUF(missing, 1024);
-	unsigned seen = group_seen(s->group, &missing);
-	if (!seen || seen >= stated)
+	if (!group_seen(s->group, &live, &known, &missing))
 		return false;
-	buf_printf(why, "%u of %u daemons (redis.daemons) use this Redis", seen, stated);
+	bool learned = known > 1 || atomic_load_explicit(&s->any_gone, memory_order_relaxed);
+	if (!learned && stated > known)
+		known = stated;
+	if (live >= known)
+		return false;
+	buf_printf(why, "%u of %u daemons%s use this Redis", live, known,
+		learned ? "" : " (redis.daemons)");
 	if (missing.n)
 		buf_printf(why, ": %.*s is away", SPAN_ARG(buf_view(&missing)));
 	return true;
@@ -675,5 +682,25 @@ degraded_json(struct degraded *d, struct buf *out)
 {
 	json_put_open(out, NULL, '[');
 	each_degraded(d, out, put_degraded);
+	json_put_close(out, ']');
+}
+
+static void
+put_degraded_name(
+	struct buf *out, const char *what, const char *name, const struct degraded_time *t)
+{
+	char text[96];
+
+	if (!degraded_shown(t))
+		return;
+	snprintf(text, sizeof(text), "%s%s%s", what, name ? " " : "", name ? name : "");
+	json_put_str(out, NULL, text);
+}
+
+void
+degraded_names(struct degraded *d, struct buf *out)
+{
+	json_put_open(out, NULL, '[');
+	each_degraded(d, out, put_degraded_name);
 	json_put_close(out, ']');
 }

@@ -61,6 +61,9 @@ void degraded_stop(struct degraded *d);
  * unavailable or were until a moment ago. Any thread. */
 void degraded_json(struct degraded *d, struct buf *out);
 
+/* Appends the names of these parts: ["redis","chain"]. Any thread. */
+void degraded_names(struct degraded *d, struct buf *out);
+
 /* Appends a line "degraded: NAME: WHY" for each of these parts, for status, /readyz, /now,
  * console and webhooks. Any thread. */
 void degraded_say(struct degraded *d, struct buf *out);

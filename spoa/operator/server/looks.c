@@ -18,6 +18,7 @@
 #include "base/wall.h"
 #include "gate/changes/live.h"
 #include "operator/group/group.h"
+#include "operator/server/fleet.h"
 #include "operator/server/observing.h"
 #include "operator/server/sampling.h"
 #include "operator/server/server.h"
@@ -421,6 +422,7 @@ static const struct {
 	{ 10., 10., reload_keep_look },
 	{ 1.,  1.,  memory_look },
 	{ .2,  .2,  aside_look },
+	{ .1,  1,   fleet_look },
 };
 /* clang-format on */
 

@@ -10,7 +10,7 @@
 struct server;
 
 /* number of rows */
-enum { LOOKS = 12 };
+enum { LOOKS = 13 };
 
 /* owner: main */
 struct looks {

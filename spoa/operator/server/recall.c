@@ -7,8 +7,11 @@
  * state of limits remembers such orphans (quota_fold.h), so that the other instance's next
  * start settles none a second time. */
 #include "operator/server/recall.h"
+#include "operator/server/recall_gone.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/attr.h"
@@ -26,6 +29,7 @@
 enum {
 	WINDOWS_S = 32 * 86400, /* no reservation and no window lasts longer */
 	SAID_MAX = 65536,
+	ULID_TIME = 10, /* characters of an id that are its time */
 };
 
 /* The result of reading one journal. */
@@ -45,6 +49,8 @@ struct recall {
 	const struct config *cfg;
 	struct quota_table *table;
 	struct recalled of[LEDGER_PARTS];
+	/* the own decisions whose id is less were settled by another daemon */
+	char settled_before[ULID_TIME + 1];
 	bool late; /* the other instance's journal was read while the worker runs */
 };
 
@@ -377,6 +383,16 @@ recall_after_free(struct recall_after **a)
 	*a = NULL;
 }
 
+void
+recall_settled_before(struct recall *r, int64_t ns)
+{
+	static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+	uint64_t ms = (uint64_t)ns / 1000000;
+
+	for (int i = ULID_TIME - 1; r && ns && i >= 0; i--, ms >>= 5)
+		r->settled_before[i] = alphabet[ms & 31];
+}
+
 /* ---- the record of the settlement ---- */
 
 static void
@@ -419,6 +435,8 @@ on_worker(struct mail *m, void *worker UNUSED)
 	for (enum ledger_of i = 0; i < LEDGER_PARTS; i++) {
 		const struct quota_recall *found = &r->of[i].found;
 		for (struct quota_orphan_of *o = found->orphans; o; o = o->next) {
+			if (i == LEDGER_OWN && memcmp(o->id, r->settled_before, ULID_TIME) < 0)
+				continue;
 			record_orphan(r->audit, o);
 			quota_recall_settle(qt, o, r->of[i].shares, now);
 		}
@@ -472,4 +490,108 @@ recall_other(const struct recall_after *after, const struct config *cfg, struct 
 			LI("decisions", r->of[LEDGER_OTHER].found.norphans));
 	send_to_worker(r, w, audit);
 	return true;
+}
+
+/* ---- a retired node's journal ---- */
+
+/* owner: the admin thread until recall_gone_settle(), then the worker */
+struct recall_gone {
+	struct tag tag;
+	struct mail mail;
+	struct worker *worker;
+	struct audit *audit;
+	struct quota_table *table;
+	char node[CHAIN_NODE_MAX + 1];
+	struct quota_recall found;
+	bool counts;
+};
+
+static struct quota_recall_into
+into_of_gone(const struct recall_gone *r, struct quota_ledger *ledger)
+{
+	return (struct quota_recall_into){ .table = r->table,
+		.ledger = ledger,
+		.part = LEDGER_OTHER,
+		.now_ms = wall_least_ns() / 1000000,
+		.orphan = on_orphan };
+}
+
+void
+recall_gone_free(struct recall_gone **rp)
+{
+	struct recall_gone *r = *rp;
+
+	if (!r)
+		return;
+	quota_recall_free(&r->found);
+	TAG_CLEAR(recall_gone, r);
+	free(r);
+	*rp = NULL;
+}
+
+struct recall_gone *
+recall_gone_read(const char *journal, const char *node, struct quota_table *table, struct buf *why)
+{
+	struct recall_gone *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		buf_str(why, err_str(ERR_NOMEM));
+		return NULL;
+	}
+	TAG(recall_gone, r);
+	r->table = table;
+	snprintf(r->node, sizeof(r->node), "%s", node);
+	struct quota_recall_into into = into_of_gone(r, NULL);
+	int err = quota_recall_lines(
+		&r->found, journal, r->node, into.now_ms / 1000 - WINDOWS_S, &into, why);
+	if (err && !why->n)
+		buf_str(why, err_str(err));
+	else if (!err && !r->found.records)
+		buf_printf(why, "%s has no records of node %s within the last 32 days", journal,
+			node);
+	if (!why->n)
+		quota_recall_orphans(&r->found, journal, &into);
+	else
+		recall_gone_free(&r);
+	return r;
+}
+
+size_t
+recall_gone_open(const struct recall_gone *r)
+{
+	return r->found.norphans;
+}
+
+static void
+on_gone_worker(struct mail *m, void *worker UNUSED)
+{
+	struct recall_gone *r = TAGGED_OF(recall_gone, mail, m);
+	struct quota *qt = gate_quota(r->worker->gate);
+	uint64_t now = clock_mono_us();
+
+	if (r->counts && quota_ledger_of(qt)) {
+		struct quota_recall_into into = into_of_gone(r, quota_ledger_of(qt));
+		quota_recall_count(&r->found, r->node, &into);
+		quota_other_added(qt);
+	}
+	for (struct quota_orphan_of *o = r->found.orphans; o; o = o->next) {
+		record_orphan(r->audit, o);
+		quota_recall_settle(qt, o, NULL, now);
+	}
+	for (size_t k = 0; k < r->found.nlate; k++)
+		quota_repeat(qt, &r->found.late[k]);
+	recall_gone_free(&r);
+}
+
+void
+recall_gone_settle(struct recall_gone **rp, struct worker *w, struct audit *audit, bool counts)
+{
+	struct recall_gone *r = *rp;
+
+	*rp = NULL;
+	r->worker = w;
+	r->audit = audit;
+	r->counts = counts;
+	r->mail.run = on_gone_worker;
+	mailbox_send(&w->mail, &r->mail);
 }

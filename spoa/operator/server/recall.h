@@ -21,6 +21,9 @@ struct recall_after;
 int recall_read(struct recall **out, struct startpoints_from *from, struct recall_after **after,
 	const struct config *cfg, struct audit *audit, struct quota_table *table,
 	struct quota_ledger *ledger, struct shares *shares, struct metrics *m, struct buf *why);
+/* Another daemon has settled the decisions of this node's journal that were made before `ns` (wall
+ * clock): `r`, which may be NULL, settles none of them. */
+void recall_settled_before(struct recall *r, int64_t ns);
 void recall_after_free(struct recall_after **a);
 /* Settles on that worker's loop, once the worker runs. Takes ownership of *r. */
 void recall_settle(struct recall **r, struct worker *w, struct audit *audit);

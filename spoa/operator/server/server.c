@@ -37,6 +37,7 @@
 #include "gate/toolpins/sync.h"
 #include "net/listen.h"
 #include "operator/group/group.h"
+#include "operator/server/fleet.h"
 #include "operator/server/opens.h"
 #include "operator/server/recall.h"
 #include "operator/server/server.h"
@@ -546,14 +547,12 @@ put_console_address(const struct config *cfg, struct buf *out)
 	buf_putc(out, '\0');
 }
 
-/* Appends what other daemons see of this one, if this instance decides. The other instance has
- * the same admin socket. */
-static void
-put_group_self(void *arg, struct buf *out)
+void
+server_member(void *server, struct buf *out)
 {
-	struct server *s = arg;
+	struct server *s = server;
 
-	if (!atomic_load(&s->decides))
+	if (!atomic_load(&s->decides) || atomic_load(&s->retired))
 		return;
 	SCOPED_BUF(console, 0);
 	put_console_address(s->shared_cfg, &console);
@@ -561,6 +560,7 @@ put_group_self(void *arg, struct buf *out)
 	struct group_member m = { .policy = snap->policy->label,
 		.version = snap->policy->version,
 		.daemon = s->shared_cfg->first_node,
+		.program = TG_VERSION,
 		.file = snap->cfg->policy,
 		.console = console.n ? buf_view(&console).p : NULL,
 		.admin = s->shared_cfg->has_admin ? s->shared_cfg->admin.path : NULL };
@@ -568,6 +568,18 @@ put_group_self(void *arg, struct buf *out)
 		if (s->shared_cfg->agent[i].path)
 			m.agent = s->shared_cfg->agent[i].path;
 	aside_publish(s, &m);
+	SCOPED_BUF(parts, 0);
+	degraded_names(&s->degraded, &parts);
+	m.degraded = buf_view(&parts);
+	struct recheck_state verified = { .since_ns = 0 };
+	if (s->rechecking)
+		recheck_state(s->rechecking, &verified);
+	m.verified_ns = verified.since_ns;
+	struct follow_end end;
+	if (s->audit && audit_end(s->audit, &end)) {
+		m.records = end.seq;
+		m.head = span_of(end.head, sizeof(end.head));
+	}
 	group_member_put(&m, out);
 }
 
@@ -587,7 +599,7 @@ start_sharing(struct starting *x, struct buf *why)
 		s->target_sync = target_sync_start(
 			gate_targets(s->shared), cfg->node, &redis, &s->metrics, why);
 	if (s->target_sync)
-		s->group = group_start(cfg->node, &redis, put_group_self, s,
+		s->group = group_start(cfg->node, &redis, server_member, s,
 			group_trends_new(cfg->first_node, &s->sampling.trends), why);
 	sodium_memzero(&redis, sizeof(redis));
 	if (s->target_sync)
@@ -760,6 +772,8 @@ start_workers(struct starting *x, struct buf *why)
 			s->table, quota_ledger_of(gate_quota(s->workers[0].gate)), s->shares,
 			&s->metrics, why) < 0)
 		return ERR_IO;
+	if (s->live)
+		recall_settled_before(s->recall, live_node_settled(s->live, cfg->node));
 	for (unsigned i = 0; i < s->nworkers; i++)
 		if (worker_listen(&s->workers[i], so->relay,
 			    i < so->nown ? so->own_relay[i] : -1) < 0 ||
@@ -969,6 +983,8 @@ start_audit(struct starting *x, struct buf *why)
 			x->cfg, x->first->policy->version, &x->hash, &s->metrics, why);
 		if (!s->audit)
 			return ERR_IO;
+		/* fleet_look() continues the copying, unless the node is retired */
+		audit_stream_pause(s->audit, x->cfg->state_key && x->cfg->redis_url);
 		other_chain_init(&s->other_chain, x->cfg, &x->hash);
 	}
 	reload_announce(&s->reloading, s, &x->read, &x->policy);
@@ -1082,6 +1098,10 @@ start_front(struct starting *x, struct buf *why)
 	observing_again(s);
 	degraded_start(&s->degraded, s);
 	looks_begin(&s->looks, s, x->run.loop);
+	/* before the first connection of HAProxy */
+	fleet_look(s);
+	if (atomic_load(&s->retired))
+		aside_look(s);
 	return 0;
 }
 

@@ -79,6 +79,8 @@ struct server {
 	/* jobs of the admin server; NULL: not started yet */
 	struct caches *caches;
 	struct quota_daemon quota_daemon;
+	/* this daemon's node is retired, so that it accepts no requests; any node is retired */
+	_Atomic bool retired, any_gone;
 	struct metrics metrics; /* counters of main, audit and admin threads */
 	struct sampling sampling;
 	struct cached_shares *cached_shares;
@@ -137,6 +139,9 @@ uint64_t server_counted(const struct server *s, enum metric m);
 /* Writes the text of /readyz. Returns true if the daemon is ready. For the admin thread, as the
  * next two. */
 bool server_ready(struct server *s, struct buf *out);
+/* For group_start(): appends what other daemons see of this one, if this instance decides and its
+ * node is not retired. The other instance has the same admin socket. Any thread. */
+void server_member(void *server, struct buf *out);
 void server_status(struct server *s, struct buf *out); /* JSON */
 void server_recent(struct server *s, struct buf *out); /* JSON */
 /* Writes degraded parts, readiness by part, rates and latencies, targets, and sizes of queues.

@@ -18,6 +18,7 @@
 #include "gate/targets/state.h"
 #include "gate/toolpins/tool_pins.h"
 #include "operator/group/group.h"
+#include "operator/server/fleet.h"
 #include "operator/server/server.h"
 #include "policy/config/members.h"
 #include "policy/config/read.h"
@@ -353,6 +354,9 @@ server_ready(struct server *s, struct buf *out)
 	anchors_ready(s->anchors, out);
 	degraded_say(&s->degraded, out);
 	aside_say(s, out);
+	fleet_says_unasked(s, out);
+	if (fleet_says_retired(s, out))
+		ok = false;
 	if (!redis || !told || !keys || conflict || (s->audit && !audit_ready(s->audit)))
 		ok = false;
 	if (atomic_load(&s->draining)) {
@@ -759,6 +763,7 @@ server_metrics(struct server *s, struct buf *out, bool exemplars)
 	}
 	degraded_metrics(&s->degraded, out);
 	aside_metrics(s, out);
+	fleet_metrics(s, out);
 	verified_metric(s, out);
 	gauge(out, "policy_differs",
 		"1 if the policy's files differ from the policy in force. Reload to put them "

@@ -305,6 +305,13 @@ audit_stream_says(const struct audit *a, struct buf *out)
 		mirror_says(a->mirror, out);
 }
 
+void
+audit_stream_pause(struct audit *a, bool pause)
+{
+	if (a->mirror)
+		mirror_pause(a->mirror, pause);
+}
+
 struct redis_ballast *
 audit_ballast(const struct audit *a)
 {
@@ -724,7 +731,7 @@ end_commit(struct audit *a, const struct making *m, int err)
 	if (err)
 		tree_failed(a->tree);
 	else
-		tree_commit(a->tree, a->journal.name, a->journal.good, m->end.seq);
+		tree_commit(a->tree, a->journal.name, a->journal.good, &m->end);
 	if (m->checkpoint)
 		stop_at("checkpoint-fed");
 	if (m->checkpoint && !err)

@@ -85,6 +85,8 @@ const char *audit_away_shares(const struct audit *a);
 void audit_away_put(const struct audit *a, struct buf *out);
 /* Returns true if the Redis Stream does not follow and an operator must act. Any thread. */
 bool audit_stream_conflict(const struct audit *a);
+/* Stops the copying to the Redis Stream, or continues it. Any thread. */
+void audit_stream_pause(struct audit *a, bool pause);
 /* Appends lines for /readyz: the stream gave way recently, or Redis may become full. Any
  * thread. */
 void audit_stream_says(const struct audit *a, struct buf *out);

@@ -93,6 +93,7 @@ struct mirror {
 	uint64_t consumed_us;
 	bool consumed_said; /* it was logged that this cannot be done */
 	struct metrics *metrics;
+	_Atomic bool paused;		    /* set by any thread */
 	_Atomic enum mirror_state state;    /* read by any thread */
 	_Atomic uint64_t published, copied; /* records; for mirror_behind() */
 	uint64_t next_us; /* monotonic µs: no try before this, while AWAY or in CONFLICT */
@@ -730,7 +731,7 @@ mirror_turn(void *arg, uint64_t puts UNUSED)
 	say_gave_way(m);
 	pthread_mutex_lock(&m->service.lock);
 	struct follow_end pub = m->pub;
-	bool idle = !pub.name[0] || (m->gathering && pub.seq == m->seq);
+	bool idle = m->paused || !pub.name[0] || (m->gathering && pub.seq == m->seq);
 	m->gathering = false;
 	pthread_mutex_unlock(&m->service.lock);
 	if (idle)
@@ -762,7 +763,7 @@ mirror_last(void *arg)
 		pthread_mutex_lock(&m->service.lock);
 		pub = m->pub;
 		pthread_mutex_unlock(&m->service.lock);
-		if (pub.seq <= m->seq || held_off(m) || clock_mono_us() >= m->service.stop_us)
+		if (m->paused || pub.seq <= m->seq || held_off(m) || clock_mono_us() >= m->service.stop_us)
 			return;
 		step_mirror(m, &pub);
 	}
@@ -782,6 +783,12 @@ static const struct redis_service_kind mirror_service = { .thread = "tg-mirror",
 	.turn = mirror_turn,
 	.lost = mirror_lost,
 	.last = mirror_last };
+
+void
+mirror_pause(struct mirror *m, bool pause)
+{
+	m->paused = pause;
+}
 
 void
 mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct chain *end,

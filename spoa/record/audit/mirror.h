@@ -56,6 +56,8 @@ uint64_t mirror_copied(const struct mirror *m);
  * first..end->seq; `commit` is its text, which is copied. Audit thread only. */
 void mirror_publish(struct mirror *m, const char *name, uint64_t bytes, const struct chain *end,
 	uint64_t first, struct span commit);
+/* Stops copying, or continues. Any thread. */
+void mirror_pause(struct mirror *m, bool pause);
 /* Continues to copy for at most timeout_us while Redis responds, then ends the thread and
  * sets *m to NULL. */
 void mirror_stop(struct mirror **m, uint64_t timeout_us);

@@ -782,9 +782,10 @@ hand_over(struct tree *t)
 }
 
 void
-tree_commit(struct tree *t, const char *segment, uint64_t bytes, uint64_t seq)
+tree_commit(struct tree *t, const char *segment, uint64_t bytes, const struct chain *last)
 {
 	struct merkle_hash leaf;
+	uint64_t seq = last->seq;
 	bool was_half = ring_used(t) >= CAP_TREE_LEAVES / 2;
 
 	INVARIANT(t->commit.n > 0 && seq > t->seq);
@@ -810,6 +811,7 @@ tree_commit(struct tree *t, const char *segment, uint64_t bytes, uint64_t seq)
 	snprintf(t->end_new.name, sizeof(t->end_new.name), "%s", segment);
 	t->end_new.bytes = bytes;
 	t->end_new.seq = seq;
+	memcpy(t->end_new.head, last->head, sizeof(t->end_new.head));
 	t->end_waits = true;
 	hand_over(t);
 	if (t->commit.checkpoint || (!was_half && ring_used(t) >= CAP_TREE_LEAVES / 2))

@@ -73,7 +73,8 @@ bool tree_checkpoint(struct tree *t, struct audit_keys *keys, struct buf *fields
 void tree_record(
 	struct tree *t, const unsigned char hash[CHAIN_HASH_BYTES], struct span fields);
 /* The commit is durable: name and durable bytes of the segment, and the last record. */
-void tree_commit(struct tree *t, const char *segment, uint64_t bytes, uint64_t seq);
+void tree_commit(
+	struct tree *t, const char *segment, uint64_t bytes, const struct chain *last);
 /* The commit failed. */
 void tree_failed(struct tree *t);
 /* Call it if nothing was committed for a while: takes what tg-tree has for the audit thread. */

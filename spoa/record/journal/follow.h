@@ -7,6 +7,7 @@
 #define RECORD_JOURNAL_FOLLOW_H
 
 #include "base/codec/lines.h"
+#include "record/journal/chain.h"
 #include "record/journal/journal.h"
 
 /* The end of the durable part of the journal: segment, its bytes, and the last record in
@@ -14,6 +15,7 @@
 struct follow_end {
 	char name[JOURNAL_NAME_MAX];
 	uint64_t bytes, seq;
+	unsigned char head[CHAIN_HASH_BYTES]; /* hash of that record; zeros: not known */
 };
 
 /* The reader's position. owner: one thread. Set `dir`, `node` and `restored` and zero the

@@ -74,12 +74,30 @@ holds_process(const struct names *is, uint64_t id)
 	return false;
 }
 
+uint64_t
+quota_node_gone(uint64_t node)
+{
+	return (node & UINT32_MAX) | UINT64_C(1) << NODE_SHIFT;
+}
+
+/* Returns true if the worker's node is retired. */
+static bool
+name_is_gone(const struct quota_daemon *d, uint64_t id)
+{
+	for (size_t i = 0; d && i < QUOTA_GONE_MAX; i++) {
+		uint64_t gone = d->gone[i];
+		if (!gone || gone == quota_node_gone(id >> NODE_SHIFT))
+			return gone != 0;
+	}
+	return false;
+}
+
 bool
-names_back(const struct names *missed, const struct names *is)
+names_back(const struct names *missed, const struct names *is, const struct quota_daemon *d)
 {
 	for (size_t m = 0; m < missed->n; m++) {
 		uint64_t id = missed->id[m];
-		bool back = false;
+		bool back = name_is_gone(d, id);
 		for (size_t i = 0; i < is->n && !back; i++)
 			back = is->id[i] == id ||
 			       (is->id[i] >> NODE_SHIFT == id >> NODE_SHIFT &&
@@ -954,6 +972,27 @@ settle_if_all_came(struct quota *qt, struct redis *node, struct life *l, uint64_
 			LI("expected", l->expected), LI("ms", (now_us - l->seen_us) / 1000));
 }
 
+/* Redis has lost nothing since a worker continued in this epoch. Then a worker that knows nobody
+ * awaits those daemons that are listed, not as many as tollgate.yaml permits. */
+static void
+expect_listed(const struct quota_lives *all, struct life *l)
+{
+	uint64_t daemons = all->daemon ? all->daemon->daemons : 0;
+
+	if (l->begun && !all->members && daemons && (int64_t)daemons * all->workers < l->expected)
+		l->expected = (int64_t)daemons * all->workers;
+}
+
+/* Without redis.daemons, as many workers are known as the daemons that are listed have. */
+static void
+learn_known(struct quota_lives *all)
+{
+	int64_t known = all->daemon ? (int64_t)all->daemon->daemons * all->workers : 0;
+
+	if (all->guesses && known > all->first)
+		all->first = known;
+}
+
 static void
 on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 {
@@ -975,6 +1014,7 @@ on_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
 		clock_mono_us());
 	/* read after this worker's arrival, so that no admission is missed */
 	l->begun = replies[4].list[0] != 0;
+	expect_listed(a->quota->lives, l);
 }
 
 /* Writes the name with time 0, which is outdated at once. */
@@ -1014,6 +1054,7 @@ lives_retire(struct quota *qt)
 static void
 look_for_unknown(struct quota *qt, struct quota_lives *all, uint64_t now_us)
 {
+	learn_known(all);
 	int64_t known = all->lasting > all->first ? all->lasting : all->first;
 
 	if (!lives_unknown(&all->crowded_us, deciding_members(all->members, all->handed), known,
@@ -1041,7 +1082,7 @@ all_are_back(const struct quota_lives *all, const struct life *l, const struct n
 	bool as_many = (int64_t)is->n >= l->expected;
 
 	if (l->missed)
-		return names_back(l->missed, is) &&
+		return names_back(l->missed, is, all->daemon) &&
 		       (as_many || (int64_t)l->missed->n >= l->expected);
 	return as_many &&
 	       (!all->workers || (int64_t)names_nodes(is) >= all->first / all->workers);

@@ -72,6 +72,6 @@ size_t names_nodes(const struct names *is);
 /* Returns true if the usage of all workers in `missed` is counted where those in `is` take
  * part. A worker takes part after it has added its own usage. The first worker of a later
  * process of the same node has added the usage that the journal has for the whole node. */
-bool names_back(const struct names *missed, const struct names *is);
+bool names_back(const struct names *missed, const struct names *is, const struct quota_daemon *d);
 
 #endif
