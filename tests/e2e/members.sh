@@ -77,6 +77,53 @@ followed() { [ "$(grep -c dan "$D/followed")" = 1 ] && [ "$(wc -l <"$D/followed"
 check "audit list --follow has all journals and each new decision" wait_for followed
 kill -INT $follower
 
+# ---- nodes that do not return ----
+
+states() { tg -c node list --json | jq -c '[.[] | [.node, .state]]'; }
+both_away() { [ "$(states)" = '[["a","away"],["b","away"],["c","ready"]]' ]; }
+check "node list has the daemons that were killed as away" wait_for both_away
+tg -c status --all >"$D/all"
+is "status --all reports that not all are ready" "$? $(sed -n 's/^\([abc]\) *\([a-z]*\) .*/\1 \2/p' "$D/all" | tr '\n' ' ')" "1 a away b away c ready "
+like "status --all has version, policy, requests a minute and the head of the chain" "$(grep '^c ' "$D/all")" '^c +ready +[0-9.]+[^ ]* +stack@[0-9a-f]+ +[0-9]+ +[0-9]+:[0-9a-f]{8} '
+is "the metrics have each node" "$(fetch GET "$ADMIN_C/metrics" | sed -n 's/^tollgate_node_live{node="\(.*\)"} /\1/p' | tr '\n' ' ')" "a0 b0 c1 "
+tg -c node retire c --why test
+like "a daemon does not retire its own node" "$? $(cat "$D/err")" '^1 .*c is the node of this daemon'
+tg -c node retire z --why test
+like "a node that nobody has is not retired" "$? $(cat "$D/err")" '^1 .*no daemon of this Redis has the node z'
+tg -c node retire a --why test --journal "$D/journal-c"
+like "a journal that a daemon writes is refused" "$? $(cat "$D/err")" '^1 .*a daemon writes to this journal'
+tg -c node retire a --why test --journal "$D/journal-b"
+like "a journal of another node is refused" "$? $(cat "$D/err")" '^2 .*has no records of node a'
+redis hset 'tollgate:{live}:erased' 'a/0123456789abcdef' '1 2026-11-30T00:00:00Z' 'c/0123456789abcdef' '1 2026-11-30T00:00:00Z' >/dev/null
+said=$(tg -c node retire a --why "its disk is broken" --journal "$D/journal")
+like "a node is retired with its journal" "$? ${said//$'\n'/ }" '^0 holds: [0-9]+ requests without an end were settled.*stream: removed, [1-9][0-9]* records.*erasures: 1 notes'
+said=$(tg -c node retire b --why "one machine less" --keep-stream)
+like "a node is retired without its journal" "$? ${said//$'\n'/ }" '^0 holds: kept.*stream: kept, [1-9][0-9]* records'
+is "Redis has nothing of a, and only the stream of b" "$(redis keys '*' | grep -E '(audit|trends):[ab]$'
+	redis hkeys 'tollgate:{group}:policies' | sort | tr '\n' ' '
+	redis hkeys 'tollgate:{live}:nodes' | tr '\n' ' '
+	redis hkeys 'tollgate:{live}:erased' | tr '\n' ' ')" "tollgate:audit:b
+c c c/0123456789abcdef "
+is "node list has the retired nodes" "$(states)" '[["a","retired"],["b","retired"],["c","ready"]]'
+tg -c node retire a --why test
+like "a node is retired once" "$? $(cat "$D/err")" '^1 .*node a is retired already'
+like "a record names the node, the reason and who retired it" "$(tg -c audit search --type change --since 1h --json | jq -c 'select(.change == "retire") | [.what, .after.name, .reason, .by != null]' | sort | tr '\n' ' ')" '\["node","a","its disk is broken",true\].*\["node","b","one machine less",true\]'
+"$build/tollgate" serve -c "$D/tollgate.yaml" >>"$D/tollgate.log" 2>&1 &
+note_pid $! tollgate
+refused() { "$build/tollgate" status -c "$D/tollgate.yaml" 2>/dev/null | grep -q '^retired: node a was retired at .* (its disk is broken)'; }
+check "a daemon with the name of a retired node reports this" wait_for refused
+decided_a=$(decided journal)
+for _ in 1 2 3; do ask eve; [ "$status" = 200 ] || break; done
+is "it gets no requests, and the other daemon decides them" "$status $(($(decided journal) - decided_a))" "200 0"
+is "it writes nothing to Redis" "$(redis exists tollgate:audit:a 'tollgate:{group}:trends:a') $(redis hexists 'tollgate:{group}:policies' a) $(redis hexists 'tollgate:{live}:nodes' a)" "0 0 0"
+check "the node is admitted" tg -c node admit a --why repaired
+all_ready() { "$build/tollgate" status -c "$D/tollgate.yaml" >/dev/null 2>&1; }
+check "then its daemon serves again without a restart" wait_for all_ready
+back() { [ "$(states)" = '[["a","ready"],["b","retired"],["c","ready"]]' ] && [ "$(redis exists tollgate:audit:a)" = 1 ]; }
+check "and it is listed, with a copy of its records" wait_for back
+killed tollgate
+all=$((all + 3))
+
 # ---- daemons whose records are elsewhere ----
 
 unlike "no daemon is named while all records are here" "$(tg -c usage --by person >/dev/null; cat "$D/err")" 'records of'

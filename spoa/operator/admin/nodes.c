@@ -20,6 +20,7 @@
 #include "base/wall.h"
 #include "gate/changes/sync.h"
 #include "operator/group/group.h"
+#include "operator/group/nodes.h"
 #include "operator/server/fleet.h"
 #include "operator/server/recall_gone.h"
 #include "operator/server/server.h"
@@ -126,8 +127,10 @@ admin_nodes(struct server *s, const struct admin_peer *peer, json_t *in, struct 
 	add_retired(s, list);
 	if (json_is_true(json_object_get(in, "all")))
 		known = add_stopped(s, list, &why) && known;
+	json_t *sorted = nodes_list(list);
+	json_decref(list);
 	return calls_json(out, json_pack("{s:s,s:b,s:o}", "node", s->shared_cfg->node, "known", known,
-				       "nodes", list));
+				       "nodes", sorted));
 }
 
 /* ---- what Redis has of a node ---- */

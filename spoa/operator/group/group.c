@@ -292,8 +292,9 @@ read_daemons(struct group *g)
 	return true;
 }
 
+/* `own`: this daemon is listed, so that it also writes its string. */
 static bool
-group_trends_turn(struct group *g)
+group_trends_turn(struct group *g, bool own)
 {
 	struct group_trends *t = g->trends;
 
@@ -305,7 +306,7 @@ group_trends_turn(struct group *g)
 		for (size_t i = 1; i < t->n; i++)
 			t->node[i].listed = false;
 	}
-	return share_own(g) && read_daemons(g);
+	return (!own || share_own(g)) && read_daemons(g);
 }
 
 bool
@@ -701,7 +702,7 @@ exchange(struct group *g, struct listed *to)
 	 * same time, at least one reads that the other is not ready. */
 	to->ready.self = json_is_true(json_object_get(o, "ready"));
 	return (!self.n || o) && share_self(g, o, buf_view(&self)) &&
-	       read_group(g, o, now_s, to) && group_trends_turn(g);
+	       read_group(g, o, now_s, to) && group_trends_turn(g, o != NULL);
 }
 
 static enum redis_turn
