@@ -85,7 +85,10 @@ add_record(void *arg, struct span line)
 			continue;
 		json_object_foreach(record_in(one, RF_CALLS_LEFT), why, count) left +=
 			(uint64_t)json_integer_value(count);
-		add_used_tool(u, r, json_span(record_in(one, RF_CALLS_TOOL)), 1, left);
+		/* a tool that calls another one has a row */
+		struct span wraps = json_span(record_in(one, RF_CALLS_WRAPS));
+		add_used_tool(u, r,
+			wraps.n ? wraps : json_span(record_in(one, RF_CALLS_TOOL)), 1, left);
 	}
 }
 

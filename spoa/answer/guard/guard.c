@@ -297,6 +297,7 @@ guard_drop(struct guard **gp)
 	guard_queue_free(g);
 	guard_boundary_free(g);
 	guard_transcripts_free(g);
+	guard_called_free(g);
 	guard_calls_free(g);
 	buf_free(&g->heard);
 	while (!LIST_EMPTY(&g->kept)) {

@@ -151,6 +151,8 @@ struct guard_called {
 	struct span named;	     /* name of the tool, as the provider wrote it */
 	char name[GUARD_NAME_BYTES]; /* the name as records may have it; "": none */
 	uint64_t bytes;		     /* size of its arguments */
+	/* the beginning of arguments that name another tool; see guard_called_wraps() */
+	struct buf wraps;
 	/* hash of the arguments with the plan's keep_key: guard_called_hash() */
 	struct sha256 hash;
 	bool whole;    /* the call is complete: no further name or argument can be added */
@@ -319,6 +321,10 @@ struct guard_transcript {
 void guard_called_hash(
 	const struct guard *g, const struct guard_called *c, unsigned char out[SHA256_BYTES]);
 struct span guard_called_text(const struct guard *g, const struct guard_called *c);
+/* Returns the name of the tool that the call's arguments name, if the policy's `tools` states
+ * that they do (`arguments: call`), as records may have it. NULL: none, or the name is not in the
+ * first 16 KB. In the guard's memory. */
+const char *guard_called_wraps(struct guard *g, const struct guard_called *c);
 /* Copies run i to *out. Returns false if there are no more. */
 bool guard_transcript(const struct guard *g, size_t i, struct guard_transcript *out);
 /* Returns true if a part of the texts was not kept. */

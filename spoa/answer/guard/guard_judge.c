@@ -29,7 +29,10 @@
 
 /* ---- calls ---- */
 
-enum { NAMED_MAX = 4 * GUARD_NAME_BYTES };
+enum {
+	NAMED_MAX = 4 * GUARD_NAME_BYTES,
+	WRAPS_BYTES = 16 << 10, /* bytes of arguments that may name another tool */
+};
 /* The place of a call that was judged before it was read. */
 static const uint32_t nobodys[ANSWER_SLOTS] = { UINT32_MAX, UINT32_MAX, UINT32_MAX };
 
@@ -55,14 +58,21 @@ find_called(const struct guard *g, const uint32_t slot[ANSWER_SLOTS])
 }
 
 static void
+begin_called_arguments(const struct guard *g, struct guard_called *c)
+{
+	c->bytes = 0;
+	buf_clear(&c->wraps);
+	if (g->plan.keep_key)
+		hmac_begin(&c->hash, g->plan.keep_key);
+}
+
+static void
 begin_call(const struct guard *g, struct guard_called *c, const uint32_t slot[ANSWER_SLOTS])
 {
 	memcpy(c->slot, slot, sizeof(c->slot));
 	c->named = (struct span){ NULL, 0 };
-	c->bytes = 0;
 	c->expected = c->whole = false;
-	if (g->plan.keep_key)
-		hmac_begin(&c->hash, g->plan.keep_key);
+	begin_called_arguments(g, c);
 }
 
 /* Adds an entry. Calls that were judged before they are read are taken in their order
@@ -88,6 +98,7 @@ add_call(struct guard *g, const uint32_t slot[ANSWER_SLOTS])
 		return NULL;
 	}
 	r->called = g->called;
+	buf_init(&c->wraps, WRAPS_BYTES);
 	begin_call(g, c, slot);
 	return c;
 }
@@ -150,6 +161,8 @@ static void
 add_arguments(const struct guard *g, struct guard_called *c, struct span text)
 {
 	c->bytes += text.n;
+	if (guard_wrapped(g, c->named))
+		buf_span(&c->wraps, span_cut(text, 0, WRAPS_BYTES - c->wraps.n));
 	if (g->plan.keep_key)
 		sha256_add(&c->hash, text);
 }
@@ -226,9 +239,7 @@ item_counts(struct guard *g, struct guard_called *c, const struct answer_text *t
 	}
 	if (c->whole)
 		return true;
-	c->bytes = 0;
-	if (g->plan.keep_key)
-		hmac_begin(&c->hash, g->plan.keep_key);
+	begin_called_arguments(g, c);
 	return true;
 }
 
@@ -251,9 +262,7 @@ guard_called_more(struct guard *g, const struct answer_text *t)
 		return;
 	if (c->empty) {
 		c->empty = false;
-		c->bytes = 0;
-		if (g->plan.keep_key)
-			hmac_begin(&c->hash, g->plan.keep_key);
+		begin_called_arguments(g, c);
 	}
 	add_arguments(g, c, t->text);
 }
@@ -404,6 +413,28 @@ guard_called_judged(
 		if (c)
 			judged(g, c, v[i], k == n);
 	}
+}
+
+const char *
+guard_called_wraps(struct guard *g, const struct guard_called *c)
+{
+	struct wrapped_call inner;
+	char *to = NULL;
+
+	if (!c->wraps.n)
+		return NULL;
+	SCOPED_ARENA(a, 0, true);
+	wrapped_call(buf_view(&c->wraps), &a, &inner); /* false if the arguments are cut */
+	if (inner.name.n && (to = arena_alloc(&g->life, GUARD_NAME_BYTES)))
+		guard_word(g, to, GUARD_NAME_BYTES, inner.name);
+	return to;
+}
+
+void
+guard_called_free(struct guard *g)
+{
+	for (size_t i = 0; i < g->report.ncalled; i++)
+		buf_free(&g->called[i].wraps);
 }
 
 void

@@ -354,6 +354,8 @@ bool guard_message_is_none(const struct guard *g, const struct frame *f);
 void guard_called_left(
 	struct guard *g, const struct answer_text *t, const size_t left[LEFT_REASONS]);
 /* Sets the numbers of a call that was denied, which is entry `entry`: those of guard_left(). */
+/* Frees the memory of the calls. */
+void guard_called_free(struct guard *g);
 void guard_called_denied(struct guard *g, size_t entry, const size_t left[LEFT_REASONS]);
 /* If a rule of the route reads tool.left: sets the numbers of placeholders that will stay in the
  * arguments of a call with these names, and returns their reasons: bit N is enum

@@ -1096,6 +1096,20 @@ deny_turn(struct guard *g, const struct call *c, unsigned left, const char *limi
 		      : "a rule with phase: tool denies a tool call of the response");
 }
 
+/* Returns the reason of a limit against the call, or NULL. A tool that it calls by another one
+ * counts too. */
+static const char *
+may_make(struct guard *g, const struct call *c)
+{
+	const char *limit = g->plan.may_call(g->plan.may_call_arg, c->names[0]);
+	struct wrapped_call inner;
+
+	if (!limit && guard_wrapped(g, c->names[0]) &&
+		wrapped_call(c->arguments, &g->asking, &inner))
+		limit = g->plan.may_call(g->plan.may_call_arg, inner.name);
+	return limit;
+}
+
 static int
 judge_held_call(void *arg, const struct call *c, struct call_answer *out)
 {
@@ -1131,7 +1145,7 @@ judge_held_call(void *arg, const struct call *c, struct call_answer *out)
 		out->is = edited ? CALL_EDITED : CALL_GOES;
 	}
 	if (!r && out->is != CALL_DENIED && g->plan.may_call)
-		limit = g->plan.may_call(g->plan.may_call_arg, c->names[0]);
+		limit = may_make(g, c);
 	if (limit) {
 		v->ruled.effect = RULE_DENY;
 		v->ruled.rule = NULL;

@@ -170,7 +170,9 @@ call_fits(const char *const *want, const json_t *call, bool completion)
 
 	for (size_t i = 0; fits && i < COUNT_OF(by); i++)
 		fits = !want[by[i].filter] ||
-		       span_is(of_call(call, by[i].field), want[by[i].filter]);
+		       span_is(of_call(call, by[i].field), want[by[i].filter]) ||
+		       (by[i].filter == AUDIT_TOOL &&
+			       span_is(of_call(call, RF_CALLS_WRAPS), want[AUDIT_TOOL]));
 	return fits;
 }
 

@@ -260,7 +260,8 @@ print_calls(struct buf *out, json_t *calls)
 	static const struct {
 		enum record_field field;
 		const char *name;
-	} read[] = { { RF_CALLS_TOOL, "tool.name" }, { RF_CALLS_SERVER, "tool.server" },
+	} read[] = { { RF_CALLS_TOOL, "tool.name" }, { RF_CALLS_WRAPS, "the tool in its arguments" },
+		{ RF_CALLS_SERVER, "tool.server" },
 		{ RF_CALLS_STATE, "tool.state" }, { RF_CALLS_RESOURCE, "resource.uri" },
 		{ RF_CALLS_METHOD, "mcp.method" }, { RF_CALLS_ARGUMENTS, "tool.arguments" } };
 	json_t *one, *rule, *count;

@@ -764,7 +764,7 @@ exchange_completed_later(struct request *r)
 static void
 count_calls(struct request *r, const struct exchange_result *res)
 {
-	const struct guard *g = r->x->guard;
+	struct guard *g = r->x->guard;
 	const struct guard_report *a = g ? guard_report(g) : NULL;
 	bool whole = res->end == END_COMPLETE || res->end == END_CLIENT_ABORT;
 
@@ -772,8 +772,10 @@ count_calls(struct request *r, const struct exchange_result *res)
 		!(a->streamed || whole))
 		return;
 	for (size_t i = 0; !a->holds_calls && i < a->ncalled; i++)
-		if (!a->called[i].judged || a->called[i].ruled.effect != RULE_DENY)
+		if (!a->called[i].judged || a->called[i].ruled.effect != RULE_DENY) {
 			limits_called(r, a->called[i].named);
+			limits_called(r, span_str(guard_called_wraps(g, &a->called[i])));
+		}
 	limits_count_calls(r);
 }
 

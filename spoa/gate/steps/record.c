@@ -721,7 +721,8 @@ record_calls(struct request *r, struct buf *b)
 	put_end(b, 1);
 }
 
-static void count_called(struct request *r, const struct guard_called *c, bool ended);
+static void count_called(
+	struct request *r, struct guard *g, const struct guard_called *c, bool ended);
 
 /* ---- calls in a response, and results ---- */
 
@@ -742,13 +743,14 @@ put_result(const struct request *r, const struct exchange_result *res,
 }
 
 static void
-put_called(struct request *r, const struct guard *g, const struct guard_called *c, bool ended,
+put_called(struct request *r, struct guard *g, const struct guard_called *c, bool ended,
 	struct buf *b)
 {
 	unsigned char hash[SHA256_BYTES];
 	bool denied = c->judged && c->ruled.effect == RULE_DENY;
 
 	put_head(r, b, BY_ANSWER, SPAN_LIT(""), SPAN_LIT(""), span_str(c->name), NULL);
+	put_utf8(b, RF_CALLS_WRAPS, span_str(guard_called_wraps(g, c)));
 	/* if the response is denied, none of its calls is made */
 	put_name(b, RF_CALLS_DECISION,
 		c->judged && !ended ? rule_effect_name(c->ruled.effect)
@@ -775,7 +777,7 @@ put_called(struct request *r, const struct guard *g, const struct guard_called *
 static void
 record_called(struct request *r, const struct exchange_result *res, struct buf *b)
 {
-	const struct guard *g = r->x ? r->x->guard : NULL;
+	struct guard *g = r->x ? r->x->guard : NULL;
 	const struct guard_report *a = g ? guard_report(g) : NULL;
 	bool ended = a && a->judged && a->sum.ruled.effect == RULE_DENY;
 	size_t n = 0;
@@ -788,7 +790,7 @@ record_called(struct request *r, const struct exchange_result *res, struct buf *
 	for (size_t i = 0; a && i < a->ncalled; i++) {
 		put_object_item(b, RF_CALLS, n++);
 		put_called(r, g, &a->called[i], ended, b);
-		count_called(r, &a->called[i], ended);
+		count_called(r, g, &a->called[i], ended);
 	}
 	put_end(b, n);
 	put_count(b, RF_CALLS_OVER, a ? a->called_over : 0);
@@ -838,17 +840,20 @@ request_count_call(struct request *r)
 	}
 }
 
-/* Counts a call in a response. Its name was chosen by the model and may be anything. */
+/* Counts a call in a response, under the tool that it calls by another one. The name was chosen by
+ * the model and may be anything. */
 static void
-count_called(struct request *r, const struct guard_called *c, bool ended)
+count_called(struct request *r, struct guard *g, const struct guard_called *c, bool ended)
 {
 	enum rule_effect e = c->judged ? c->ruled.effect : RULE_PERMIT;
+	const char *wraps = guard_called_wraps(g, c);
+	struct span tool = span_str(wraps ? wraps : c->name);
 
 	if (c->judged)
 		record_rule_did(r, &c->ruled);
 	if (!ended && e != RULE_DENY)
-		call_tally_left(&r->gate->tally.calls, span_str(c->name), c->left);
-	count_call_decision(r, SPAN_LIT(""), span_str(c->name),
+		call_tally_left(&r->gate->tally.calls, tool, c->left);
+	count_call_decision(r, SPAN_LIT(""), tool,
 		ended || e == RULE_DENY ? CALL_DENY
 		: e == RULE_REDACT	? CALL_REDACT
 					: CALL_PERMIT);

@@ -137,6 +137,7 @@
   X(CALLS_SERVER,                  "calls[].",            "server",                 TEXT,    BOTH,       "policy",   V_COUNT,                "server") \
   X(CALLS_METHOD,                  "calls[].",            "method",                 TEXT,    BOTH,       "read",     V_COUNT,                NULL) \
   X(CALLS_TOOL,                    "calls[].",            "tool",                   TEXT,    BOTH,       "read",     V_COUNT,                "tool") \
+  X(CALLS_WRAPS,                   "calls[].",            "wraps",                  TEXT,    COMPLETION, "guard",    V_COUNT,                "tool") \
   X(CALLS_RESOURCE,                "calls[].",            "resource",               TEXT,    BOTH,       "read",     V_COUNT,                NULL) \
   X(CALLS_OPERATION,               "calls[].",            "operation",              TEXT,    BOTH,       "policy",   V_COUNT,                "operation") \
   X(CALLS_DECISION,                "calls[].",            "decision",               TEXT,    BOTH,       "policy",   V_COUNT,                NULL) \

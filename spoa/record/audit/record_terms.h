@@ -40,7 +40,7 @@ enum {
   X(RISK,         "risk",         "about.risk",                                  0, "risk that the policy states for the route") \
   X(REVIEWER,     "reviewer",     "about.reviewer",                              0, "reviewer that the policy states for the route") \
   X(REGION,       "region",       "region attempts.region",           TERM_LATER, "region of the provider that was used") \
-  X(TOOL,         "tool",         "calls.tool answer.tool_calls", TERM_LATER | TERM_LIST, "tool that was called by MCP, a response or a route") \
+  X(TOOL,         "tool",         "calls.tool calls.wraps answer.tool_calls", TERM_LATER | TERM_LIST, "tool that was called by MCP, a response or a route") \
   X(SERVER,       "server",       "calls.server",                                TERM_LATER | TERM_LIST, "server of the called tool")  \
   X(CALLED_BY,    "called-by",    "calls.by",                                    TERM_WORDS | TERM_LATER, "how the call was made: mcp, answer or api") \
   X(OFFERED,      "offered-tool", "offered",                                     TERM_LIST, "tool that a request offers to its model") \

@@ -417,13 +417,14 @@ both_names(struct buf *b, struct span one, struct span two)
 }
 
 /* Adds the record to the group of each of its tool calls. A call of a response counts as a
- * request, and has the tokens and the cost of the response, as each of several tags has. Its
+ * request, and has the tokens and the cost of the response, as each of several tags has. A call by
+ * way of another tool counts for the tool that it names. Its
  * placeholders are its own; those of a denied call were not sent. */
 static size_t
 add_calls(struct usage_table *t, struct place *p, const struct usage_sums *sums)
 {
 	static const enum record_field fields[] = { RF_CALLS_BY, RF_CALLS_SERVER, RF_CALLS_TOOL,
-		RF_CALLS_METHOD, RF_CALLS_DECISION, RF_CALLS_LEFT };
+		RF_CALLS_METHOD, RF_CALLS_DECISION, RF_CALLS_LEFT, RF_CALLS_WRAPS };
 	struct line_rd r = line_rd_over(p->m[RP_CALLS]);
 	struct span call, got[COUNT_OF(fields)];
 	size_t n = 0;
@@ -438,7 +439,8 @@ add_calls(struct usage_table *t, struct place *p, const struct usage_sums *sums)
 			sum_left(one.sum[SUM_REFUSED] ? SPAN_LIT("") : got[5], one.sum);
 		}
 		p->value[BY_TOOL] =
-			both_names(&t->tool, got[1], got[2].n > 2 ? got[2] : got[3]);
+			both_names(&t->tool, got[1],
+				got[6].n > 2 ? got[6] : got[2].n > 2 ? got[2] : got[3]);
 		usage_merge(t, p->value, &one);
 	}
 	p->value[BY_TOOL] = (struct span){ NULL, 0 };

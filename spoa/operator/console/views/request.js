@@ -153,20 +153,20 @@ const calls = (d, c) => {
 	const rows = [...list(d.calls).map((x) => ({ of: 'request', ...x })), ...list(c.calls).map((x) => ({ of: 'response', ...x }))];
 	return rows.length || list(d.offered).length ?
 		panel('Tools', rows.length ?
-			table({ caption: 'Calls', rows,
-				columns: [{ title: 'Part', cell: (x) => x.of }, { title: 'Tool',
-					cell: (x) => (x.tool ? named('tool', `${x.server ?? ''}/${x.tool}`) : x.method), wide: true }, { title: 'Decision',
-					cell: (x) => badge(x.decision) }, { title: 'Rule', cell: (x) => x.rule, wide: true }, {
-					title: 'Pin',
-					cell: (x) => x.state,
-				}, {
-					title: 'Placeholders left',
-					cell: (x) => Object.entries(x.left || {}).map(([why, n]) => `${count(n)} ${left_reason(why)}`).join(', '),
-				}, { title: 'Arguments', cell: (x) => (x.arguments ? h('code', {}, x.arguments) : bytes(x.arguments_bytes)), wide: true }, {
-					title: 'Result',
-					cell: (x) => bytes(x.result_bytes),
-					number: true,
-				}] }) :
+			table({ caption: 'Calls', rows, columns: [{ title: 'Part', cell: (x) => x.of }, { title: 'Tool', cell: (
+				x,
+			) => (x.tool ? [named('tool', `${x.server ?? ''}/${x.tool}`), x.wraps && [' → ', named('tool', `/${x.wraps}`)]] : x.method),
+				wide: true }, { title: 'Decision', cell: (x) => badge(x.decision) }, { title: 'Rule', cell: (x) => x.rule, wide: true }, {
+				title: 'Pin',
+				cell: (x) => x.state,
+			}, {
+				title: 'Placeholders left',
+				cell: (x) => Object.entries(x.left || {}).map(([why, n]) => `${count(n)} ${left_reason(why)}`).join(', '),
+			}, { title: 'Arguments', cell: (x) => (x.arguments ? h('code', {}, x.arguments) : bytes(x.arguments_bytes)), wide: true }, {
+				title: 'Result',
+				cell: (x) => bytes(x.result_bytes),
+				number: true,
+			}] }) :
 			null, facts([['Offered', words(d.offered)], ['Hidden', d.hidden_tools]])) :
 		null;
 };
