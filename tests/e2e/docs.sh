@@ -108,7 +108,7 @@ while IFS=$'\t' read -r file command; do
 	follows) command="timeout 3 $command" want=124 ;;
 	with\ *) command=$(sed -E "${action#with }" <<<"$command") ;;
 	esac
-	command=$(sed -E "s/\bTRACE-ID\b/$trace/g; s/(show|explain) ID\b/\1 $ID/; s/(revoke --keys [^ ]*) ID\b/\1 $key_id/; s/(change|revoke) --live ID\b/\1 --live $live_id/" <<<"$command")
+	command=$(sed -E "s/\bTRACE-ID\b/$trace/g; s/(show|explain) ID\b/\1 $ID/; s/(revoke|rotate)( --keys [^ ]*)? ID\b/\1\2 $key_id/; s/(change|revoke) --live ID\b/\1 --live $live_id/" <<<"$command")
 	n=$((n + 1))
 	# variables and functions of earlier commands of the page still exist
 	{ printf 'cd %q\n' "$work"; cat "$work/state"; printf '%s\n' "$command"; } >"$D/run"
