@@ -1,6 +1,10 @@
 # haproxy.cfg as it is shipped, for a container: no chroot (not root), one provider, whose address
 # comes from PROVIDER (haproxy-start).
 /^    chroot /d
+# A request needs at most four buffers of 256 KB (docs/sizing.md), and a relayed one counts as two connections. 768 MB
+# are 75 % of the container's memory limit of 1 GB.
+/^    tune.bufsize 262144/a\
+    maxconn 768
 /^    user haproxy/d
 /^    group haproxy/d
 /^backend openai/,/^$/d

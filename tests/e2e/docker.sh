@@ -97,9 +97,32 @@ haproxy/tollgate.cfg|s#presetenv TOLLGATE_SOCKETS /tollgate#presetenv TOLLGATE_S
 docker/kubernetes.yaml|s#^    maxmemory 700mb#    maxmemory 2gb#|Redis' maxmemory is 80 % of
 docker/compose.yaml|s#--maxmemory, 700mb#--maxmemory, 300mb#|Redis' maxmemory: 
 docker/compose.yaml|s#noeviction#allkeys-lru#|Redis' maxmemory-policy
-docker/compose.yaml|s#mem_limit: 1g#mem_limit: 2g#|Redis' memory
+docker/compose.yaml|/^  redis:/,/^$/s#mem_limit: 1g#mem_limit: 2g#|redis: memory
+docker/compose.yaml|/^  haproxy:/,/^$/s#mem_limit: 1g#mem_limit: 512m#|HAProxy's maxconn fits
+docker/compose.yaml|/^  tollgate:/,/^$/s#mem_limit: 512m#mem_swappiness: 1#|tollgate: memory
+docker/compose.yaml|s#redis-server, /secret/redis.conf, #redis-server, #|Redis' configuration is in
+docker/edge.sed|s#maxconn 768#maxconn 4000#|HAProxy's maxconn fits
+docker/edge.sed|/maxconn/d|HAProxy has a maxconn
 policies/tollgate.yaml|s#stream_bytes: 256m#stream_bytes: 1g#|holds the streams of two nodes
 Makefile|s#^VERSION := .*#VERSION := 9.9#|VERSION of docker/Dockerfile
+EOF
+
+# ---- the Helm chart gives the manifest ----
+"$root/tests/docker/chart" "$root" >"$D/chart" 2>&1
+is "with its default values, the Helm chart gives the objects of kubernetes.yaml" "$(sed '$d' "$D/chart")" ""
+check "at least ten objects are compared" test "$(tail -1 "$D/chart")" -ge 10
+while IFS='|' read -r file change says; do
+	rm -rf "$D/tree" && mkdir "$D/tree" && cp -r "$root/docker" "$root/Makefile" "$D/tree/" && sed -i "$change" "$D/tree/$file"
+	if cmp -s "$D/tree/$file" "$root/$file"; then not_ok "$file: $change changes something"; continue; fi
+	like "$file: $change" "$("$root/tests/docker/chart" "$D/tree" 2>&1)" "$says"
+done <<'EOF'
+docker/kubernetes.yaml|s#runAsUser: 990#runAsUser: 99#|default values: StatefulSet edge differs
+docker/chart/values.yaml|s#^  journal: 20Gi#  journal: 2Gi#|default values: StatefulSet edge differs
+docker/chart/templates/tollgate.yaml|s#{{ .Values.replicas . quote }}#"1"#;s#{{ .Values.replicas }}#1#|no template uses replicas
+docker/chart/templates/tollgate.yaml|s#maxmemory {{ .Values.redis.maxmemory }}#maxmemory 700mb#|no template uses redis.maxmemory
+docker/chart/templates/tollgate.yaml|s#{{ .Values.redis.storage }}#{{ .Values.redis.disk }}#|redis.disk: no such value
+docker/chart/values.yaml|$a extra: 1|no template uses extra
+docker/chart/Chart.yaml|s#^appVersion: .*#appVersion: "9.9"#|appVersion is 9.9
 EOF
 
 # ---- each alert has a section in docs/alerts.md ----
@@ -135,4 +158,13 @@ echo changed >"$D/shared/redis.password"
 before=$(cat "$D/etc/audit.key" "$D/etc/keys.yaml" "$D/etc/tollgate.yaml" | sha256sum)
 unlike "the next start does not create keys again" "$(setup)" tg_
 is "a changed password is copied" "$(cat "$D/etc/redis.password") $(cat "$D/etc/audit.key" "$D/etc/keys.yaml" "$D/etc/tollgate.yaml" | sha256sum)" "changed $before"
+# compose: the password is made once, for Redis and for the daemon
+sed "s#/secret#$D/secret#g" "$D/setup" >"$D/setup.compose" && mkdir "$D/secret" && rm -r "$D/shared" "$D/etc/redis.password"
+sed -i 's#, password_file: redis.password##' "$D/etc/tollgate.yaml"
+compose_setup() { PATH=$D/bin:$PATH sh "$D/setup.compose" >/dev/null 2>&1; cat "$D/secret/redis.conf" "$D/etc/redis.password" | tr '\n' ' '; grep '^redis:' "$D/etc/tollgate.yaml"; }
+made=$(compose_setup)
+like "compose: Redis and the daemon get the same password, and an earlier configuration names it" "$made" \
+	'^requirepass ([0-9a-f]{64}) \1 redis: \{url: "redis://redis\.edges\.svc\.cluster\.local", password_file: redis\.password, daemons: 2\}$'
+is "compose: the next start makes no other password" "$(compose_setup)" "$made"
+is "compose: other containers can read only Redis' file" "$(stat -c %a "$D/secret/redis.conf" "$D/etc/redis.password" | xargs)" "644 600"
 exit $failed
