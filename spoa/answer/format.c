@@ -23,6 +23,11 @@
 #define ENDS(at_, read_)                 ROW(at_, read_, .ends = true)
 #define MEDIA(at_, media_)               ROW(at_, READ_OPAQUE, .media = media_)
 #define IN(event_, at_, read_, kind_)    ROW(at_, read_, .kind = kind_, .event = event_)
+/* Texts of one type of event, and of events without a type. An event of another type has its text in no
+ * row: no client adds it to the others, and there it would stand in the middle of a value. */
+#define TYPED(event_, at_, read_, kind_, slot_) \
+	ROW(at_, read_, .kind = kind_, .slot = slot_, .event = event_), \
+		ROW(at_, read_, .kind = kind_, .slot = slot_, .event = "")
 /* Events of a call, of which `event_` is a part of the type, for this tool. */
 #define TOOL(event_, at_, read_, tool_) \
 	ROW(at_, read_, .kind = KIND_INPUT, .event = "*" event_, .tool = tool_)
@@ -52,7 +57,7 @@
 		FUNCTION("message.tool_calls[*]", READ_WORD),                                  \
 		ROW("delta.finish_reason", READ_FINISH), ROW("delta.message.role", READ_MARK), \
 		ROW("delta.message.content.type", READ_WORD),                                  \
-		ROW("delta.message.content.text", READ_TEXT),                                  \
+		TYPED("*content-", "delta.message.content.text", READ_TEXT, KIND_TEXT, 1),     \
 		OF("delta.message.content.thinking", READ_TEXT, KIND_REASONING),               \
 		OF("delta.message.tool_plan", READ_TEXT, KIND_REASONING),                      \
 		FUNCTION("delta.message.tool_calls", READ_MARK), ROW("event_type", READ_WORD), \
@@ -256,9 +261,9 @@ static const struct answer_row conversation_rows[] = {
 	ROW("usage",                           READ_MARK),
 	SLOT("output_index",                    READ_INDEX, 0),
 	SLOT("content_index",                   READ_INDEX, 1),
-	JOINED("content",                      READ_TEXT, KIND_TEXT, 1),
+	TYPED("message.output.delta", "content", READ_TEXT, KIND_TEXT, 1),
 	ROW("content.type",                    READ_WORD),
-	JOINED("content.text",                 READ_TEXT, KIND_TEXT, 1),
+	TYPED("message.output.delta", "content.text", READ_TEXT, KIND_TEXT, 1),
 	OF("content.thinking[*].text",        READ_TEXT, KIND_REASONING),
 	OF("arguments",                       READ_TEXT, KIND_ARGUMENTS),
 	ROW("outputs[*].type",                 READ_WORD),
@@ -384,8 +389,12 @@ static const struct answer_row response_rows[] = {
 	IN("*_call", "delta", READ_TEXT, KIND_INPUT),
 	ROW("delta", READ_OPAQUE, .media = "audio", .event = "response.audio.delta"),
 	ROW("delta", READ_OPAQUE, .media = "audio", .event = "response.output_audio.delta"),
-	IN("response.audio.transcript.delta", "delta", READ_TEXT, KIND_TEXT),
-	ROW("delta", READ_TEXT),
+	IN("response.output_text.delta", "delta", READ_TEXT, KIND_TEXT),
+	IN("response.text.delta", "delta", READ_TEXT, KIND_TEXT),
+	IN("*audio_transcript", "delta", READ_TEXT, KIND_TEXT),
+	IN("*audio.transcript", "delta", READ_TEXT, KIND_TEXT),
+	IN("*audio_transcription", "delta", READ_TEXT, KIND_TEXT),
+	IN("", "delta", READ_TEXT, KIND_TEXT),
 	IN("conversation.item.input_audio_transcription.segment", "text", READ_TEXT, KIND_TEXT),
 	ROW("text", READ_COPY),
 	OF("refusal", READ_COPY, KIND_REFUSAL),
@@ -474,9 +483,9 @@ const struct answer_format answer_realtime = {
 	ANTHROPIC_MESSAGE("message."), \
 	ANTHROPIC_BLOCK("content_block", 1, EVENT), \
 	ROW("delta.type",            READ_WORD), \
-	JOINED("delta.text",         READ_TEXT, KIND_TEXT, 1), \
-	JOINED("delta.thinking",     READ_TEXT, KIND_SIGNED, 1), \
-	OF("delta.partial_json",    READ_TEXT, KIND_ARGUMENTS), \
+	TYPED("content_block_delta", "delta.text", READ_TEXT, KIND_TEXT, 1), \
+	TYPED("content_block_delta", "delta.thinking", READ_TEXT, KIND_SIGNED, 1), \
+	TYPED("content_block_delta", "delta.partial_json", READ_TEXT, KIND_ARGUMENTS, 2), \
 	ROW("delta.signature",       READ_SEALED), \
 	ROW("delta.stop_reason",     READ_FINISH), \
 	OF("delta.stop_sequence",   READ_TEXT, KIND_OTHER), \

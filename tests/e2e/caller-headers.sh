@@ -15,7 +15,13 @@ about=(x-acme-employee x-forwarded-for forwarded referer via x-real-ip X_Forward
 	cf-connecting-ip origin x-country-code x-auth-request-email x-auth-request-preferred-username x-forwarded-email
 	cf-access-authenticated-user-email x-goog-authenticated-user-email x-ms-client-principal-name x-amzn-oidc-identity
 	remote-user remote-groups ssl-client-s-dn x-ssl-client-cn x-forwarded-client-cert tailscale-user-login x-authentik-email
-	x-pomerium-claim-email x-webauth-user accept-language baggage sec-ch-ua-platform)
+	x-pomerium-claim-email x-webauth-user accept-language baggage sec-ch-ua-platform
+	gap-auth x-auth-request-groups x-forwarded-preferred-username x-forwarded-groups remote-name remote-email x-authentik-username x-authentik-meta-app
+	cf-ipcountry cf-access-client-id x-goog-authenticated-user-id x-goog-iap-jwt-assertion x-amzn-oidc-data x-ms-client-principal
+	x-ms-client-principal-id x-ms-token-aad-id-token teleport-jwt-assertion x-teleport-login tailscale-user-name tailscale-user-profile-pic
+	x-pomerium-jwt-assertion x-vouch-idp-claims-email x-userinfo x-consumer-username x-authenticated-userid x-endpoint-api-userinfo
+	x-remote-group impersonate-user oidc_claim_email mellon-name-id eppn iv-user sm_user x-client-dn client-cert x-envoy-external-address
+	x-appengine-city cloudfront-viewer-city x-vercel-ip-city tracestate)
 from=()
 for name in "${about[@]}"; do from+=(-H "$name: carol.192.0.2.7"); done
 # one header of each SDK
