@@ -166,6 +166,12 @@ static const struct row {
 			"'age':{'type':'integer','description':'An \\'age\\'\\n\\n{minimum: 1, maximum: 130}'},'name':{'type':'string','format':'date','description':'{pattern: \\'^\\\\\\\\w+$\\', maxLength: 9}'},'host':{'type':'string','description':'{format: \\'idn-email\\'}'},"
 			"'minimum':{'enum':['m']},'l':{'type':'array','items':{'type':'number','description':'{multipleOf: 0.5}'},'minItems':1,'description':'{maxItems: 3, uniqueItems: true}'},'k':{'type':'array','description':'{minItems: 2, prefixItems: [{\\'type\\':\\'string\\'}]}'},"
 			"'u':{'anyOf':[{'type':'null'},{'type':'string','description':'{minLength: 1}'}]},'r':{'$ref':'#/$defs/d'}},'$defs':{'d':{'type':'object','additionalProperties':false}},'description':'{minProperties: 1}','additionalProperties':false}}}}", NULL, NULL },
+	{ "nor Bedrock, in a schema and in a strict tool", INTO(CHAT, CONVERSE),
+		"{'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{'type':'object','properties':{'a':{'type':'string','minLength':1},'t':{'type':'array','items':[{'type':'string'}]}}}}},"
+		"'tools':[{'type':'function','function':{'name':'f','strict':true,'parameters':{'type':'object','properties':{'a':{'type':'integer','minimum':0}}}}},{'type':'function','function':{'name':'g','parameters':{'type':'object','properties':{'a':{'type':'integer','minimum':0}}}}}]," USER "}",
+		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{},'toolConfig':{'tools':[{'toolSpec':{'name':'f','strict':true,'inputSchema':{'json':{'type':'object','properties':{'a':{'type':'integer','description':'{minimum: 0}'}},'additionalProperties':false}}}},"
+		"{'toolSpec':{'name':'g','inputSchema':{'json':{'type':'object','properties':{'a':{'type':'integer','minimum':0}}}}}}]},"
+		"'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'{\\'type\\':\\'object\\',\\'properties\\':{\\'a\\':{\\'type\\':\\'string\\',\\'description\\':\\'{minLength: 1}\\'},\\'t\\':{\\'type\\':\\'array\\',\\'description\\':\\'{items: [{\\\\\\'type\\\\\\':\\\\\\'string\\\\\\'}]}\\'}},\\'additionalProperties\\':false}','name':'n'}}}}}", NULL, NULL },
 	{ "and those of a strict tool, not of another", FORM_CHAT,
 		"{'tools':[{'type':'function','function':{'name':'f','strict':true,'parameters':{'type':'object','properties':{'a':{'type':'integer','minimum':0}}}}},{'type':'function','function':{'name':'g','parameters':{'type':'object','properties':{'a':{'type':'integer','minimum':0}}}}}]," USER "}",
 		M1 USER ",'tools':[{'name':'f','input_schema':{'type':'object','properties':{'a':{'type':'integer','description':'{minimum: 0}'}},'additionalProperties':false},'strict':true},{'name':'g','input_schema':{'type':'object','properties':{'a':{'type':'integer','minimum':0}}}}]}", NULL, NULL },
@@ -175,7 +181,7 @@ static const struct row {
 	{ "a list as the root of the schema, at Anthropic", FORM_CHAT, SCHEMA("{'type':'array','items':{'type':'string'}}"), NULL, "response_format.json_schema.schema", NULL },
 	{ "a list by its definition", INTO(CHAT, CONVERSE), SCHEMA("{'$ref':'#/$defs/l','$defs':{'l':{'$ref':'#/$defs/m'},'m':{'type':'array'}}}"), NULL, "response_format.json_schema.schema", NULL },
 	{ "an object by its definition", INTO(CHAT, CONVERSE), SCHEMA("{'$ref':'#/$defs/o','$defs':{'o':{'type':'object'}}}"),
-		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{},'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'{\\'$ref\\':\\'#/$defs/o\\',\\'$defs\\':{\\'o\\':{\\'type\\':\\'object\\'}}}','name':'n'}}}}}", NULL, NULL },
+		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{},'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'{\\'$ref\\':\\'#/$defs/o\\',\\'$defs\\':{\\'o\\':{\\'type\\':\\'object\\',\\'additionalProperties\\':false}}}','name':'n'}}}}}", NULL, NULL },
 	{ "a reference in a circle", FORM_CHAT, SCHEMA("{'$ref':'#/$defs/o','$defs':{'o':{'$ref':'#/$defs/o'}}}"),
 		M1 USER ",'output_config':{'format':{'type':'json_schema','schema':{'$ref':'#/$defs/o','$defs':{'o':{'$ref':'#/$defs/o'}}}}}}", NULL, NULL },
 	{ "a list as the root of Google's schema", INTO(GENERATE, MESSAGES),
@@ -397,7 +403,7 @@ static const struct row {
 		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{'maxTokens':5}}", NULL, NULL },
 	{ "a schema for Bedrock", INTO(CHAT, CONVERSE),
 		"{'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{'type':'object'}}}," USER "}",
-		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{},'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'{\\'type\\':\\'object\\'}','name':'n'}}}}}", NULL, NULL },
+		"{'messages':[{'role':'user','content':[{'text':'hi'}]}],'inferenceConfig':{},'outputConfig':{'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema':'{\\'type\\':\\'object\\',\\'additionalProperties\\':false}','name':'n'}}}}}", NULL, NULL },
 
 	/* members that may be omitted are missing */
 	{ "no tool may be called, and that may go", INTO(CHAT, CONVERSE),

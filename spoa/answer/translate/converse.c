@@ -244,13 +244,18 @@ put_converse_blocks(struct question *q, const char *name, const struct part *par
 }
 
 static void
-put_tool_spec(struct buf *b, const struct tool_offer *t)
+put_tool_spec(struct question *q, const struct tool_offer *t)
 {
+	struct buf *b = q->out;
+	struct node *schema = t->schema && t->schema->first
+				      ? question_schema(q, t->schema, t->strict)
+				      : NULL;
+
 	json_put_form(b, "{'toolSpec':{");
 	put_tool(b, t, NULL);
 	json_put_open(b, "inputSchema", '{');
-	if (t->schema && t->schema->first)
-		put_node(b, "json", t->schema);
+	if (schema)
+		put_node(b, "json", schema);
 	else
 		json_put_raw(b, "json", SPAN_LIT("{\"type\":\"object\"}"));
 	json_put_form(b, "}}}");
@@ -275,12 +280,12 @@ put_converse_tools(struct question *q)
 		return;
 	json_put_form(b, "'toolConfig':{'tools':[");
 	for (const struct tool_offer *t = q->tools; t; t = t->next) {
-		put_tool_spec(b, t);
+		put_tool_spec(q, t);
 		put_cache_point(q, t->cache);
 	}
 	if (!q->tools) { /* a history with calls requires a tool */
 		static const struct tool_alias hidden = { .sent = SPAN_LIT("no_tool") };
-		put_tool_spec(b, &no_tool);
+		put_tool_spec(q, &no_tool);
 		q->to->aliases = &hidden;
 	}
 	json_put_close(b, ']');
@@ -308,11 +313,12 @@ put_converse_output(struct question *q)
 	if (!q->set[DOC_SCHEMA] && effort <= EFFORT_NONE)
 		return;
 	json_put_open(b, "outputConfig", '{');
-	if (q->set[DOC_SCHEMA]) {
+	const struct node *schema = question_schema(q, q->set[DOC_SCHEMA], true);
+	if (schema) {
 		json_put_form(b,
 			"'textFormat':{'type':'json_schema','structure':{'jsonSchema':{'schema'"
 			":%w",
-			escaped_json(q, tree_raw(q->set[DOC_SCHEMA]->of, q->set[DOC_SCHEMA])));
+			escaped_json(q, tree_raw(schema->of, schema)));
 		put_node(b, "name", q->set[DOC_SCHEMA_NAME]);
 		put_node(b, "description", q->set[DOC_SCHEMA_DESCRIPTION]);
 		json_put_form(b, "}}}");
