@@ -4,11 +4,11 @@
 # without the gateway, each of its model requests has a route, and the provider gets the names of its tools unchanged. The
 # last lines are the matrix of docs/clients.md. `make agents-test` runs this file.
 #
-# CAPTURE=1 writes the first requests to build/clients/, for tests/data/clients/.
+# CAPTURE=1 writes the first requests to build/agents-clients/, for tests/data/clients/.
 . "$(dirname "$0")/../lib.sh"
 what="coding agents"
 command -v npm >/dev/null || { skip "$what" "npm is not installed"; exit 0; }
-at=$build/clients
+at=$build/agents-clients
 mkdir -p "$at"
 if ! cmp -s "$here/agents/clients/package.json" "$at/.installed"; then
 	cp "$here/agents/clients/package.json" "$at/"

@@ -3,7 +3,7 @@
 # have placeholders. The files are those of a session without the gateway, byte for byte, and the provider receives no
 # value and the same share of each request again. `make agents-test` runs it after agents.sh.
 . "$(dirname "$0")/../lib.sh"
-bin=$build/agents/node_modules/.bin chat=$build/clients/node_modules/.bin # clients.sh installs the agents of chats
+bin=$build/agents/node_modules/.bin chat=$build/agents-clients/node_modules/.bin # clients.sh installs the agents of chats
 [ -x "$bin/codex" ] || { skip "Claude Code, Codex" "agents.sh has not installed them"; exit 0; }
 mkdir -p "$D/seed" "$D/home/.codex"
 : >"$D/bodies"
