@@ -1,6 +1,7 @@
 # After a history of kills, restarts, stops and losses of data, the counters of limits equal the responses: on one Redis,
-# with Sentinel and on a cluster. Two daemons count together.
-# SEED: draws histories instead of the shipped ones, with STEPS steps each (10). STORES: which of one, sentinel, cluster.
+# with Sentinel, on a cluster, and on a cluster with replicas. Two daemons count together.
+# SEED: draws histories instead of the shipped ones, with STEPS steps each (10). STORES: which of one, sentinel, cluster,
+# replicas.
 # Once: the result depends only on the daemon.
 # Late: it starts the daemons some forty times.
 . "$(dirname "$0")/lib.sh"
@@ -12,8 +13,10 @@ declare -A plan=(
 	[one]='kill_busy restarts_meanwhile kill_again'
 	[sentinel]='kill fails_over kill_busy kill_both'
 	[cluster]='slots_move kill kill kill_both kill_again slots_move_meanwhile kill_busy store_restarts restart kill kill stops kill'
+	[replicas]='master_dies kill master_dies_busy kill_busy slots_move kill_both stops_long kill'
 )
-drawn=(kill kill_again kill_both kill_busy kill_late restart store_restarts restarts_meanwhile stops fails_over slots_move slots_move_meanwhile)
+drawn=(kill kill_again kill_both kill_busy kill_late restart store_restarts restarts_meanwhile stops fails_over slots_move slots_move_meanwhile
+	master_dies master_dies_busy)
 RANDOM=${SEED:-1}
 cat >"$D/policy.yaml" <<'Y'
 tollgate: 1
@@ -112,15 +115,20 @@ sentinel_restarts() { redis-cli -p "$(trio_master)" flushall >/dev/null; }
 sentinel_signal() { kill "-$1" "$(cat "$D/m1/pid")" "$(cat "$D/m2/pid")"; }
 sentinel_down() { trio_down; }
 cluster_store_up() { cluster_up && with_store "$D/cluster.yaml"; }
+a_master() { cluster_masters | shuf -n 1 --random-source=<(yes "$RANDOM"); }
 cluster_restarts() { # one of the masters loses its data
-	local i=$((RANDOM % 3))
+	local i
+	i=$(a_master)
 	kill -9 "${cluster_pids[i]}"
 	wait "${cluster_pids[i]}" 2>/dev/null
-	redis-server "$D/node$i/redis.conf" >>"$D/node$i.log" 2>&1 &
-	cluster_pids[i]=$!
+	cluster_start "$i"
 	wait_for cluster_whole 2>/dev/null
 }
 cluster_signal() { kill "-$1" "${cluster_pids[@]}"; }
+replicas_up() { CLUSTER_REPLICAS=1 CLUSTER_DOWN=2000 cluster_up && with_store "$D/cluster.yaml"; }
+replicas_restarts() { cluster_restarts; }
+replicas_signal() { cluster_signal "$1"; }
+replicas_down() { cluster_down; }
 
 # ---- steps of a history ----
 either() { n=$((RANDOM % 2)); }
@@ -142,16 +150,33 @@ step_fails_over() {
 	wait_for another
 }
 step_slots_move() {
-	local i=$((RANDOM % 3))
-	[ $store = cluster ] || return 0
-	redis-cli --cluster reshard "127.0.0.1:$cluster_port" --cluster-from "$(cluster_at $i cluster myid)" \
-		--cluster-to "$(cluster_at $(((i + 1) % 3)) cluster myid)" --cluster-slots 2000 --cluster-yes >"$D/reshard.log" 2>&1
+	local i masters
+	[ $store = cluster ] || [ $store = replicas ] || return 0
+	read -ra masters < <(cluster_masters | tr '\n' ' ')
+	i=$((RANDOM % ${#masters[@]}))
+	redis-cli --cluster reshard "127.0.0.1:$((cluster_port + masters[0]))" --cluster-from "$(cluster_at "${masters[i]}" cluster myid)" \
+		--cluster-to "$(cluster_at "${masters[(i + 1) % ${#masters[@]}]}" cluster myid)" --cluster-slots 2000 --cluster-yes >"$D/reshard.log" 2>&1
 	wait_for cluster_whole
 }
+# a master is killed, its replica takes its place, and it returns as a replica
+step_master_dies() {
+	local i
+	[ $store = replicas ] || return 0
+	i=$(a_master)
+	kill -9 "${cluster_pids[i]}"
+	wait "${cluster_pids[i]}" 2>/dev/null
+	taken_over() { [ "$(cluster_masters | wc -l)" = 3 ] && ! cluster_masters | grep -qx "$i"; }
+	wait_for taken_over
+	cluster_start "$i"
+	in_step() { cluster_whole && cluster_at "$i" info replication | grep -q '^master_link_status:up'; }
+	wait_for in_step 2>/dev/null
+}
+step_master_dies_busy() { begin_load; sleep 0.5; step_master_dies; wait_for usable; end_load; }
+step_stops_long() { STOPPED_S=20 step_stops; wait_for cluster_whole; }
 step_slots_move_meanwhile() { either; kill_daemon $n; step_slots_move; start $n; }
 
 clear_of day 900
-for store in ${STORES:-one sentinel cluster}; do
+for store in ${STORES:-one sentinel cluster replicas}; do
 	D=$all/$store
 	mkdir "$D"
 	if [ $store = cluster ]; then cluster_store_up; else ${store}_up; fi

@@ -230,6 +230,9 @@ struct quota_daemon {
 	/* Daemons that share this Redis, as their list there has them, also those that are away;
 	 * 0: not known. Written by the main thread. */
 	_Atomic uint64_t daemons;
+	/* Daemons that used this Redis within the longest window and are not retired, once the
+	 * others had time to start; 0: not known. Written by the main thread. */
+	_Atomic uint64_t fleet;
 	/* quota_node_gone() of nodes that an operator has retired, up to the first 0: their workers
 	 * are not awaited. Written by the main thread. */
 	_Atomic uint64_t gone[QUOTA_GONE_MAX];

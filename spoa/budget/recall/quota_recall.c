@@ -994,6 +994,8 @@ gather_late(struct quota_recall *out, const struct quota_recall_into *into)
 	for (size_t i = 0; (l = quota_fold_late(out->fold, &i));)
 		for (; l; l = l->next) {
 			struct quota_dim d = l->dim;
+			if (into->settled_before && strcmp(l->id, into->settled_before) < 0)
+				continue;
 			d.actual = l->used;
 			if (quota_fold_name(into->shares, span_str(l->id), &d))
 				out->late[out->nlate++] = cell_settle(&d);

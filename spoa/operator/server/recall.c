@@ -181,6 +181,7 @@ into_of(struct recall *r, enum ledger_of part, struct quota_ledger *ledger)
 		.part = part,
 		.now_ms = wall_least_ns() / 1000000,
 		.shares = r->of[part].shares,
+		.settled_before = part == LEDGER_OWN ? r->settled_before : NULL,
 		.orphan = on_orphan };
 }
 
@@ -317,10 +318,22 @@ match_orphans(struct recall *r, bool take_other)
 	}
 }
 
+/* Writes the begin of the ids of that time: a ULID (gate/request.c). */
+static void
+put_id_time(char out[ULID_TIME + 1], int64_t ns)
+{
+	static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+	uint64_t ms = (uint64_t)ns / 1000000;
+
+	for (int i = ULID_TIME - 1; i >= 0; i--, ms >>= 5)
+		out[i] = alphabet[ms & 31];
+}
+
 int
 recall_read(struct recall **out, struct startpoints_from *from, struct recall_after **after,
 	const struct config *cfg, struct audit *audit, struct quota_table *table,
-	struct quota_ledger *ledger, struct shares *shares, struct metrics *m, struct buf *why)
+	struct quota_ledger *ledger, struct shares *shares, int64_t settled_ns, struct metrics *m,
+	struct buf *why)
 {
 	struct follow_end end;
 	bool durable = audit_end(audit, &end);
@@ -338,6 +351,8 @@ recall_read(struct recall **out, struct startpoints_from *from, struct recall_af
 	r->cfg = cfg;
 	r->table = table;
 	r->of[LEDGER_OWN].shares = shares;
+	if (settled_ns)
+		put_id_time(r->settled_before, settled_ns);
 	int err = read_part(r, LEDGER_OWN, used, durable ? &end : NULL, m, why);
 	if (err < 0) {
 		recall_free(&r);
@@ -383,16 +398,6 @@ recall_after_free(struct recall_after **a)
 	*a = NULL;
 }
 
-void
-recall_settled_before(struct recall *r, int64_t ns)
-{
-	static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-	uint64_t ms = (uint64_t)ns / 1000000;
-
-	for (int i = ULID_TIME - 1; r && ns && i >= 0; i--, ms >>= 5)
-		r->settled_before[i] = alphabet[ms & 31];
-}
-
 /* ---- the record of the settlement ---- */
 
 static void
@@ -435,7 +440,7 @@ on_worker(struct mail *m, void *worker UNUSED)
 	for (enum ledger_of i = 0; i < LEDGER_PARTS; i++) {
 		const struct quota_recall *found = &r->of[i].found;
 		for (struct quota_orphan_of *o = found->orphans; o; o = o->next) {
-			if (i == LEDGER_OWN && memcmp(o->id, r->settled_before, ULID_TIME) < 0)
+			if (i == LEDGER_OWN && strcmp(o->id, r->settled_before) < 0)
 				continue;
 			record_orphan(r->audit, o);
 			quota_recall_settle(qt, o, r->of[i].shares, now);

@@ -17,13 +17,13 @@ struct recall_after;
  * with the usage that the journals have. *out is NULL if nothing is left. *from receives the
  * state that was read, for start checkpoints; it is empty if the journal cannot be written yet.
  * *after is NULL unless the other instance still writes its journal: call recall_other() when
- * that instance has ended. Returns 0, or an error with *why. */
+ * that instance has ended. Another daemon has settled the decisions of this node's journal that were
+ * made before settled_ns (wall clock; 0: none), so they are not settled again. Returns 0, or an error
+ * with *why. */
 int recall_read(struct recall **out, struct startpoints_from *from, struct recall_after **after,
 	const struct config *cfg, struct audit *audit, struct quota_table *table,
-	struct quota_ledger *ledger, struct shares *shares, struct metrics *m, struct buf *why);
-/* Another daemon has settled the decisions of this node's journal that were made before `ns` (wall
- * clock): `r`, which may be NULL, settles none of them. */
-void recall_settled_before(struct recall *r, int64_t ns);
+	struct quota_ledger *ledger, struct shares *shares, int64_t settled_ns, struct metrics *m,
+	struct buf *why);
 void recall_after_free(struct recall_after **a);
 /* Settles on that worker's loop, once the worker runs. Takes ownership of *r. */
 void recall_settle(struct recall **r, struct worker *w, struct audit *audit);

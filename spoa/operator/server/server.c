@@ -770,10 +770,8 @@ start_workers(struct starting *x, struct buf *why)
 	if (cfg->journal &&
 		recall_read(&s->recall, &s->starts_from, &s->adopting.after, cfg, s->audit,
 			s->table, quota_ledger_of(gate_quota(s->workers[0].gate)), s->shares,
-			&s->metrics, why) < 0)
+			s->live ? live_node_settled(s->live, cfg->node) : 0, &s->metrics, why) < 0)
 		return ERR_IO;
-	if (s->live)
-		recall_settled_before(s->recall, live_node_settled(s->live, cfg->node));
 	for (unsigned i = 0; i < s->nworkers; i++)
 		if (worker_listen(&s->workers[i], so->relay,
 			    i < so->nown ? so->own_relay[i] : -1) < 0 ||

@@ -9,6 +9,7 @@
 #include "gate/changes/erasing.h"
 #include "net/worker.h"
 #include "gate/sources/extract_health.h"
+#include "operator/group/remembered.h"
 #include "operator/handover/handover.h"
 #include "operator/server/adopting.h"
 #include "operator/server/aside.h"
@@ -81,6 +82,9 @@ struct server {
 	struct quota_daemon quota_daemon;
 	/* this daemon's node is retired, so that it accepts no requests; any node is retired */
 	_Atomic bool retired, any_gone;
+	/* owner: main; the daemons of this Redis, and whether their file was read */
+	struct remembered remembered;
+	bool remembers;
 	struct metrics metrics; /* counters of main, audit and admin threads */
 	struct sampling sampling;
 	struct cached_shares *cached_shares;

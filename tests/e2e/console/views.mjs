@@ -160,6 +160,7 @@ export const views = [
 			ok("policy: the first mistake is visible without scrolling", in_view);
 		},
 	},
+	{ name: "nodes", seen: /Head of the chain[^]*ready/, asked: "/nodes" },
 	{
 		name: "targets", seen: /openai/, asked: "/targets",
 		async mouse(page) {

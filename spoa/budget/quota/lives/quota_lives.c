@@ -1075,17 +1075,24 @@ look_for_unknown(struct quota *qt, struct quota_lives *all, uint64_t now_us)
 /* Returns true if no worker's usage is missing any more in an epoch whose limits are reduced.
  * A worker that knows the earlier members waits for them by name, so another daemon, or one
  * that starts again and again, does not replace them. A worker that knew nobody compares the
- * numbers of daemons and workers. */
+ * numbers of daemons and workers with those that the daemon remembers, or that tollgate.yaml
+ * permits. */
 static bool
 all_are_back(const struct quota_lives *all, const struct life *l, const struct names *is)
 {
-	bool as_many = (int64_t)is->n >= l->expected;
+	int64_t fleet = all->daemon ? (int64_t)all->daemon->fleet : 0, expected = l->expected,
+		nodes = all->workers ? all->first / all->workers : 0;
+	bool as_many = (int64_t)is->n >= expected;
 
 	if (l->missed)
 		return names_back(l->missed, is, all->daemon) &&
-		       (as_many || (int64_t)l->missed->n >= l->expected);
-	return as_many &&
-	       (!all->workers || (int64_t)names_nodes(is) >= all->first / all->workers);
+		       (as_many || (int64_t)l->missed->n >= expected);
+	/* tollgate.yaml states how many daemons there may be, and fewer may exist */
+	if (fleet && fleet < nodes) {
+		nodes = fleet;
+		expected = fleet * all->workers < expected ? fleet * all->workers : expected;
+	}
+	return (int64_t)is->n >= expected && (int64_t)names_nodes(is) >= nodes;
 }
 
 static void
@@ -1093,6 +1100,7 @@ on_names(void *arg, int err, const struct span *pairs, size_t n)
 {
 	struct life *l = TAGGED(life, arg);
 	struct quota_lives *all = l->quota->lives;
+	struct redis *node[REDIS_HOLDERS_MAX];
 	uint64_t of = l->names_of;
 	struct names is;
 
@@ -1110,6 +1118,9 @@ on_names(void *arg, int err, const struct span *pairs, size_t n)
 	if (!all_are_back(all, l, &is))
 		return;
 	l->settled_us = 0;
+	for (size_t i = redis_holders(l->quota->redis, node); i-- > 0;)
+		if (redis_life(node[i])->epoch == l->epoch)
+			write_begun_key(l->quota, node[i], l);
 	log_event(LOG_INFO, "quota.whole", LI("workers", is.n), LI("expected", l->expected));
 }
 
