@@ -123,18 +123,36 @@ take_folder(struct restore *r, const char *path)
 }
 
 static int
-archive_by_text(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
-static int
 by_records(const void *a, const void *b)
 {
 	const struct known *x = a, *y = b;
 	int node = strcmp(x->node, y->node);
 
 	return node ? node : x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* Finds all manifests here and in an archive that is a folder, and adds the segments of the
+ * requested period to the selected ones. */
+static int
+find_segments(struct restore *r)
+{
+	char path[JOURNAL_DIR_MAX + 32];
+
+	r->nknown = 0;
+	snprintf(path, sizeof(path), "%.*s" JOURNAL_KEEP_SUFFIX,
+		SPAN_ARG(journal_folder(r->a.q.journal)));
+	int err = take_folder(r, path);
+	if (!err && r->archive.place[0] == '/')
+		err = take_folder(r, r->archive.place);
+	if (r->nknown)
+		qsort(r->known, r->nknown, sizeof(*r->known), by_records);
+	return err;
+}
+
+static int
+archive_by_text(const void *a, const void *b)
+{
+	return strcmp(a, b);
 }
 
 static void
@@ -364,36 +382,84 @@ bring_latest(struct restore *r, const char *node)
 	return good ? m.last : 0;
 }
 
-/* Reports records after the last known segment. The archive's NODE.latest, the names of its
- * files, and the journal's first segment show how far the chain went. */
-static void
-report_lost_end(struct restore *r, const struct journal_list *l, const char *node,
-	const struct known *last)
+/* Records after the last known segment of a node. */
+struct lost_end {
+	uint64_t first, last;
+	char by[JOURNAL_NAME_MAX + 8]; /* the file that shows that they existed */
+};
+
+/* Returns true if a node's requested records after the last known segment are missing. The
+ * archive's NODE.latest, the names of its files, and the journal's first segment show how far
+ * the chain went. */
+static bool
+loses_end(struct restore *r, const struct journal_list *l, const char *node,
+	const struct known *last, struct lost_end *lost)
 {
-	char by[JOURNAL_NAME_MAX + 8], why[JOURNAL_NAME_MAX + 80];
 	uint64_t first = last ? last->last + 1 : 1, reaches = bring_latest(r, node);
 	const char *until = r->a.q.until;
 
-	manifest_latest_name(node, by);
+	manifest_latest_name(node, lost->by);
 	SCOPED_FD(fd, r->archive.place[0] == '/'
 			      ? open(r->archive.place, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 			      : -1);
-	uint64_t files = fd < 0 ? 0 : manifest_reaches(fd, node, by);
+	uint64_t files = fd < 0 ? 0 : manifest_reaches(fd, node, lost->by);
 	if (files > reaches)
 		reaches = files;
 	for (size_t i = 0; i < l->n; i++)
 		if (l->seg[i].ours && !strcmp(l->seg[i].node, node) &&
 			l->seg[i].first - 1 > reaches && l->seg[i].first >= first) {
 			reaches = l->seg[i].first - 1;
-			snprintf(by, sizeof(by), "%.*s", JOURNAL_NAME_MAX, l->seg[i].name);
+			snprintf(lost->by, sizeof(lost->by), "%.*s", JOURNAL_NAME_MAX,
+				l->seg[i].name);
 			break;
 		}
-	if (reaches < first || begins_with(r, l, node, first) ||
-		(last && until[0] && strcmp(last->end, until) >= 0))
+	lost->first = first;
+	lost->last = reaches;
+	return reaches >= first && !begins_with(r, l, node, first) &&
+	       !(last && until[0] && strcmp(last->end, until) >= 0);
+}
+
+static void
+report_lost_end(struct restore *r, const struct journal_list *l, const char *node,
+	const struct known *last)
+{
+	char why[JOURNAL_NAME_MAX + 80];
+	struct lost_end lost;
+
+	if (!loses_end(r, l, node, last, &lost))
 		return;
 	snprintf(why, sizeof(why), "%s shows them; no segment here or in the archive has them",
-		by);
-	print_missing(r, node, first, reaches, why);
+		lost.by);
+	print_missing(r, node, lost.first, lost.last, why);
+}
+
+/* Returns true if k is the last known segment of its node. */
+static bool
+is_last_known(const struct restore *r, size_t k)
+{
+	return k + 1 == r->nknown || strcmp(r->known[k + 1].node, r->known[k].node) != 0;
+}
+
+/* Returns true if the archive got further segments while this command ran: a daemon
+ * archives a segment, then its manifest, then NODE.latest. They are selected too. An end that
+ * is missing is therefore looked for again for a second. */
+static bool
+archive_grew(struct restore *r, const struct journal_list *l)
+{
+	size_t was = r->n;
+
+	for (int tries = 0; tries < 5; tries++, usleep(200000)) {
+		struct lost_end lost;
+		bool loses = false;
+		for (size_t i = 0; i < r->nknown && !loses; i++)
+			loses = is_last_known(r, i) &&
+				loses_end(r, l, r->known[i].node, &r->known[i], &lost);
+		if (!loses)
+			break;
+		if (find_segments(r))
+			break;
+	}
+	return r->n > was;
 }
 
 /* Reports nodes for which the archive has files but no manifest, so that all their records
@@ -438,12 +504,44 @@ say_missing(struct restore *r, const struct journal_list *l)
 		if (before || !r->nasked)
 			report_gap(r, l, before, k);
 		before = k;
-		if (!r->nasked && (i + 1 == r->nknown ||
-					  strcmp(r->known[i + 1].node, k->node) != 0))
+		if (!r->nasked && is_last_known(r, i))
 			report_lost_end(r, l, k->node, k);
 	}
 	if (!r->nasked)
 		report_lost_nodes(r, l);
+}
+
+/* Restores one selected segment and prints what became of it. Returns an error only if the
+ * work cannot go on. */
+static int
+restore_named(struct restore *r, const struct journal_list *l, const char *name)
+{
+	struct manifest m;
+	bool here = false;
+
+	SCOPED_BUF(why, 8192);
+	for (size_t k = 0; k < l->n && !here; k++)
+		here = !strcmp(l->seg[k].name, name);
+	if (here) {
+		r->here++;
+		printf("here %s\n", name);
+		return 0;
+	}
+	int err = restore_one(r, name, &m, &why);
+	if (!err) {
+		r->restored++;
+		printf("restored %s first=%" PRIu64 " last=%" PRIu64 " begin=%s end=%s\n", name,
+			m.first, m.last, m.begin, m.end);
+		if (json_array_size(r->done) < SAID_MAX)
+			json_array_append_new(r->done, json_string(name));
+	} else if (err == ERR_AUTH || err == ERR_NOTFOUND) {
+		r->refused++;
+		printf("refused %s why=\"%.*s\"\n", name, SPAN_ARG(buf_view(&why)));
+		err = 0;
+	} else {
+		cmd_failed(WHAT, err, &why);
+	}
+	return err;
 }
 
 /* Restores all selected segments. Returns 0, or the error that ended the work: if the
@@ -456,33 +554,13 @@ restore_all(struct restore *r)
 
 	SCOPED_BUF(why, 8192);
 	err = journal_list_all(r->a.q.journal, NULL, true, &l, &why);
-	for (size_t i = 0; i < r->n && !err; i++) {
-		struct manifest m;
-		const char *name = r->name[i];
-		bool here = false;
-		for (size_t k = 0; k < l.n && !here; k++)
-			here = !strcmp(l.seg[k].name, name);
-		if (here) {
-			r->here++;
-			printf("here %s\n", name);
-			continue;
-		}
-		buf_clear(&why);
-		err = restore_one(r, name, &m, &why);
-		if (!err) {
-			r->restored++;
-			printf("restored %s first=%" PRIu64 " last=%" PRIu64
-			       " begin=%s end=%s\n",
-				name, m.first, m.last, m.begin, m.end);
-			if (json_array_size(r->done) < SAID_MAX)
-				json_array_append_new(r->done, json_string(name));
-		} else if (err == ERR_AUTH || err == ERR_NOTFOUND) {
-			r->refused++;
-			printf("refused %s why=\"%.*s\"\n", name, SPAN_ARG(buf_view(&why)));
-			err = 0;
-		}
-	}
-	if (!cmd_failed(WHAT, err, &why))
+	cmd_failed(WHAT, err, &why);
+	size_t i = 0;
+	do
+		for (; i < r->n && !err; i++)
+			err = restore_named(r, &l, r->name[i]);
+	while (!err && !r->nasked && archive_grew(r, &l));
+	if (!err)
 		say_missing(r, &l);
 	journal_list_free(&l);
 	return err;
@@ -715,9 +793,7 @@ open_folders(struct restore *r)
 		return cmd_fail(WHAT, "%s: the name is too long", r->a.q.journal);
 	snprintf(path, sizeof(path), "%.*s" JOURNAL_KEEP_SUFFIX, SPAN_ARG(journal));
 	r->keepfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err = take_folder(r, path);
-	if (!err && r->archive.place[0] == '/')
-		err = take_folder(r, r->archive.place);
+	int err = find_segments(r);
 	if (err)
 		return cmd_fail(WHAT, "%s", err_str(err));
 	add_asked(r);
@@ -796,8 +872,6 @@ run_restore(struct restore *r, const char *archive)
 			WHAT, "no segment of this period exists here or in the archive: "
 			      "check --since and --until");
 	}
-	if (r->nknown)
-		qsort(r->known, r->nknown, sizeof(*r->known), by_records);
 	err = err ? err : bring_keys(r, &why);
 	err = err ? err : audit_ring(&r->a, &why);
 	cmd_failed(WHAT, err, &why);
