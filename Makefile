@@ -488,7 +488,7 @@ check-fresh: ## the commands of README and the steps of docker/ in a minimal Deb
 	@tests/support/rings fresh
 
 check-long: deps ## the other long rings, or STAGES: clang's warnings, texts made to be dear, CONTRIBUTING's examples, real SDKs, e2e files that take long, e2e files with an upgrade in the middle, two builds that are the same bytes, each target in a minimal Debian, HAProxy 3.0 to 3.4, newer Redis, a smoke of what runs for long, one of them whole (WHOLE=NAME)
-	@tests/support/rings $(or $(STAGES),warnings effort examples clients late upgraded repro targets newer newest sources smoke whole)
+	@tests/support/rings $(or $(STAGES),warnings effort examples clients late turns upgraded repro targets newer newest sources smoke whole)
 
 .PHONY: altered clocks
 altered: deps ## ten minutes in which a proxy changes 5 % of what Redis sends

@@ -2,6 +2,7 @@
 # which is the witness. The manual checks of docs/evidence.md succeed. If an old copy of the journal is restored, the
 # witness refuses its checkpoint and the daemon reports the reason.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "external checkpoints" "node is not installed"; exit 0; }
 mkdir -p "$D/out"

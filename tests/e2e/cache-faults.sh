@@ -1,6 +1,7 @@
 # The response cache under faults: a clock that is set, a response of 8 MB, a caller with very many requests, a new
 # policy, a full Redis. Each is a cache miss, and never an error.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/answers-redis.bash"
 ${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }

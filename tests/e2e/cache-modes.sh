@@ -2,6 +2,7 @@
 # test covers identical requests, vectors, purges, a slot that moves, a lost node and a failover.
 # Once: no version of HAProxy differs here.
 # Long: it waits for Redis nodes.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 server=$("$root/tests/support/redis8" "$build") && vectors=1 || { server=redis-server; vectors=; }
 command -v redis-server >/dev/null || { skip "the cache's modes" "redis-server is not installed"; exit 0; }

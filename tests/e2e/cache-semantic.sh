@@ -1,6 +1,7 @@
 # Responses to requests with the same meaning, found by vectors in a Redis with vector sets. The test covers hits,
 # values that must be equal, costs, and failures of embeddings and Redis, which are misses.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/answers-redis.bash"
 redis_server=$("$root/tests/support/redis8" "$build") || { skip "cache-semantic.sh" "no Redis with vector sets is available"; exit 0; }

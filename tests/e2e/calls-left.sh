@@ -2,6 +2,7 @@
 # tool and reason, and a rule denies such a call. In three API forms, whole and streamed, under policies/coding-agents.yaml.
 # Once: no version of HAProxy differs here.
 # Long: it uses a browser.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 # The shipped policy; callers use the stack's tokens, and a rule denies the calls of one tool.
 sed -e 's/^identity:.*/&\n  - jwt: {header: authorization, demo_issuer: true}/' \

@@ -1,6 +1,7 @@
 # A record that is changed on the disk is reported in every place, by the daemon's own verification and by *Verify now*,
 # until an auditor accepts it with a reason. After `tollgate upgrade`, the instance that decides verifies both journals.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/upgrade.bash"
 

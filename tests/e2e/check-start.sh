@@ -1,6 +1,7 @@
 # `check` opens what a start opens. For each part that `serve` refuses, `check` exits with 1 and the same message, and
 # after the correction both succeed. A journal that the running daemon has locked is not an error.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 
 chmod 755 "$D"

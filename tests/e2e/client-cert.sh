@@ -1,5 +1,6 @@
 # Client certificates: a person identified by a certificate, and a token that is bound to one. Then bodies near the
 # maximum length for the direct path, because the certificate is in the same frame.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 tls=$(mktemp -d /tmp/tgtls.XXXXXX)
 trap 'finish; rm -rf "$tls"' EXIT

@@ -2,6 +2,7 @@
 # revoked keys stay revoked, records are found, and status reports the wrong clock.
 # Once: HAProxy does not affect the result.
 # Long: clocks are wrong for 20 s.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/skewed.bash"
 edge_up() { req GET /v1/models -H "x-api-key: $k_ann"; [ "$status" = 200 ]; }

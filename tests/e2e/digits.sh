@@ -1,6 +1,7 @@
 # Twenty concurrent streams with a megabyte of digits each, a text that a dozen detectors could wait for. The daemon
 # holds little of them, all end, and no text changes its place.
 # Once: HAProxy does not affect the result.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 STREAMS=20 EVENTS=250 HELD=$((8 << 20))
 

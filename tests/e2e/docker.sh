@@ -1,6 +1,7 @@
 # The files of docker/, without Docker (make docker-test uses it). Each metric in the alerts and the dashboard exists
 # in /metrics, compose and the Kubernetes example agree, and each alert has a runbook.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 
 printf 'anchors: [{file: "%s/notes"}]\nretention: {age: 400d}\n' "$D" >"$D/config.yaml" # the alerts on anchors and retention need these options

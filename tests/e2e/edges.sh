@@ -17,6 +17,7 @@
 #   # agent: PORT              an SPOE agent listens there (edges/agent.mjs)
 #   # run: COMMAND             runs before HAProxy first starts
 # Each runs in its own mount and network namespace, two at the same time.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 
 if [ "$(id -u)" != 0 ] || ! unshare -mn true 2>/dev/null; then

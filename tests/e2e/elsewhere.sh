@@ -1,6 +1,7 @@
 # The console's views of records show those of all daemons of this machine, and name the daemons of the group whose
 # records are elsewhere, with a link to their consoles. Now shows one daemon, and names all others.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 export CHROMIUM=/usr/lib/chromium/chromium-headless-shell
 what="views that name other daemons"

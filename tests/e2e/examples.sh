@@ -4,6 +4,7 @@
 # master is lost, and the limit still holds.
 # EXAMPLES_WRITE=1 writes the result of init to after/.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 
 if [ "$(id -u)" != 0 ] || ! unshare -mn true 2>/dev/null; then

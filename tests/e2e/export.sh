@@ -2,6 +2,7 @@
 # killed together with the daemon exports each record once, also from compressed segments. A SIEM reads the stream
 # with the script of the page.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 
 printf 'workers: 1\naudit: {segment: 64k, stream_consumed: true}\nretention: {every: 100ms}\n' >"$D/config.yaml"

@@ -1,6 +1,7 @@
 # The program tollgate-extract, with Debian's pdftotext, pdftoppm and tesseract: the texts that it extracts, and the
 # parts that it reports as not inspected. Then hostile files, and a compromised tool in the sandbox.
 # Once: HAProxy does not affect the result.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 
 bin=$build/tollgate-extract sock=$D/extract.sock pid=''

@@ -2,6 +2,7 @@
 # end, the limits hold exactly the usage of the last target and what other providers may have billed, to the token and
 # the nano-dollar.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 

@@ -1,6 +1,7 @@
 # Streams that fail, in each dialect. Before the first content, nothing was sent to the caller, and the next target
 # answers. After it, there is no second text and no normal end.
 # Long: it waits for deadlines.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 

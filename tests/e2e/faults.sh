@@ -1,6 +1,7 @@
 # The daemon is killed and stopped under load, and HAProxy is reloaded under load. No request passes without
 # inspection, and each accepted request gets its response.
 # Long: it sends load for seconds.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "load" "node is not installed"; exit 0; }
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"

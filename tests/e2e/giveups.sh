@@ -1,6 +1,7 @@
 # Requests that are sent and canceled at once do not use up the memory for others.
 # Once: aborts.sh tests canceled requests with each HAProxy.
 # Alone: it uses all cores.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "canceled requests" "node is not installed"; exit 0; }
 printf 'limits: {body: 4m, held: 48m}\nrelay: {read_timeout: 5s}\n' >"$D/limits.yaml"

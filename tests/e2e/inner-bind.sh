@@ -3,6 +3,7 @@
 # of each. Checks the effect with a second target, the values that HAProxy sets for the relay, and that neither
 # callers nor providers can fake them.
 # Long: a queue and a connection reach their timeouts.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "what HAProxy reports on the second pass" "node is not installed"; exit 0; }
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$D/key" -out "$D/cert" -days 2 -subj /CN=provider 2>/dev/null

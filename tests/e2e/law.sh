@@ -2,6 +2,7 @@
 # degraded, and evidence for a period (audit report). On the running stack.
 # Once: no version of HAProxy differs here.
 # Long: outages of seconds, one after the other.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 
 sed '/name: chat$/,/targets/{s|targets: .*|targets: [openai, local]\n    about: {use_case: "first reading, of applications", risk: high, operation: screen-cv, reviewer: head of hiring}\n    record: {prompt: redacted, response: redacted, tools: redacted}|}' \

@@ -1,6 +1,7 @@
 # Invalid values in the keys of Redis that daemons use to share keys and limits. A revocation still reaches every
 # daemon, and the invalid value is reported.
 # Once: HAProxy does not affect the result.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 mkdir -p "$D/p"
 cp "$here/live-keys.policy.yaml" "$D/p/policy.yaml"

@@ -1,6 +1,7 @@
 # The state file of keys and overrides. A missing file is reported as an error, or stops the start. Entries that ended
 # a day ago are removed with a record, and older copies do not restore them.
 # Once: HAProxy does not affect the result.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 mkdir -p "$D/p"
 cp "$here/live-keys.policy.yaml" "$D/p/policy.yaml"

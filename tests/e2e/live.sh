@@ -2,6 +2,7 @@
 # load. A viewer that never reads is disconnected. A thousand concurrent viewers do not affect others.
 # Once: HAProxy does not affect the result.
 # Long: it sends load, and opens a thousand connections.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 printf 'workers: 2\naudit: {segment: 64k}\n' >"$D/live.yaml"
 stack_up --config "$D/live.yaml"

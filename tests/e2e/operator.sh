@@ -1,6 +1,7 @@
 # The operator's commands on a running daemon: status, reload, audit list, key, and decide with the files that the
 # configuration names.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 
 cp "$root/tests/support/stack-policy.yaml" "$D/mine.yaml"

@@ -4,6 +4,7 @@
 # request, but the sums of usage still agree.
 # Once: the result depends only on the daemon.
 # Long: it kills the daemon under load, repeatedly.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 ROUNDS=${ROUNDS:-4}

@@ -2,6 +2,7 @@
 # counted again if its counters were lost, in the process or because Redis was emptied meanwhile. The same with
 # pseudonyms of persons, for which records do not name the counters.
 # Once: the result depends only on the daemon.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 

@@ -3,6 +3,7 @@
 # endpoints change, and no credential is written anywhere.
 # Once: no version of HAProxy differs here.
 # Long: it waits for tokens to expire, and for an endpoint.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "the daemon's own credentials" "node is not installed"; exit 0; }
 

@@ -1,6 +1,7 @@
 # `policy apply` and `policy back` under bad conditions: killed at each step, a full disk, a policy of 5 MB, and
 # a history that is older than the kept texts.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/stopped.bash"
 mkdir "$D/p"

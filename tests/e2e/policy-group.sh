@@ -1,6 +1,7 @@
 # `policy apply` with two daemons that share a Redis and a policy's file: both have the policy in force
 # when the command ends, named one by one; two orders at the same time, one at each daemon.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 cp "$here/policy.yaml" "$D/policy.yaml"
 stack_up --daemons 2 --policy "$D/policy.yaml" --config "$here/config.yaml"

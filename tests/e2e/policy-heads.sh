@@ -2,6 +2,7 @@
 # as printed; a step that lists backends is done from the names in it. If a step makes a key, requests with this key are
 # sent to each route of the policy.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 
 mkdir "$D/bin"

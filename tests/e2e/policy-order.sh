@@ -1,6 +1,7 @@
 # A policy is put in force by an order, its text is stored, and a decision is explained by the text that decided it.
 # An edited file changes nothing. Covers apply, back, history and show, a stored text that is missing or changed, and
 # two concurrent orders.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 cp "$here/policy.yaml" "$D/policy.yaml"
 stack_up --policy "$D/policy.yaml" --config "$here/config.yaml"

@@ -1,6 +1,7 @@
 # Replay states what recorded requests cannot show: requests were not searched for words, patterns and entities that a class
 # got later. Replay and apply read the files that a policy names from the policy's own folder.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 rules='  - {name: no-secrets, when: "\"secret\" in prompt.classes", deny: true}
   - {name: no-falcon, when: "\"falcon\" in prompt.classes", deny: true}'
