@@ -59,6 +59,8 @@
   X(M_DATA_FAILED,         "data_fetches_total",                 "result=\"failed\"",         "") \
   X(M_ROOM_FAILED,         "target_room_failures_total",         "",                          "Counts requests whose wait for a concurrent slot or an available target failed.") \
   X(M_FAILED,              "failed_requests_total",              "",                          "Counts permitted requests that ended with an error, as `audit search --outcome error` selects them.") \
+  X(M_MEMO_HITS,           "memo_searches_total",                "result=\"hit\"",            "Counts searches of texts longer than 128 bytes, by whether the result was remembered.") \
+  X(M_MEMO_MISSES,         "memo_searches_total",                "result=\"miss\"",           "") \
   X(M_CACHE_HITS,          "cache_requests_total",               "result=\"hit\"",            "Counts requests on routes with a response cache, by result.") \
   X(M_CACHE_MISSES,        "cache_requests_total",               "result=\"miss\"",           "") \
   X(M_CACHE_OFF,           "cache_requests_total",               "result=\"off\"",            "") \

@@ -12,6 +12,7 @@
 #include "base/file_set.h"
 #include "base/json_put.h"
 #include "base/keyfile.h"
+#include "base/random.h"
 #include "base/scoped.h"
 #include "gate/auth/auth.h"
 #include "policy/config/models.h"
@@ -98,6 +99,7 @@ snapshot_load(const char *config_file, const char *policy_file, unsigned workers
 	if (!s)
 		return NULL;
 	arena_init(&s->arena, 0, false);
+	random_bytes(s->memo_key, sizeof(s->memo_key));
 	atomic_init(&s->refs, 1);
 	s->local = calloc(workers ? workers : 1, sizeof(*s->local));
 	s->nlocal = s->local ? (workers ? workers : 1) : 0;

@@ -48,6 +48,7 @@ struct snapshot {
 	struct auth **auths;	    /* by index in cfg->credentials; NULL: none was opened */
 	unsigned char hash_key[32]; /* key of redact.key_file; zeros without a configuration */
 	bool hash_key_set;
+	unsigned char memo_key[32]; /* random: key of the hashes in gate/memo.h */
 	unsigned nlocal;
 	struct snapshot_local *local; /* one for each worker */
 	struct snapshot_local helper[CAP_HELPERS];

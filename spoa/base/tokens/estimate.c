@@ -70,6 +70,17 @@ token_sum_text(const struct token_meter *m, struct span text, struct token_sum *
 	sum->estimated |= n.bounded || !m->own;
 }
 
+void
+token_sum_add(struct token_sum *sum, const struct token_sum *other)
+{
+	sum->mean = add_capped(sum->mean, other->mean);
+	sum->most = add_capped(sum->most, other->most);
+	sum->bound = add_capped(sum->bound, other->bound);
+	for (enum text_script s = 0; s < TEXT_SCRIPTS; s++)
+		sum->by_script[s] = add_capped(sum->by_script[s], other->by_script[s]);
+	sum->estimated |= other->estimated;
+}
+
 /* Uses the script whose bytes cost most. The upper limit is one token for each byte. */
 void
 token_sum_estimate(const struct token_meter *m, size_t bytes, struct token_sum *sum)

@@ -28,6 +28,8 @@ struct token_meter token_meter_of(
 	const struct encodings *e, const struct token_models *m, struct span model);
 /* Adds a text. If memory is exhausted, its bytes are counted. */
 void token_sum_text(const struct token_meter *m, struct span text, struct token_sum *sum);
+/* Adds another sum. */
+void token_sum_add(struct token_sum *sum, const struct token_sum *other);
 /* Adds a text by its length alone, without reading it. */
 void token_sum_estimate(const struct token_meter *m, size_t bytes, struct token_sum *sum);
 /* Adds tokens that belong to no text; may be negative. */

@@ -199,6 +199,12 @@ gate_shared_cache(struct gate_shared *s, struct cache *cache)
 	s->cache = cache;
 }
 
+void
+gate_shared_memo(struct gate_shared *s, struct cache *memo)
+{
+	s->memo = memo;
+}
+
 int
 gate_shared_kept(struct gate_shared *s, const unsigned char secret[32])
 {

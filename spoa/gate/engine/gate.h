@@ -198,6 +198,8 @@ void gate_shared_live(struct gate_shared *s, struct live *live);
  * Redis; call on the gate's worker before it runs; NULL: in this process. */
 struct cache;
 void gate_shared_cache(struct gate_shared *s, struct cache *cache);
+/* `memo`: the store of gate/memo.h, which the caller frees last. Call before the workers start. */
+void gate_shared_memo(struct gate_shared *s, struct cache *memo);
 /* Shares the values behind placeholders of kept conversations with all daemons that have this
  * secret. Call before any gate. Returns 0 or ERR_NOMEM. */
 int gate_shared_kept(struct gate_shared *s, const unsigned char secret[32]);

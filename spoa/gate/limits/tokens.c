@@ -5,10 +5,12 @@
 #include "base/tokens/estimate.h"
 #include "gate/gate_private.h"
 #include "gate/limits/limits.h"
+#include "gate/memo.h"
 #include "policy/policy.h"
 
 /* One pass over a body's segments, in order. */
 struct count {
+	const struct request *r;
 	const struct body *b;
 	const struct token_meter *m;
 	/* count segments with the vocabulary; estimate them from bytes; skip them */
@@ -23,7 +25,7 @@ static void
 add_text(struct count *c, struct span text)
 {
 	if (c->texts == COUNT_EXACTLY)
-		token_sum_text(c->m, text, &c->sum);
+		memo_tokens(c->r, c->m, text, &c->sum);
 	else if (c->texts == COUNT_BYTES)
 		token_sum_estimate(c->m, text.n, &c->sum);
 	else if (c->kept)
@@ -199,7 +201,7 @@ count_pairs(struct count *c)
 
 	for (size_t k = 0; begun && k < COUNT_OF(pairs); k++) {
 		size_t n = begun >> k & 1 ? texts_of_pair(c, k) : 0;
-		struct count first = { .b = c->b, .m = c->m, .texts = c->texts };
+		struct count first = { .r = c->r, .b = c->b, .m = c->m, .texts = c->texts };
 		for (size_t i = 0; n > 1 && i < c->b->nsegments; i++) {
 			const struct segment *s = &c->b->segments[i];
 			if (s->role != ROLE_KEY &&
@@ -295,7 +297,7 @@ request_count_tokens(struct request *r)
 	if (!r->in.have_body || !r->snap->models)
 		return;
 	struct token_meter m = prompt_meter(r);
-	struct count c = { .b = &r->in.body, .m = &m };
+	struct count c = { .r = r, .b = &r->in.body, .m = &m };
 	if (r->found.tokens_by == m.family && !r->found.tokens.by_bytes)
 		return;
 	count_body(&c);
@@ -378,7 +380,7 @@ request_count_kept(struct request *r)
 		return false;
 	struct token_meter m = prompt_meter(r);
 	for (size_t i = 0; i < k->n; i++)
-		token_sum_text(&m, k->text[i], &sum);
+		memo_tokens(r, &m, k->text[i], &sum);
 	prompt_counted(r, m.family, &sum, token_sum_script(&sum));
 	r->found.tokens.late = true;
 	return true;

@@ -15,6 +15,7 @@
 #include "base/ascii.h"
 #include "base/push.h"
 #include "base/scoped.h"
+#include "gate/memo.h"
 #include "policy/policy.h"
 #include "scan/inject/inject.h"
 #include "scan/text/invisible.h"
@@ -124,26 +125,42 @@ static const enum inject_origin origins[ROLE_COUNT] = {
 	[ROLE_QUERY] = INJECT_USER,
 };
 
-static void
-score_injection(struct request *r, const struct segment *s, struct span text)
+/* Returns the roles of the segment for which its text is scored. */
+static unsigned
+scored_roles(const struct request *r, const struct segment *s)
 {
 	const struct policy *p = r->snap->policy;
-	unsigned roles = segment_roles(s), seen = 1u << INJECT_ORIGINS;
 	bool cut = r->in.body_state == BODY_STATE_PARTIAL && s->role == ROLE_OTHER;
 
 	if (!p->scores || cut)
-		return;
-	roles &= p->inject_roles ? p->inject_roles : UINT16_MAX;
+		return 0;
+	return segment_roles(s) & (p->inject_roles ? p->inject_roles : UINT16_MAX);
+}
+
+static void
+score_injection(const struct request *r, unsigned roles, struct span text, struct text_found *got)
+{
+	const struct policy *p = r->snap->policy;
+	unsigned seen = 1u << INJECT_ORIGINS;
+
+	_Static_assert((int)INJECT_ORIGINS <= (int)MEMO_SCORES, "one score for each origin");
 	for (; roles; roles &= roles - 1) {
 		enum inject_origin o = origins[__builtin_ctz(roles)];
 		if (seen >> o & 1)
 			continue;
 		seen |= 1u << o;
-		struct inject_result got = inject_score(p->inject, text, o, p->inject_off);
-		if (got.score <= r->found.injection)
+		got->score[got->nscores++] = inject_score(p->inject, text, o, p->inject_off);
+	}
+}
+
+static void
+take_scores(struct request *r, const struct text_found *got)
+{
+	for (unsigned i = 0; i < got->nscores; i++) {
+		if (got->score[i].score <= r->found.injection)
 			continue;
-		r->found.injection = got.score;
-		r->found.injection_pattern = got.pattern;
+		r->found.injection = got->score[i].score;
+		r->found.injection_pattern = got->score[i].pattern;
 	}
 }
 
@@ -213,6 +230,13 @@ detectors_for(
 	return r->snap->used;
 }
 
+/* The options of a search that differ from segment to segment. */
+static unsigned char
+search_kind(const struct detect_options *opt)
+{
+	return (unsigned char)((opt->used ? 0 : 1) | (opt->identifier ? 2 : 0));
+}
+
 /* As detect_scan(). Segments that are equal in most requests (keys, paths, reserved words) are
  * searched once, and their hashes are remembered. */
 static int
@@ -224,9 +248,8 @@ find_in_segment(const struct request *r, struct snapshot_local *mine, const stru
 			     s->role == ROLE_PATH) &&
 		     opt->before.n + s->text.n <= SEEN_BYTES;
 	unsigned char hash[SEEN_HASH];
-	unsigned char kind = (unsigned char)((opt->used ? 0 : 1) | (opt->identifier ? 2 : 0));
 
-	if (often && seen_has(mine->clean, kind, opt->before, text, hash))
+	if (often && seen_has(mine->clean, search_kind(opt), opt->before, text, hash))
 		return 0;
 	int err = detect_scan(r->snap->rules, mine->scratch, text, opt, a, out);
 	request_text_took(r, text.n, effort.done);
@@ -783,6 +806,36 @@ unsearched(struct request *r, struct snapshot_local *mine, const struct segment 
 	return note_unsearched(r, s);
 }
 
+/* Searches a text and scores it. A result that is remembered is used again, unless the text is
+ * a part of a longer one. Returns as detect_scan(); the score is there with ERR_LIMIT, too. */
+static int
+read_text(struct request *r, struct snapshot_local *mine, const struct segment *s,
+	struct span text, const struct detect_options *opt, struct text_found *got)
+{
+	unsigned roles = scored_roles(r, s);
+	const struct memo_of of = { .what = 's',
+		.kind = search_kind(opt),
+		.roles = (uint16_t)roles,
+		.before = opt->before,
+		.text = text };
+	unsigned char key[MEMO_KEY];
+	bool remembers = !opt->table && memo_key(r, &of, key);
+
+	if (remembers && memo_search(r, key, &r->arena, got)) {
+		request_text_took(r, text.n, got->units);
+		return 0;
+	}
+	int err = find_in_segment(r, mine, s, text, opt, &r->arena, &got->found);
+	got->units = effort.done;
+	if (!opt->table)
+		got->invisible = invisible_count(text, 0);
+	if (!err || err == ERR_LIMIT)
+		score_injection(r, roles, text, got);
+	if (!err && remembers)
+		memo_searched(r, key, got);
+	return err;
+}
+
 /* Searches one window. Returns 0, ERR_NOMEM, or 1 if the result is no longer wanted. A segment
  * that the detectors could not search is remembered and skipped. */
 static int
@@ -791,7 +844,7 @@ scan_window(
 {
 	struct detect_options opt = policy_detect_options(r->snap->policy);
 	struct snapshot_local *mine = snapshot_mine(r->snap, r->worker);
-	struct findings found = { 0 };
+	struct text_found got = { 0 };
 	struct window w = next_window(r, s->text);
 	struct span said;
 
@@ -808,15 +861,16 @@ scan_window(
 	opt.identifier = s->identifier;
 	opt.used = detectors_for(r, s, in_target, said);
 	if (!err)
-		err = find_in_segment(r, mine, s, said, &opt, &r->arena, &found);
-	r->found.evasion |= found.evasion && !is_stretch(r, s);
+		err = read_text(r, mine, s, said, &opt, &got);
+	r->found.evasion |= got.found.evasion && !is_stretch(r, s);
 	/* the text that windows share counts once */
+	if (opt.table)
+		got.invisible = invisible_count(said, w.base ? w.seen - w.base : 0);
 	if (!is_stretch(r, s))
-		r->found.invisible += invisible_count(said, w.base ? w.seen - w.base : 0);
-	if (!err || err == ERR_LIMIT)
-		score_injection(r, s, said);
+		r->found.invisible += got.invisible;
+	take_scores(r, &got);
 	if (!err)
-		err = take_findings(r, s, in_target, &w, said, &found);
+		err = take_findings(r, s, in_target, &w, said, &got.found);
 	if (!err)
 		err = pass_table(r, s, &w);
 	*work = w.text.n;

@@ -367,7 +367,11 @@ caches_name(struct server *s, enum live_part part, struct span person,
 static void
 forget_here(void *server, enum live_part part, const unsigned char name[LIVE_NAME_BYTES])
 {
+	const struct server *s = server;
+
 	cache_purge(cache_of_part(server, part), &(struct cache_purge){ .who = name });
+	if (s->memo) /* its entries have no owner */
+		cache_purge(s->memo, &(struct cache_purge){ .who = NULL });
 }
 
 static int

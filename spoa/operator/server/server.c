@@ -505,6 +505,12 @@ start_cache(struct starting *x, struct buf *why)
 	if (!s->cache)
 		return ERR_NOMEM;
 	gate_shared_cache(s->shared, s->cache);
+	if (cfg->memo_bytes) {
+		s->memo = cache_new(key, cfg->memo_bytes); /* the memo encrypts nothing */
+		if (!s->memo)
+			return ERR_NOMEM;
+		gate_shared_memo(s->shared, s->memo);
+	}
 	return 0;
 }
 
@@ -1000,6 +1006,7 @@ static void
 free_gate(struct starting *x)
 {
 	cache_free(&x->s.cache);
+	cache_free(&x->s.memo);
 	gate_shared_free(&x->s.shared);
 }
 

@@ -77,6 +77,7 @@ struct server {
 	struct startpoints *startpoints;
 	struct redis_finder *finder, *cache_finder; /* NULL: not configured */
 	struct cache *cache;			    /* the response cache */
+	struct cache *memo;			    /* gate/memo.h; NULL: off */
 	/* jobs of the admin server; NULL: not started yet */
 	struct caches *caches;
 	struct quota_daemon quota_daemon;

@@ -103,6 +103,7 @@ const struct field config_options[] = {
 { "backends", WITH(OPT_NAMES, backends, nbackends), "HAProxy backends that a policy may name; check --haproxy FILE compares them with HAProxy's file" },
 { "credentials", WITH(OPT_CREDENTIALS, credentials, ncredentials), "credentials that the relay adds for a provider, by the provider's name, if HAProxy holds no key for it: sigv4, vertex, entra or a key file" },
 { "demo_issuer", ALONE(OPT_PATH, demo_issuer), "token issuer for the demo and tests; never use it in production" },
+{ "memo", WITHIN(OPT_SIZE, memo_bytes, "32m", 0, 1024 * G), "most bytes of results of searches, which are remembered for texts that come again; off: each text is searched each time" },
 { "body_variable", UNLESS(OPT_BOOL, body_variable, "false"), "set txn.tollgate.body to the redacted body if it fits" },
 { "state_key", ALONE(OPT_PATH, state_key), "secret that signs keys and limits made at run time: a file of tollgate keygen --secret, mode 600; the same for all daemons that share a Redis" },
 { "state_file", ALONE(OPT_PATH, state_file), "file that keeps keys and limits made at run time; default: audit.journal with .live after it" },

@@ -192,6 +192,7 @@ struct config {
 	const char *tokens_models; /* tokens.models: a file; NULL: the table compiled in */
 
 	uint64_t body_bytes; /* limits.body, default 32m */
+	uint64_t memo_bytes; /* memo, default 32m; 0: off */
 	uint64_t held_bytes; /* limits.held, default 256m */
 	/* limits.held_per_identity, default a quarter of held_bytes */
 	uint64_t held_identity_bytes;

@@ -375,6 +375,10 @@ read_duration_us(struct diag *d, const struct yaml_node *n, uint64_t min_us, uin
 bool
 read_size(struct diag *d, const struct yaml_node *n, uint64_t min, uint64_t max, uint64_t *out)
 {
+	if (min == 0 && n->kind == YAML_SCALAR && span_is(n->s, "off")) {
+		*out = 0;
+		return true;
+	}
 	return read_unit(d, n, "a size in bytes (65536, 64k, 32m, 1g)", size_parse, size_format,
 		min, max, out);
 }

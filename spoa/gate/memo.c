@@ -1,0 +1,105 @@
+/* The store is a struct cache: least recently used results leave first. */
+#include "gate/memo.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "base/scoped.h"
+#include "gate/cache/cache.h"
+#include "gate/gate_private.h"
+
+_Static_assert((int)MEMO_KEY == (int)CACHE_KEY_BYTES, "the cache's key");
+
+static struct cache *
+memo_of_request(const struct request *r)
+{
+	return r->gate ? r->gate->shared->memo : NULL;
+}
+
+bool
+memo_key(const struct request *r, const struct memo_of *of, unsigned char key[MEMO_KEY])
+{
+	crypto_generichash_state h;
+	struct {
+		uint64_t by, before;
+		uint16_t roles;
+		unsigned char kind;
+		char what;
+		uint32_t zero;
+	} head = { (uint64_t)(uintptr_t)of->by, of->before.n, of->roles, of->kind, of->what, 0 };
+
+	if (of->text.n < MEMO_LEAST || !memo_of_request(r))
+		return false;
+	crypto_generichash_init(&h, r->snap->memo_key, sizeof(r->snap->memo_key), MEMO_KEY);
+	crypto_generichash_update(&h, (const unsigned char *)&head, sizeof(head));
+	crypto_generichash_update(&h, (const unsigned char *)of->before.p, of->before.n);
+	crypto_generichash_update(&h, (const unsigned char *)of->text.p, of->text.n);
+	crypto_generichash_final(&h, key, MEMO_KEY);
+	return true;
+}
+
+/* ---- searches ---- */
+
+/* The stored form: a struct text_found, then its findings. */
+bool
+memo_search(const struct request *r, const unsigned char key[MEMO_KEY], struct arena *a,
+	struct text_found *out)
+{
+	SCOPED_BUF(b, 0);
+
+	if (!cache_get(memo_of_request(r), key, &b) || b.n < sizeof(*out)) {
+		metric_inc(r->gate->metrics, M_MEMO_MISSES);
+		return false;
+	}
+	memcpy(out, b.p, sizeof(*out));
+	size_t n = out->found.n * sizeof(*out->found.v);
+	out->found.v = arena_alloc(a, n);
+	if (!out->found.v || b.n != sizeof(*out) + n)
+		return false;
+	if (n)
+		memcpy(out->found.v, b.p + sizeof(*out), n);
+	metric_inc(r->gate->metrics, M_MEMO_HITS);
+	return true;
+}
+
+void
+memo_searched(
+	const struct request *r, const unsigned char key[MEMO_KEY], const struct text_found *f)
+{
+	struct text_found head = *f;
+
+	head.found.v = NULL;
+	SCOPED_BUF(b, 0);
+	buf_put(&b, &head, sizeof(head));
+	if (f->found.n)
+		buf_put(&b, f->found.v, f->found.n * sizeof(*f->found.v));
+	if (!buf_failed(&b))
+		cache_put(memo_of_request(r), key, buf_view(&b), UINT64_MAX);
+}
+
+/* ---- tokens ---- */
+
+void
+memo_tokens(const struct request *r, const struct token_meter *m, struct span text,
+	struct token_sum *sum)
+{
+	const struct memo_of of = { .what = 't', .by = m->family, .text = text };
+	struct token_sum one = { 0 };
+	unsigned char key[MEMO_KEY];
+
+	if (!m->ranks || !memo_key(r, &of, key)) {
+		token_sum_text(m, text, sum);
+		return;
+	}
+	SCOPED_BUF(b, 0);
+	if (cache_get(memo_of_request(r), key, &b) && b.n == sizeof(one)) {
+		memcpy(&one, b.p, sizeof(one));
+	} else {
+		token_sum_text(m, text, &one);
+		buf_clear(&b);
+		buf_put(&b, &one, sizeof(one));
+		if (!buf_failed(&b))
+			cache_put(memo_of_request(r), key, buf_view(&b), UINT64_MAX);
+	}
+	token_sum_add(sum, &one);
+}
