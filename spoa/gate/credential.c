@@ -181,7 +181,9 @@ digits_after(struct span t, size_t i)
 
 	while (i < t.n && i < most && !is_alnum(t.p[i]))
 		i++;
-	for (size_t m = 0; i < t.n && strchr("0xXuU", t.p[i]) && m < COUNT_OF(marks); m++)
+	bool marked = i < t.n && (t.p[i] == '0' || to_lower(t.p[i]) == 'x' ||
+					 to_lower(t.p[i]) == 'u');
+	for (size_t m = 0; marked && m < COUNT_OF(marks); m++)
 		if (span_istarts(span_cut(t, i, t.n), span_str(marks[m])))
 			return i + strlen(marks[m]);
 	return i;
@@ -277,7 +279,8 @@ view_unescape(struct view *v)
 	size_t n = 0, escape;
 
 	for (size_t i = 0; i < v->n; n++) {
-		int c = escape_at(v->text + i, v->text + v->n, &escape);
+		bool begins = v->text[i] == '%' || v->text[i] == '\\';
+		int c = !begins ? -1 : escape_at(v->text + i, v->text + v->n, &escape);
 		v->at[n] = v->at[i];
 		v->text[n] = c < 0 ? v->text[i] : (char)c;
 		i += c < 0 ? 1 : escape;

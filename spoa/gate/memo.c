@@ -16,24 +16,57 @@ memo_of_request(const struct request *r)
 	return r->gate ? r->gate->shared->memo : NULL;
 }
 
+/* Returns the place of the segment's hash; NULL: the segment is not one of the request's, or
+ * memory is exhausted. */
+static struct memo_text *
+hash_place(struct request *r, const struct segment *s)
+{
+	const struct body *b = &r->in.body;
+	size_t n = r->in.ntarget + (r->in.have_body ? b->nsegments : 0), i = n;
+
+	if (s >= r->in.target && s < r->in.target + r->in.ntarget)
+		i = (size_t)(s - r->in.target);
+	else if (r->in.have_body && s >= b->segments && s < b->segments + b->nsegments)
+		i = r->in.ntarget + (size_t)(s - b->segments);
+	if (i >= n)
+		return NULL;
+	if (r->scan.ntexts < n) { /* again when the body has been read */
+		r->scan.texts = arena_array(&r->arena, n, sizeof(*r->scan.texts));
+		r->scan.ntexts = r->scan.texts ? n : 0;
+	}
+	return r->scan.texts ? &r->scan.texts[i] : NULL;
+}
+
+static void
+hash_text(const struct request *r, struct span text, unsigned char out[MEMO_KEY])
+{
+	crypto_generichash(out, MEMO_KEY, (const unsigned char *)text.p, text.n,
+		r->snap->memo_key, sizeof(r->snap->memo_key));
+}
+
 bool
-memo_key(const struct request *r, const struct memo_of *of, unsigned char key[MEMO_KEY])
+memo_key(struct request *r, const struct segment *s, const struct memo_of *of,
+	unsigned char key[MEMO_KEY])
 {
 	crypto_generichash_state h;
+	struct memo_text own, *t;
 	struct {
-		uint64_t by, before;
-		uint16_t roles;
-		unsigned char kind;
-		char what;
-		uint32_t zero;
-	} head = { (uint64_t)(uintptr_t)of->by, of->before.n, of->roles, of->kind, of->what, 0 };
+		uint64_t by;
+		uint32_t roles, kind, what, zero;
+	} head = { (uint64_t)(uintptr_t)of->by, of->roles, of->kind, of->what, 0 };
 
 	if (of->text.n < MEMO_LEAST || !memo_of_request(r))
 		return false;
+	t = s && s->text.p == of->text.p && s->text.n == of->text.n ? hash_place(r, s) : NULL;
+	if (!t)
+		t = &own, own.made = false;
+	if (!t->made)
+		hash_text(r, of->text, t->hash);
+	t->made = true;
 	crypto_generichash_init(&h, r->snap->memo_key, sizeof(r->snap->memo_key), MEMO_KEY);
 	crypto_generichash_update(&h, (const unsigned char *)&head, sizeof(head));
+	crypto_generichash_update(&h, t->hash, sizeof(t->hash));
 	crypto_generichash_update(&h, (const unsigned char *)of->before.p, of->before.n);
-	crypto_generichash_update(&h, (const unsigned char *)of->text.p, of->text.n);
 	crypto_generichash_final(&h, key, MEMO_KEY);
 	return true;
 }
@@ -80,14 +113,14 @@ memo_searched(
 /* ---- tokens ---- */
 
 void
-memo_tokens(const struct request *r, const struct token_meter *m, struct span text,
-	struct token_sum *sum)
+memo_tokens(struct request *r, const struct segment *s, const struct token_meter *m,
+	struct span text, struct token_sum *sum)
 {
-	const struct memo_of of = { .what = 't', .by = m->family, .text = text };
+	const struct memo_of of = { .what = MEMO_TOKENS, .by = m->family, .text = text };
 	struct token_sum one = { 0 };
 	unsigned char key[MEMO_KEY];
 
-	if (!m->ranks || !memo_key(r, &of, key)) {
+	if (!m->ranks || !memo_key(r, s, &of, key)) {
 		token_sum_text(m, text, sum);
 		return;
 	}
@@ -102,4 +135,20 @@ memo_tokens(const struct request *r, const struct token_meter *m, struct span te
 			cache_put(memo_of_request(r), key, buf_view(&b), UINT64_MAX);
 	}
 	token_sum_add(sum, &one);
+}
+
+/* ---- texts without what is sought ---- */
+
+bool
+memo_is_clean(const struct request *r, const unsigned char key[MEMO_KEY])
+{
+	SCOPED_BUF(b, 0);
+
+	return cache_get(memo_of_request(r), key, &b);
+}
+
+void
+memo_is_now_clean(const struct request *r, const unsigned char key[MEMO_KEY])
+{
+	cache_put(memo_of_request(r), key, SPAN_LIT("clean"), UINT64_MAX);
 }

@@ -21,6 +21,7 @@
 
 struct cache;
 struct request;
+struct segment;
 
 /* Shorter texts are searched about as fast as they are looked up, or remembered by base/seen.h. */
 enum { MEMO_LEAST = SEEN_BYTES + 1, MEMO_KEY = 32, MEMO_SCORES = 4 };
@@ -34,26 +35,45 @@ struct text_found {
 	struct inject_result score[MEMO_SCORES];
 };
 
+enum memo_what {
+	MEMO_SEARCH,	  /* a search with its scores */
+	MEMO_TOKENS,	  /* a count of tokens */
+	MEMO_CREDENTIALS, /* none of the caller's credentials is in the text */
+	MEMO_MENTIONS,	  /* none of the values of a set is in the text */
+};
+
 /* What the result depends on besides the snapshot. Every member is a part of the key. */
 struct memo_of {
-	char what;	    /* 's': a search; 't': a count of tokens */
+	enum memo_what what;
 	unsigned char kind; /* options of the search */
 	uint16_t roles;	    /* roles that are scored */
 	const void *by;	    /* of the snapshot: the vocabulary; NULL: none */
-	struct span before, text;
+	struct span before; /* context, or the hash of what is sought */
+	struct span text;
+};
+/* The hash of a segment's text, made at the first use. owner: the request. */
+struct memo_text {
+	bool made;
+	unsigned char hash[MEMO_KEY];
 };
 
-/* Returns true, with the key, if results of such a text are remembered. */
-bool memo_key(const struct request *r, const struct memo_of *of, unsigned char key[MEMO_KEY]);
+/* Returns true, with the key, if results of such a text are remembered. `s`: the segment that
+ * the text belongs to; NULL: none. */
+bool memo_key(struct request *r, const struct segment *s, const struct memo_of *of,
+	unsigned char key[MEMO_KEY]);
 
 /* Returns true, with *out, if the result is known. The findings are in the arena. */
-bool memo_search(
-	const struct request *r, const unsigned char key[MEMO_KEY], struct arena *a, struct text_found *out);
+bool memo_search(const struct request *r, const unsigned char key[MEMO_KEY], struct arena *a,
+	struct text_found *out);
 void memo_searched(
 	const struct request *r, const unsigned char key[MEMO_KEY], const struct text_found *f);
 
 /* Adds a text to the sum, as token_sum_text() does. */
-void memo_tokens(const struct request *r, const struct token_meter *m, struct span text,
-	struct token_sum *sum);
+void memo_tokens(struct request *r, const struct segment *s, const struct token_meter *m,
+	struct span text, struct token_sum *sum);
+
+/* Returns true if nothing was found in the text. */
+bool memo_is_clean(const struct request *r, const unsigned char key[MEMO_KEY]);
+void memo_is_now_clean(const struct request *r, const unsigned char key[MEMO_KEY]);
 
 #endif

@@ -133,6 +133,9 @@ struct request_scan {
 	struct named named;   /* the last segment whose identifiers were read */
 	/* the columns of a segment of several windows; NULL: one window */
 	struct column_table *table;
+	/* hashes of the segments' texts, those of the target first; in the arena */
+	struct memo_text *texts;
+	size_t ntexts;
 	/* segments that could not be searched, for on_failure.classifier: redact */
 	const struct segment **failed;
 	size_t nfailed, failed_size;

@@ -10,7 +10,7 @@
 
 /* One pass over a body's segments, in order. */
 struct count {
-	const struct request *r;
+	struct request *r; /* NULL: the texts are not counted */
 	const struct body *b;
 	const struct token_meter *m;
 	/* count segments with the vocabulary; estimate them from bytes; skip them */
@@ -22,10 +22,12 @@ struct count {
 };
 
 static void
-add_text(struct count *c, struct span text)
+add_text(struct count *c, const struct segment *s)
 {
+	struct span text = s->text;
+
 	if (c->texts == COUNT_EXACTLY)
-		memo_tokens(c->r, c->m, text, &c->sum);
+		memo_tokens(c->r, s, c->m, text, &c->sum);
 	else if (c->texts == COUNT_BYTES)
 		token_sum_estimate(c->m, text.n, &c->sum);
 	else if (c->kept)
@@ -61,7 +63,7 @@ add_tool_key(struct count *c, const struct segment *s)
 		token_sum_plain(&c->sum, f->properties);
 	} else if (is_named_key(body_key_of(c->b, s), "properties")) {
 		token_sum_plain(&c->sum, f->property);
-		add_text(c, s->text);
+		add_text(c, s);
 	} else if (is_named_key(s, "enum")) {
 		token_sum_plain(&c->sum, f->enum_key);
 	}
@@ -82,7 +84,7 @@ add_tool_value(struct count *c, const struct segment *s, const struct segment *k
 		token_sum_plain(&c->sum, f->enum_item);
 	else if (is_named_key(key, "required") || (is_named_key(key, "type") && s->reserved))
 		return;
-	add_text(c, s->text);
+	add_text(c, s);
 }
 
 static void
@@ -110,7 +112,7 @@ add_segment(struct count *c, const struct segment *s)
 		   s->role != ROLE_OTHER) {
 		token_sum_plain(&c->sum, c->m->family->named);
 	}
-	add_text(c, s->text);
+	add_text(c, s);
 }
 
 /* Adds opaque parts: the number of each kind is known, and the bytes of all together. */
@@ -206,7 +208,7 @@ count_pairs(struct count *c)
 			const struct segment *s = &c->b->segments[i];
 			if (s->role != ROLE_KEY &&
 				is_named_key(body_key_of(c->b, s), pairs[k].once))
-				add_text(&first, s->text);
+				add_text(&first, s);
 		}
 		if (n < 2)
 			continue;
@@ -380,7 +382,7 @@ request_count_kept(struct request *r)
 		return false;
 	struct token_meter m = prompt_meter(r);
 	for (size_t i = 0; i < k->n; i++)
-		memo_tokens(r, &m, k->text[i], &sum);
+		memo_tokens(r, NULL, &m, k->text[i], &sum);
 	prompt_counted(r, m.family, &sum, token_sum_script(&sum));
 	r->found.tokens.late = true;
 	return true;

@@ -813,13 +813,13 @@ read_text(struct request *r, struct snapshot_local *mine, const struct segment *
 	struct span text, const struct detect_options *opt, struct text_found *got)
 {
 	unsigned roles = scored_roles(r, s);
-	const struct memo_of of = { .what = 's',
+	const struct memo_of of = { .what = MEMO_SEARCH,
 		.kind = search_kind(opt),
 		.roles = (uint16_t)roles,
 		.before = opt->before,
 		.text = text };
 	unsigned char key[MEMO_KEY];
-	bool remembers = !opt->table && memo_key(r, &of, key);
+	bool remembers = !opt->table && memo_key(r, s, &of, key);
 
 	if (remembers && memo_search(r, key, &r->arena, got)) {
 		request_text_took(r, text.n, got->units);

@@ -10,12 +10,14 @@
  * The first section combines what is redacted (gate/overlay.h): findings of the detectors and of
  * external recognizers, and segments that are redacted as a whole. Where two sources overlap, the
  * detectors' findings keep their places. */
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "base/attr.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "gate/memo.h"
 #include "gate/steps/steps.h"
 #include "policy/identity/apikeys.h"
 
@@ -203,8 +205,14 @@ enum {
 struct mention_job {
 	enum { SEEK_KEYS, ADD_VALUES, BUILD, READ, DONE } phase;
 	struct mention_set *set; /* NULL: no value yet */
+	/* in SEEK_KEYS the hash of the caller's credentials, then that of the values in `set` */
+	crypto_generichash_state hashing;
+	unsigned char sought[MEMO_KEY];
 	struct mention_scan scan;
 	bool scanning;		 /* a segment is partly searched */
+	bool remembers;		 /* `key`: of the segment that is searched */
+	unsigned char key[MEMO_KEY];
+	size_t ncredentials;	 /* places of credentials */
 	unsigned known;		 /* forms of the caller's credential that are in `set` */
 	struct overlay found;	 /* the hits without other occurrences */
 	size_t at;		 /* next segment, or next value */
@@ -220,14 +228,23 @@ struct mention_job {
 static int
 add_value(struct mention_job *j, struct span value, enum mention_how how, uint32_t tag)
 {
+	const unsigned char head[] = { (unsigned char)how, (unsigned char)(tag == TAG_CREDENTIAL) };
+	uint64_t n = value.n;
+
 	if (!j->set && !(j->set = mention_set_new()))
 		return ERR_NOMEM;
+	crypto_generichash_update(&j->hashing, head, sizeof(head));
+	crypto_generichash_update(&j->hashing, (const unsigned char *)&n, sizeof(n));
+	crypto_generichash_update(&j->hashing, (const unsigned char *)value.p, value.n);
 	return mention_add(j->set, value, how, tag);
 }
 
 static int
 add_credential(void *arg, struct span credential)
 {
+	struct mention_job *j = arg;
+
+	j->ncredentials++;
 	return add_value(arg, credential, MENTION_ANYWHERE, TAG_CREDENTIAL);
 }
 
@@ -238,6 +255,7 @@ add_needle(void *arg, const struct needle *which, struct span at)
 	struct mention_job *j = arg;
 	bool known = j->known & 1u << which->way;
 
+	j->ncredentials++;
 	j->known |= 1u << which->way;
 	return known ? 0 : add_credential(j, at);
 }
@@ -469,6 +487,19 @@ is_read(struct request *r, const struct segment *s)
 	       !(s->reserved && s->role == ROLE_KEY);
 }
 
+/* As memo_key(), for a text in which nothing of j->sought may be. */
+static bool
+memo_of_sought(struct request *r, const struct segment *s, enum memo_what what,
+	unsigned char key[MEMO_KEY])
+{
+	const struct mention_job *j = r->scan.mentions;
+	const struct memo_of of = { .what = what,
+		.before = span_of(j->sought, sizeof(j->sought)),
+		.text = s->text };
+
+	return memo_key(r, s, &of, key);
+}
+
 static int
 read_segments(struct request *r)
 {
@@ -477,9 +508,13 @@ read_segments(struct request *r)
 	int err = 0;
 
 	for (; (s = request_segment(r, j->at)); j->at++) {
-		if (!j->scanning)
+		if (!j->scanning) {
+			bool reads = is_read(r, s);
+			j->remembers = reads && memo_of_sought(r, s, MEMO_MENTIONS, j->key);
+			reads = reads && !(j->remembers && memo_is_clean(r, j->key));
 			mention_begin(&j->scan, j->set,
-				is_read(r, s) ? s->text : (struct span){ NULL, 0 });
+				reads ? s->text : (struct span){ NULL, 0 });
+		}
 		j->scanning = true;
 		while (j->scan.at < j->scan.text.n) {
 			size_t before = j->scan.at;
@@ -490,6 +525,8 @@ read_segments(struct request *r)
 				return 1;
 		}
 		j->scanning = false;
+		if (j->remembers && j->scan.n == 0)
+			memo_is_now_clean(r, j->key);
 		err = finish_segment(r, s);
 		if (err)
 			return err;
@@ -501,6 +538,44 @@ read_segments(struct request *r)
 	return 0;
 }
 
+/* Hashes the caller's credentials, with the ways in which they are sought. */
+static void
+hash_credentials(const struct request *r, unsigned char out[MEMO_KEY])
+{
+	const struct needles *c = &r->in.credentials;
+	crypto_generichash_state h;
+
+	crypto_generichash_init(&h, r->snap->memo_key, sizeof(r->snap->memo_key), MEMO_KEY);
+	for (size_t i = 0; i < c->n; i++) {
+		const uint64_t head[] = { c->v[i].way, c->v[i].value.n };
+		crypto_generichash_update(&h, (const unsigned char *)head, sizeof(head));
+		crypto_generichash_update(
+			&h, (const unsigned char *)c->v[i].value.p, c->v[i].value.n);
+	}
+	crypto_generichash_final(&h, out, MEMO_KEY);
+}
+
+/* Adds the credentials in a segment. */
+static int
+seek_keys(struct request *r, const struct segment *s)
+{
+	struct mention_job *j = r->scan.mentions;
+	struct span rest = s->text, key;
+	size_t before = j->ncredentials;
+	unsigned char memo[MEMO_KEY];
+	bool remembers = memo_of_sought(r, s, MEMO_CREDENTIALS, memo);
+
+	if (remembers && memo_is_clean(r, memo))
+		return 0;
+	int err = needles_each(&r->in.credentials, s->text, add_needle, j);
+	while (!err && apikey_next(&rest, &key))
+		err = add_credential(j, key);
+	err = err ? err : request_credentials_hidden(r, s->text, add_credential, j);
+	if (!err && remembers && j->ncredentials == before)
+		memo_is_now_clean(r, memo);
+	return err;
+}
+
 static int
 seek_all_keys(struct request *r)
 {
@@ -508,11 +583,7 @@ seek_all_keys(struct request *r)
 	const struct segment *s;
 
 	for (; (s = request_segment(r, j->at)); j->at++) {
-		struct span rest = s->text, key;
-		int err = needles_each(&r->in.credentials, s->text, add_needle, j);
-		while (!err && apikey_next(&rest, &key))
-			err = add_credential(j, key);
-		err = err ? err : request_credentials_hidden(r, s->text, add_credential, j);
+		int err = seek_keys(r, s);
 		if (err)
 			return err;
 		if (turn_over(r, &j->turn, s->text.n / 16 + SEGMENT_COST)) {
@@ -533,6 +604,9 @@ open_job(struct request *r)
 
 	if (!j)
 		return ERR_NOMEM;
+	crypto_generichash_init(
+		&j->hashing, r->snap->memo_key, sizeof(r->snap->memo_key), MEMO_KEY);
+	hash_credentials(r, j->sought);
 	if (!r->found.verdict.redacts && !failed && !request_silence(r, OUT_REDACT))
 		return 0;
 	int err = request_overlay(r, failed, &j->found);
@@ -579,6 +653,8 @@ step_mentions_run(struct request *r)
 		if (err == 0) {
 			j->phase++;
 			j->at = 0;
+			if (j->phase == BUILD)
+				crypto_generichash_final(&j->hashing, j->sought, MEMO_KEY);
 		}
 	}
 	return err;
