@@ -57,7 +57,7 @@ struct gate_shared {
 	/* the target at which each object (file, batch, …) was made */
 	struct pin_table *pins;
 	struct cache *cache;	  /* stored responses; NULL: no cache */
-	struct cache *memo;	  /* what texts were found to hold; NULL: memo: off */
+	struct cache *memo;	  /* results of searches: gate/memo.h; NULL: memo: off */
 	struct kept_tables *kept; /* values behind the placeholders of kept conversations */
 	struct shares *shares;	  /* gate/sealing; NULL: no texts are kept */
 	struct seals *seals;

@@ -38,7 +38,7 @@ hash_place(struct request *r, const struct segment *s)
 }
 
 static void
-hash_text(const struct request *r, struct span text, unsigned char out[MEMO_KEY])
+memo_hash(const struct request *r, struct span text, unsigned char out[MEMO_KEY])
 {
 	crypto_generichash(out, MEMO_KEY, (const unsigned char *)text.p, text.n,
 		r->snap->memo_key, sizeof(r->snap->memo_key));
@@ -61,7 +61,7 @@ memo_key(struct request *r, const struct segment *s, const struct memo_of *of,
 	if (!t)
 		t = &own, own.made = false;
 	if (!t->made)
-		hash_text(r, of->text, t->hash);
+		memo_hash(r, of->text, t->hash);
 	t->made = true;
 	crypto_generichash_init(&h, r->snap->memo_key, sizeof(r->snap->memo_key), MEMO_KEY);
 	crypto_generichash_update(&h, (const unsigned char *)&head, sizeof(head));

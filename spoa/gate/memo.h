@@ -1,10 +1,10 @@
-/* Remembers what a text was found to hold, so that a text that comes again, as the turns of a
- * conversation do, is not read again.
+/* Remembers the findings, scores and token counts of a text, so that a text that comes again, as
+ * the turns of a conversation do, is not read again.
  *
  * A result is stored under a keyed hash (BLAKE2b, RFC 7693) of everything that it depends on: the
- * text, what stands before it, the kind of the search, and the snapshot. So a change of the policy
- * or of the detectors begins with no results. No text is stored: results have places and numbers.
- * What depends on other texts of the request (borders between parts, names that occur elsewhere,
+ * text, its context, the kind of the search, and the snapshot. So a change of the policy or of the
+ * detectors begins without results. No text is stored: results are places and numbers. Anything
+ * that depends on other texts of the request (borders between parts, names that occur elsewhere,
  * columns over several windows) is computed each time.
  *
  * Requests of all callers share the results. A caller could learn from the time that a request
@@ -16,7 +16,7 @@
 #include "base/seen.h"
 #include "base/span.h"
 #include "base/tokens/estimate.h"
-#include "scan/detect/rules/finding.h"
+#include "scan/detect/detect.h"
 #include "scan/inject/inject.h"
 
 struct cache;
@@ -26,7 +26,7 @@ struct segment;
 /* Shorter texts are searched about as fast as they are looked up, or remembered by base/seen.h. */
 enum { MEMO_LEAST = SEEN_BYTES + 1, MEMO_KEY = 32, MEMO_SCORES = 4 };
 
-/* What a search of one text found. Offsets are in that text. */
+/* The result of a search of one text. Offsets are in that text. */
 struct text_found {
 	struct findings found;
 	size_t invisible; /* characters that show nothing: invisible_count() */
@@ -38,11 +38,11 @@ struct text_found {
 enum memo_what {
 	MEMO_SEARCH,	  /* a search with its scores */
 	MEMO_TOKENS,	  /* a count of tokens */
-	MEMO_CREDENTIALS, /* none of the caller's credentials is in the text */
-	MEMO_MENTIONS,	  /* none of the values of a set is in the text */
+	MEMO_CREDENTIALS, /* the text contains no credential of the caller */
+	MEMO_MENTIONS,	  /* the text contains no value of a set */
 };
 
-/* What the result depends on besides the snapshot. Every member is a part of the key. */
+/* Everything that a result depends on besides the snapshot. Each member is a part of the key. */
 struct memo_of {
 	enum memo_what what;
 	unsigned char kind; /* options of the search */

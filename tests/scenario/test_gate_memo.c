@@ -102,7 +102,7 @@ change(json_t *messages)
 	case 2: json_array_append_new(messages, new_message()); break;
 	case 3: json_object_set_new(a_part(messages), "text", new_text()); break;
 	case 4: json_array_remove(messages, draw(n)); break;
-	default: { /* said again, perhaps by somebody else */
+	default: { /* again, perhaps by somebody else */
 		json_t *m = json_deep_copy(json_array_get(messages, draw(n)));
 		json_object_set_new(m, "role", json_string(draw(2) ? "user" : "assistant"));
 		json_array_append_new(messages, m);
@@ -114,7 +114,7 @@ change(json_t *messages)
 
 /* ---- requests ---- */
 
-/* What became of a request: all that must be equal. */
+/* The result of a request: all that must be equal. */
 struct result {
 	json_t *record, *ack;
 	struct buf sent;
