@@ -242,6 +242,33 @@ keys_of_arguments_are_identifiers_if_a_schema_names_them(void **state)
 	}
 }
 
+/* Libraries make the title of a property of its name. A title with other words is text. */
+static void
+title_that_spells_the_name_is_an_identifier(void **state)
+{
+	static const char body[] =
+		"{\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"title\":\"Root Jordan\",\"type\":\"object\",\"properties\":{"
+		"\"ship_to_jordan\":{\"title\":\"Ship To Jordan\"},\"peter\":{\"title\":\"Peter\"},\"a\":{\"title\":\"Georgia\"},\"ann\":{\"title\":\"Ann Lee\"},"
+		"\"title\":{\"type\":\"string\",\"description\":\"Title\"},\"in\":{\"items\":{\"title\":\"Items\"}}},\"$defs\":{\"Virginia\":{\"title\":\"Virginia\"}}}}}]}";
+	struct body_refusal why = { 0 };
+	struct arena a;
+	struct body b;
+
+	(void)state;
+	arena_init(&a, 1 << 20, false);
+	if (body_read(table_of(0), SPAN_LIT("application/json"), span_str(body), &a, &b, &why))
+		fail_msg("%s", why.why);
+	expect("chat", "title", &b, SPAN_LIT("Ship To Jordan"), true);
+	expect("chat", "title", &b, SPAN_LIT("Peter"), true);
+	expect("chat", "title", &b, SPAN_LIT("Virginia"), true);
+	expect("chat", "title", &b, SPAN_LIT("Georgia"), false);
+	expect("chat", "title", &b, SPAN_LIT("Ann Lee"), false);
+	expect("chat", "title", &b, SPAN_LIT("Root Jordan"), false);
+	expect("chat", "title", &b, SPAN_LIT("Title"), false);
+	expect("chat", "title", &b, SPAN_LIT("Items"), false);
+	arena_reset(&a);
+}
+
 /* Texts that are JSON: arguments in a string, with a key that a schema has, and schemas in a
  * string. Chad and "St\303\274tz" are identifiers, Grant and Page are text. */
 #define CHAD "{\"type\":\"object\",\"properties\":{\"Chad\":{\"type\":\"integer\"},\"St\303\274tz\":{}}}"
@@ -340,6 +367,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_listed_member_is_an_identifier),
 		cmocka_unit_test(page_lists_the_identifiers_of_each_form),
+		cmocka_unit_test(title_that_spells_the_name_is_an_identifier),
 		cmocka_unit_test(keys_of_arguments_are_identifiers_if_a_schema_names_them),
 		cmocka_unit_test(names_inside_texts_of_json_are_identifiers),
 		cmocka_unit_test(names_of_a_text_that_ends_early_are_those_before_its_end),

@@ -886,6 +886,19 @@ value_names(const struct walk *w, const struct node *node, const struct row *row
 	}
 }
 
+/* Returns true if the member is the title of a property or definition of a schema, and is its name
+ * in another spelling: libraries write the title "Ship to" for a property `ship_to`. */
+static bool
+titles_name(const struct walk *w, struct span title)
+{
+	const struct frame *f = &w->frames[w->depth];
+
+	if (f->idents != NAME_SCHEMA || !f->object || !span_is(f->name, "title") || !w->depth ||
+		w->frames[w->depth - 1].idents != NAME_SCHEMAS)
+		return false;
+	return is_name_spelled(w->frames[w->depth - 1].name, title);
+}
+
 /* Marks the segment of the string that was read last, if it is an identifier. */
 static void
 note_identifier(struct walk *w, const struct node *node, const struct row *row)
@@ -894,7 +907,7 @@ note_identifier(struct walk *w, const struct node *node, const struct row *row)
 	enum name_kind is = value_names(w, node, row);
 	struct segment *s = &w->segs.v[w->segs.n - 1];
 
-	s->identifier = is == NAME_WORD || is == NAME_SPEAKER;
+	s->identifier = is == NAME_WORD || is == NAME_SPEAKER || titles_name(w, s->text);
 	s->schema = is == NAME_SCHEMA;
 	if (is == NAME_SPEAKER)
 		f->speaker = (uint32_t)w->segs.n;

@@ -3,6 +3,7 @@
 #include "scan/text/identifier.h"
 
 #include "base/among.h"
+#include "base/ascii.h"
 
 enum name_kind
 name_in_schema(struct span key)
@@ -23,4 +24,29 @@ name_in_schema(struct span key)
 	if (SPAN_IN(key, maps))
 		return NAME_SCHEMAS;
 	return SPAN_IN(key, schemas) ? NAME_SCHEMA : NAME_NONE;
+}
+
+/* Removes and returns the next letter, digit or other byte of a name; -1: none is left. */
+static int
+next_of_name(struct span *s)
+{
+	while (s->n && (*s->p == ' ' || *s->p == '_' || *s->p == '-' || *s->p == '.'))
+		*s = span_cut(*s, 1, s->n);
+	if (!s->n)
+		return -1;
+	int c = (unsigned char)to_lower(*s->p);
+	*s = span_cut(*s, 1, s->n);
+	return c;
+}
+
+bool
+is_name_spelled(struct span name, struct span title)
+{
+	int a, b;
+
+	do {
+		a = next_of_name(&name);
+		b = next_of_name(&title);
+	} while (a == b && a >= 0);
+	return a == b;
 }

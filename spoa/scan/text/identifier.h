@@ -19,5 +19,7 @@ enum name_kind {
 /* Returns what is an identifier in the value of a schema's member `key` (JSON Schema 2020-12,
  * OpenAPI 3.0). */
 enum name_kind name_in_schema(struct span key);
+/* Returns true if both are the same except for case, spaces, "_", "-" and ".". */
+bool is_name_spelled(struct span name, struct span title);
 
 #endif
