@@ -128,6 +128,8 @@ struct request_scan {
 	struct hit *border;
 	size_t nborder, border_size;
 	struct border_job *borders;
+	/* a credential lies over a border of parts, where it cannot be replaced */
+	bool credential_over_border;
 	struct inner inner; /* the current segment parsed as JSON, if it is JSON */
 	struct marked marked; /* the last block of a client's marks that was read */
 	struct named named;   /* the last segment whose identifiers were read */

@@ -129,6 +129,13 @@ gemini(json_t *parts)
 }
 
 static json_t *
+gemini_result(json_t *parts)
+{
+	return json_pack("{sss[{s{sss{so}}}]}", "role", "user", "parts", "functionResponse",
+		"name", "f", "response", "content", parts);
+}
+
+static json_t *
 call_output(json_t *parts)
 {
 	return json_pack("{ssssso}", "type", "function_call_output", "call_id", "c", "output",
@@ -149,6 +156,11 @@ static const struct form {
 	{ "results in messages", "/v1/messages", "messages", "text", tool_result,
 		"{\"model\":\"m\",\"max_tokens\":9}" },
 	{ "gemini", "/v1beta/models/m:generateContent", "contents", NULL, gemini, "{}" },
+	{ "instructions", "/v1/responses", "instructions", "input_text", chat,
+		"{\"model\":\"m\",\"input\":\"x\"}" },
+	{ "results in gemini", "/v1beta/models/m:generateContent", "contents", "text",
+		gemini_result, "{}" },
+	{ "an API of no dialect", "/form", "turns", "text", chat, "{}" },
 	{ "bedrock", "/model/m/converse", "messages", NULL, chat, "{}" },
 	{ "results in bedrock", "/model/m/converse", "messages", NULL, bedrock_result, "{}" },
 };
@@ -342,6 +354,18 @@ static const struct {
 		NULL },
 	{ "the values of a form's repeated field are a run", "/form", FORM_TYPE,
 		"a=jane.roe%40ex&b=1&a=ample.com+b", "a=%3CEMAIL_ADDRESS_1%3E&b=1&a=+b" },
+	{ "guarded texts are a run", "/model/m/converse", JSON_TYPE,
+		"{\"messages\":[{\"role\":\"user\",\"content\":[{\"guardContent\":{\"text\":{\"text\":\"to "
+		"jane.roe@exam\"}}},{\"guardContent\":{\"text\":{\"text\":\"ple.com now\"}}}]}]}",
+		"{\"messages\":[{\"role\":\"user\",\"content\":[{\"guardContent\":{\"text\":{\"text\":\"to "
+		"<EMAIL_ADDRESS_1>\"}}},{\"guardContent\":{\"text\":{\"text\":\" now\"}}}]}]}" },
+	{ "a predicted output is a run", "/v1/chat/completions", JSON_TYPE,
+		"{\"model\":\"m\",\"messages\":[],\"prediction\":{\"type\":\"content\",\"content\":["
+		TEXT("to jane.roe@exam") "," TEXT("ple.com now") "]}}",
+		"{\"model\":\"m\",\"messages\":[],\"prediction\":{\"type\":\"content\",\"content\":["
+		TEXT("to <EMAIL_ADDRESS_1>") "," TEXT(" now") "]}}" },
+	{ "a list of records with texts is no run", "/form", JSON_TYPE,
+		"{\"comments\":[{\"text\":\"card 4111 1111\"},{\"text\":\"1111 1111 ok\"}]}", NULL },
 	{ "the system prompt of messages is a run", "/v1/messages", JSON_TYPE,
 		"{\"model\":\"m\",\"max_tokens\":9,\"system\":[" TEXT("to jane.roe@exam") "," TEXT(
 			"ple.com now") "],\"messages\":[]}",

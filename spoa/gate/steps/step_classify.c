@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/ascii.h"
+#include "base/attr.h"
 #include "base/caps.h"
 #include "base/utf8.h"
 #include "base/effort.h"
@@ -16,6 +17,7 @@
 #include "base/push.h"
 #include "base/scoped.h"
 #include "gate/memo.h"
+#include "policy/identity/apikeys.h"
 #include "policy/policy.h"
 #include "scan/inject/inject.h"
 #include "scan/text/invisible.h"
@@ -955,6 +957,38 @@ scan_all(struct request *r, struct segment *v, size_t n, size_t *at)
 	return 0;
 }
 
+/* A search for credentials in the joined text. */
+struct over_border {
+	const struct border_job *job;
+	bool any;
+};
+
+static int
+credential_in_joined(void *arg, const struct needle *which UNUSED, struct span at)
+{
+	struct over_border *o = arg;
+	const struct border_job *j = o->job;
+	size_t start = (size_t)(at.p - j->text);
+
+	for (size_t i = 1; i < j->njoints && !o->any; i++)
+		o->any = start < j->joint[i].at && j->joint[i].at < start + at.n;
+	return o->any;
+}
+
+/* Returns true if a credential lies over a border of the stretch. Each part is searched alone for
+ * whole ones. */
+static bool
+has_credential_over_border(const struct request *r, const struct border_job *j)
+{
+	struct span rest = j->joined.text, key;
+	struct over_border o = { .job = j };
+
+	needles_each(&r->in.credentials, rest, credential_in_joined, &o);
+	while (!o.any && apikey_next(&rest, &key))
+		credential_in_joined(&o, NULL, key);
+	return o.any;
+}
+
 /* Searches the next stretch of the current run, or settles the run after its last one. Returns as
  * scan_window(). */
 static int
@@ -971,6 +1005,8 @@ scan_borders(struct request *r, struct border_job *j, size_t *work)
 		if (j->left == 0)
 			before = segment_names(r->in.body.segments, j->v[0].segment, names);
 		err = join_stretch(r, j);
+		if (!err && !j->seam && !r->scan.credential_over_border)
+			r->scan.credential_over_border = has_credential_over_border(r, j);
 		return err ? err : scan_window(r, &j->joined, false, before, work);
 	}
 	j->border = 0;

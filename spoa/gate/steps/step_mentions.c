@@ -13,7 +13,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "base/attr.h"
 #include "base/caps.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -258,68 +257,6 @@ add_needle(void *arg, const struct needle *which, struct span at)
 	j->ncredentials++;
 	j->known |= 1u << which->way;
 	return known ? 0 : add_credential(j, at);
-}
-
-enum { KEY_NEAR = 512 }; /* bytes before and after a border in which a credential is sought */
-
-/* The bytes around a border of two parts. */
-struct key_border {
-	char text[2 * KEY_NEAR];
-	size_t at, n; /* the offset of the border; the bytes in all */
-};
-
-static int
-needle_over_border(void *arg, const struct needle *which UNUSED, struct span at)
-{
-	const struct key_border *b = arg;
-	size_t start = (size_t)(at.p - b->text);
-
-	return start < b->at && start + at.n > b->at;
-}
-
-/* Moves the border to the end of a part. Returns true if a credential lies over the border before
- * the part. */
-static bool
-pass_key_border(const struct request *r, struct key_border *b, struct span part)
-{
-	struct span head = span_cut(part, 0, KEY_NEAR), key;
-	bool over = false;
-
-	if (!part.n)
-		return false;
-	memcpy(b->text + b->at, head.p, head.n);
-	b->n = b->at + head.n;
-	struct span text = span_of(b->text, b->n), rest = text;
-	if (b->at)
-		over = needles_each(&r->in.credentials, text, needle_over_border, b) != 0;
-	while (b->at && !over && apikey_next(&rest, &key))
-		over = needle_over_border(b, NULL, key) != 0;
-	struct span tail = span_cut(part, part.n - (part.n < KEY_NEAR ? part.n : KEY_NEAR), part.n);
-	size_t keep = KEY_NEAR - tail.n < b->at ? KEY_NEAR - tail.n : b->at;
-	memmove(b->text, b->text + b->at - keep, keep);
-	memcpy(b->text + keep, tail.p, tail.n);
-	b->at = keep + tail.n;
-	return over;
-}
-
-/* Returns true if a credential lies over a border of the parts of a message. Each part is searched
- * for whole ones alone. */
-static bool
-credential_over_borders(const struct request *r)
-{
-	const struct body *b = &r->in.body;
-	struct key_border border = { .at = 0 };
-	bool over = false;
-
-	for (size_t i = 0; r->in.have_body && i < b->nruns && !over; i++) {
-		uint32_t part = b->runs[i].first;
-		border.at = 0;
-		for (uint32_t k = 0; k < b->runs[i].n; k++, part = b->parts[part].next)
-			over |= pass_key_border(
-				r, &border, b->segments[b->parts[part].segment].text);
-	}
-	explicit_bzero(&border, sizeof(border));
-	return over;
 }
 
 /* ---- values ---- */
@@ -698,7 +635,7 @@ step_mentions(struct request *r)
 		return request_deny(r, 403, "content_policy_violation", "",
 			SPAN_LIT("the request contains a credential where it cannot be "
 				 "replaced; remove it"));
-	if (!r->scan.mentions && credential_over_borders(r))
+	if (r->scan.credential_over_border)
 		return request_deny(r, 403, "content_policy_violation", "",
 			SPAN_LIT("a credential lies over two parts of a message, where it cannot "
 				 "be replaced; remove it"));

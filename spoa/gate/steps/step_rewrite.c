@@ -300,7 +300,9 @@ edits_empty(const struct segment *s, const struct text_edit *v, size_t n)
 static int
 keep_filled(struct request *r, const struct hit *h, size_t n, struct text_edit *v)
 {
-	if (!dialect_has_model(r->found.endpoint.family) || h->kind != HIT_SPAN ||
+	bool model = dialect_has_model(r->found.endpoint.family);
+
+	if ((!model && h->piece != PIECE_FURTHER) || h->kind != HIT_SPAN ||
 		!edits_empty(h->segment, v, n))
 		return 0;
 	v->with = redactor_get(r->out.redactor,

@@ -37,6 +37,7 @@
 	ROW_STRING(BLOCK(at) ".text", ROLE_BY_MESSAGE), \
 	MEDIA(BLOCK(at), ROLE_BY_MESSAGE), \
 	{ BLOCK(at) ".guardContent",    T_OBJECT, ROLE_BY_MESSAGE, F_DEEP, 0 }, \
+	ROW_STRING(BLOCK(at) ".guardContent.text.text", ROLE_BY_MESSAGE), \
 	{ BLOCK(at) ".citationsContent", T_OBJECT, ROLE_BY_MESSAGE, F_DEEP, 0 }, \
 	ROW_STRING(BLOCK(at) ".reasoningContent.reasoningText.text", ROLE_BY_MESSAGE), \
 	{ BLOCK(at) ".toolUse",         T_OBJECT, ROLE_TOOL_CALL, F_DATA, 0 }, \
@@ -52,6 +53,7 @@
 	{ at "system",                  T_ARRAY|T_NULL, ROLE_SYSTEM, F_DEEP, 0 }, \
 	{ at "system[*]",               T_OBJECT, ROLE_SYSTEM, F_DEEP, READ_PART }, \
 	ROW_STRING(at "system[*].text", ROLE_SYSTEM), \
+	ROW_STRING(at "system[*].guardContent.text.text", ROLE_SYSTEM), \
 	{ at "toolConfig",              T_OBJECT|T_NULL, ROLE_TOOL_DEFINITION, F_DEEP, 0 }, \
 	ROW_DEEP(at "toolConfig.tools[*].toolSpec", ROLE_TOOL_DEFINITION), \
 	ROW_DATA(at "requestMetadata", ROLE_OTHER)

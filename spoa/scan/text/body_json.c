@@ -815,7 +815,17 @@ settle_reasoning(struct walk *w, struct frame *f, size_t end)
 /* ---- runs of parts ----
  *
  * The texts of a list of parts form a run (struct text_run): elements that are strings, and the
- * members "text" of elements that are objects. */
+ * members "text" of elements that are objects. If no row of the dialect names a list, its own name
+ * makes it a list of parts: in results of tools, in kept threads, and in requests of unknown APIs. */
+
+static bool
+is_listed_part(const struct walk *w, const struct frame *f, const struct frame *list)
+{
+	static const char *const names[] = { "content", "parts", "summary" };
+
+	return f->object && !list->object && list > w->frames && (list - 1)->object &&
+	       SPAN_AMONG((list - 1)->name, names, span_eq);
+}
 
 /* Returns true if the segment is the text of the part `f`: its own member "text", or one that
  * the dialect knows further inside (Bedrock's guardContent). */
@@ -1224,7 +1234,7 @@ pop(struct walk *w, const struct json_event *ev)
 	if (!err)
 		err = settle_reasoning(w, f, ev->end);
 	struct frame *holder = &w->frames[w->depth];
-	if (!err && f->part && !holder->object)
+	if (!err && !holder->object && (f->part || is_listed_part(w, f, holder)))
 		err = walk_join_part(w, f, holder,
 			w->out->unread.nmedia > files || w->refs > f->refs);
 	/* In "models": {"x": {}} the key x is the model. */
