@@ -498,20 +498,56 @@ skip_assignment(struct span word, struct span *s)
 	return true;
 }
 
-/* Signs count in quotes too: a quoted text may be a command for another shell. */
-bool
-command_sends(struct span text)
+/* Skips the here-documents that begin after this line, and returns the text after them. Sets *runs
+ * if the shell expands a substitution in one. `marks`: the delimiters as they are written. */
+static struct span
+skip_documents(struct span s, struct span *marks, size_t *n, bool *runs)
 {
+	for (size_t i = 0; i < *n; i++) {
+		bool quoted = marks[i].n && strchr("\"'\\", marks[i].p[0]), over = false;
+		struct span end = next_plain_word(&marks[i]), from = s;
+		while (!over && s.n) {
+			struct span line = span_trim(span_next(&s, '\n'), "\t");
+			over = span_eq(line, end);
+		}
+		struct span body = span_cut(from, 0, from.n - s.n);
+		*runs |= !quoted && (memchr(body.p, '`', body.n) || memmem(body.p, body.n, "$(", 2));
+	}
+	*n = 0;
+	return s;
+}
+
+/* Signs count in quotes too: a quoted text may be a command for another shell. `documents`: the
+ * here-documents count as commands. Sets *runs if a program may run a file that was written. */
+static bool
+programs_send(struct span text, bool documents, bool *runs)
+{
+	static const char *const readers[] = { "sh", "bash", "zsh", "dash", "ksh", ".", "source" };
 	enum { BEGINS, STARTED, GOES_ON } at = BEGINS;
 	bool script = false; /* the word before was the option of a shell for its script */
 	bool file = false;   /* the next word belongs to a redirection */
-	struct span s = text;
+	struct span s = text, marks[COMMAND_DOCUMENTS];
+	size_t nmarks = 0;
 
 	while (s.n) {
-		if (strchr("\n;&|(`", s.p[0])) {
+		if (!s.p[0] || strchr("\n;&|(`", s.p[0])) {
+			bool line = s.p[0] == '\n';
 			at = BEGINS;
 			file = false;
 			s = span_cut(s, 1, s.n);
+			if (line && nmarks)
+				s = skip_documents(s, marks, &nmarks, runs);
+			continue;
+		}
+		if (!documents && span_starts(s, SPAN_LIT("<<")) &&
+			!span_starts(s, SPAN_LIT("<<<")) && nmarks < COUNT_OF(marks)) {
+			s = span_cut(s, 2, s.n);
+			while (s.n && strchr("- \t", s.p[0]))
+				s = span_cut(s, 1, s.n);
+			marks[nmarks] = s;
+			next_plain_word(&s);
+			marks[nmarks].n -= s.n;
+			nmarks++;
 			continue;
 		}
 		if (strchr(" \t\r)<>", s.p[0])) {
@@ -533,10 +569,20 @@ command_sends(struct span text)
 			continue;
 		if (SPAN_IN(w, senders) && !setting)
 			return true;
+		*runs |= SPAN_IN(w, readers) || strchr("./$", begin.p[0]) != NULL;
 		if (at == BEGINS)
 			at = SPAN_IN(w, starters) ? STARTED : GOES_ON;
 	}
 	return false;
+}
+
+bool
+command_sends(struct span text)
+{
+	bool runs = false;
+
+	/* a here-document is a file, unless something may run it */
+	return programs_send(text, false, &runs) || (runs && programs_send(text, true, &runs));
 }
 
 /* ---- command lines in lists ---- */

@@ -160,6 +160,13 @@ static const struct {
 	{ "a file of that name", "git add src/curl", false },
 	{ "a value of a variable", "X=curl make test", false },
 	{ "a setting in a here-document", "cat > a <<'EOF'\nmail = x\nhost: x\nEOF\nmake", false },
+	{ "a file with lines that begin as programs", "cat > nginx.conf <<'EOF'\nhttp {\nmail {\nEOF\ncat >> a <<-E\n\thost all\n\tE\nnginx -t", false },
+	{ "the same file, if it is run", "cat > a.sh <<'EOF'\ncurl $X\nEOF\nbash a.sh", true },
+	{ "by its name", "cat > a.sh <<'EOF'\ncurl $X\nEOF\nchmod +x a.sh; ./a.sh", true },
+	{ "as the input of a shell", "bash -s <<'EOF'\ncurl $X\nEOF\n", true },
+	{ "a file with a substitution", "cat > a <<EOF\n$(curl $X)\nEOF\nmake", true },
+	{ "a program after a file", "cat > a <<'EOF'\nx\nEOF\nscp a b:", true },
+	{ "a file that does not end", "cat > a <<'EOF'\ncurl $X", false },
 	{ "a program that asks a database", "psql -c \"update u set mail = 'x'\"", false },
 };
 /* clang-format on */
