@@ -3,6 +3,8 @@
  * Unicode 15.0: 23.2 (layout controls), 23.4 (variation selectors), 23.9 (tags); UTS #51 (emoji). */
 #include "scan/text/invisible.h"
 
+#include <string.h>
+
 #include "base/ascii.h"
 #include "base/effort.h"
 #include "base/utf8.h"
@@ -48,7 +50,8 @@ static const struct range joining[] = {
 };
 /* Scripts without spaces, in which one of zero width separates words. */
 static const struct range unspaced[] = {
-	{ 0xE00, 0x109F }, { 0x1780, 0x17FF }, { 0x1900, 0x1AAF }, { 0xA980, 0xAADF },
+	{ 0xE00, 0x109F }, { 0x1780, 0x17FF }, { 0x1900, 0x1CFF }, { 0x3001, 0x30FF }, { 0x3400, 0x9FFF },
+	{ 0xA980, 0xAADF }, { 0xF900, 0xFAFF }, { 0xFF01, 0xFF65 }, { 0x20000, 0x3FFFF },
 };
 static const struct range han[] = {
 	{ 0x2E80, 0x2FDF }, { 0x3400, 0x9FFF }, { 0xF900, 0xFAFF }, { 0x20000, 0x3FFFF },
@@ -81,6 +84,18 @@ is_hyphenated(uint32_t cp)
 	return cp < 0x80 ? is_alnum((char)cp) : cp >= 0xC0;
 }
 
+static bool
+is_in_word(uint32_t cp)
+{
+	return cp < 0x80 ? is_alpha((char)cp) : cp >= 0xC0;
+}
+
+static bool
+is_break(uint32_t cp)
+{
+	return cp && cp < 0x80 && strchr("/.-_:@=&?,;", (int)cp);
+}
+
 /* Returns true if the spelling of the text needs the character. */
 static bool
 is_spelled(uint32_t cp, const struct place *p)
@@ -92,8 +107,13 @@ is_spelled(uint32_t cp, const struct place *p)
 		       (p->after == '\n' || p->after == '\r' || is_hyphenated(p->after));
 	if (cp == 0xFEFF)
 		return p->last == 0;
-	if (cp == 0x200B)
-		return alone && (IN_RANGES(p->before, unspaced) || IN_RANGES(p->after, unspaced));
+	if (cp == 0x200B) /* also where a URL or a path may be broken */
+		return alone && (IN_RANGES(p->before, unspaced) || IN_RANGES(p->after, unspaced) ||
+					is_break(p->before));
+	if (cp == 0x2060) /* no break between a number or a sign and its neighbor */
+		return alone && p->before && p->after && !(is_in_word(p->before) && is_in_word(p->after));
+	if (cp == 0x2061) /* applies a function, in formulas that were copied */
+		return alone && is_in_word(p->before) && (p->after == '(' || is_in_word(p->after));
 	if (cp == 0x200D && IN_RANGES(p->after, symbols))
 		return (alone || (p->run == 1 && is_selector(p->last))) &&
 		       IN_RANGES(p->before, symbols);
