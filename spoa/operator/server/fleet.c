@@ -207,7 +207,7 @@ void
 fleet_says_unasked(struct server *s, struct buf *out)
 {
 	bool known;
-	json_auto_t *list = list_nodes(s, &known);
+	json_auto_t *list = s->group ? list_nodes(s, &known) : NULL;
 	const json_t *one;
 	size_t i;
 
