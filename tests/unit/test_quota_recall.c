@@ -186,7 +186,7 @@ static void
 recall_into(struct quota_recall *r, struct quota_table *t, struct quota_ledger *l)
 {
 	const struct quota_recall_into into = { t, l, LEDGER_OWN, clock_wall_ns() / 1000000,
-		shares, keep_line, NULL, NULL };
+		shares, keep_line, NULL, NULL, NULL };
 	struct buf why;
 
 	buf_init(&why, 4096);
@@ -665,7 +665,7 @@ segment_of_a_clock_that_was_behind_hides_no_earlier_one(void **state)
 
 	t = quota_table_new(&self);
 	const struct quota_recall_into into = { t, NULL, LEDGER_OWN, clock_wall_ns() / 1000000,
-		shares, keep_line, NULL, NULL };
+		shares, keep_line, NULL, NULL, NULL };
 	buf_init(&why, 4096);
 	assert_int_equal(
 		quota_recall_read(&r, journal, "n", time(NULL) - 3600, &into, &why), 0);
@@ -909,7 +909,7 @@ too_long_line_is_skipped(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct quota_table *t = quota_table_new(&self);
 		const struct quota_recall_into into = { t, NULL, LEDGER_OWN,
-			clock_wall_ns() / 1000000, shares, keep_line, NULL, NULL };
+			clock_wall_ns() / 1000000, shares, keep_line, NULL, NULL, NULL };
 		struct quota_recall r;
 		SCOPED_BUF(why, 4096);
 		journal_begins();

@@ -95,7 +95,7 @@ daemon_starts(void)
 	assert_true(audit_end(r.audit, &end));
 	table = quota_table_new(&self);
 	const struct quota_recall_into into = { table, NULL, LEDGER_OWN, clock_wall_ns() / 1000000, NULL,
-		NULL, audit_startpoint(r.audit), &end };
+		NULL, audit_startpoint(r.audit), &end, NULL };
 	assert_int_equal(
 		quota_recall_read(&found, r.journal, "gw-1", 0, &into, &r.why), 0);
 	uint64_t n = bytes_read() - before - program_bytes();
@@ -218,7 +218,7 @@ load_file(struct startpoint *out, struct buf *why)
 static struct buf
 state_of(const struct startpoint *from, int64_t now_ms, const char **whole)
 {
-	const struct quota_recall_into into = { NULL, NULL, LEDGER_OWN, now_ms, NULL, NULL, from, NULL };
+	const struct quota_recall_into into = { NULL, NULL, LEDGER_OWN, now_ms, NULL, NULL, from, NULL, NULL };
 	struct quota_recall found;
 	struct buf text;
 

@@ -39,8 +39,6 @@ struct quota_recall_into {
 	int64_t now_ms;
 	/* resolves hidden counters; NULL: hidden counters are not counted */
 	struct shares *shares;
-	/* settlements of requests with a lesser id are not sent again; NULL or "": all are */
-	const char *settled_before;
 	/* called at the end for each orphan, with its line; NULL: no call */
 	void (*orphan)(struct quota_orphan_of *o, struct span line);
 	/* a start checkpoint whose state replaces everything before it; NULL: there is none
@@ -49,6 +47,8 @@ struct quota_recall_into {
 	/* how far the journal is durable; NULL: everything is read, including a commit that
 	 * is being written */
 	const struct follow_end *end;
+	/* settlements of requests with a lesser id are not sent again; NULL or "": all are */
+	const char *settled_before;
 };
 
 /* Reads the segments of this node written since since_s (wall clock), or the lines after the
