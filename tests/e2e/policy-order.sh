@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 cp "$here/policy.yaml" "$D/policy.yaml"
 stack_up --policy "$D/policy.yaml" --config "$here/config.yaml"
+: >"$D/keys.yaml" # no keys yet
 auth="authorization: Bearer $(token)"
 tg() { "$B/tollgate" "$@" -c "$D/tollgate.yaml" >"$D/out" 2>&1; }
 status_says() { tg status && matches "$(cat "$D/out")" "$1"; }
@@ -15,7 +16,7 @@ ask() {
 }
 version() { header x-tollgate-policy; }
 rules() { # prints a policy with these rules
-	sed '/^rules:/,/^default:/d' "$here/policy.yaml"
+	sed -e 's/^  - none: /  - api_key: {header: x-api-key, keys: keys.yaml}\n&/' -e '/^rules:/,/^default:/d' "$here/policy.yaml"
 	printf 'rules:\n%s\ndefault: permit\n' "$1"
 }
 secrets='  - {name: no-secrets, when: "\"secret\" in prompt.classes", deny: {reason: the prompt contains a secret}}'
@@ -50,6 +51,15 @@ reloads=$(metric reloads_total 'result="ok"')
 echo >>"$D/jwks.json"
 check "a changed key set is loaded again" wait_for says "^$((reloads + 1))\$" metric reloads_total 'result="ok"'
 check "the refused order is still reported" wait_for status_says 'last reload was refused: .*policy.yaml'
+# a key is rotated beside the half-edited policy
+made=$("$B/tollgate" key new --keys "$D/keys.yaml" --person kim 2>"$D/err") old=${made#tg_}
+tg key rotate "${old%%_*}"
+like "without --keys, a policy with a mistake is an error that names the option" "$? $(tail -1 "$D/out")" '^2 .*name their file with --keys$'
+rotated=$("$B/tollgate" key rotate --keys "$D/keys.yaml" "${old%%_*}" --overlap 1h 2>"$D/err")
+is "with --keys, the key is rotated" "$?" 0
+by_key() { curl -s -o /dev/null -w '%{http_code} %header{x-tollgate-policy}' "$EDGE/v1/models" -H "x-api-key: $1"; }
+check "the new key is accepted, under the policy in force" wait_for says "^200 $first\$" by_key "$rotated"
+is "the old key is accepted until the overlap ends" "$(by_key "$made")" "200 $first"
 cp "$D/first.yaml" "$D/policy.yaml"
 check "a restored file is no difference" wait_for says '^0$' metric policy_differs
 

@@ -535,8 +535,12 @@ file_of_policy(struct key_args *args, const char *config, struct policy_alone *p
 		args->file = "keys.yaml";
 		return EXIT_DONE;
 	}
-	if (!policy_alone_load(policy, "key", config, NULL))
+	if (!policy_alone_load(policy, "key", config, NULL)) {
+		fputs("tollgate: key: to change the keys before the policy is correct, name "
+		      "their file with --keys\n",
+			stderr);
 		return EXIT_CANNOT;
+	}
 	for (size_t i = 0; i < policy->p->nidentities && !args->file; i++)
 		if (policy->p->identities[i].kind == ID_API_KEY)
 			args->file = policy->p->identities[i].keys_file;
