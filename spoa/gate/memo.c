@@ -16,6 +16,12 @@ memo_of_request(const struct request *r)
 	return r->gate ? r->gate->shared->memo : NULL;
 }
 
+bool
+memo_on(const struct request *r)
+{
+	return memo_of_request(r);
+}
+
 /* Returns the place of the segment's hash; NULL: the segment is not one of the request's, or
  * memory is exhausted. */
 static struct memo_text *

@@ -57,6 +57,8 @@ struct memo_text {
 	unsigned char hash[MEMO_KEY];
 };
 
+/* Returns true unless nothing is remembered for this request. */
+bool memo_on(const struct request *r);
 /* Returns true, with the key, if results of such a text are remembered. `s`: the segment that
  * the text belongs to; NULL: none. */
 bool memo_key(struct request *r, const struct segment *s, const struct memo_of *of,

@@ -205,6 +205,7 @@ struct mention_job {
 	enum { SEEK_KEYS, ADD_VALUES, BUILD, READ, DONE } phase;
 	struct mention_set *set; /* NULL: no value yet */
 	/* in SEEK_KEYS the hash of the caller's credentials, then that of the values in `set` */
+	bool hashes; /* the memo is on */
 	crypto_generichash_state hashing;
 	unsigned char sought[MEMO_KEY];
 	struct mention_scan scan;
@@ -232,9 +233,12 @@ add_value(struct mention_job *j, struct span value, enum mention_how how, uint32
 
 	if (!j->set && !(j->set = mention_set_new()))
 		return ERR_NOMEM;
-	crypto_generichash_update(&j->hashing, head, sizeof(head));
-	crypto_generichash_update(&j->hashing, (const unsigned char *)&n, sizeof(n));
-	crypto_generichash_update(&j->hashing, (const unsigned char *)value.p, value.n);
+	if (j->hashes) {
+		crypto_generichash_update(&j->hashing, head, sizeof(head));
+		crypto_generichash_update(&j->hashing, (const unsigned char *)&n, sizeof(n));
+		crypto_generichash_update(
+			&j->hashing, (const unsigned char *)value.p, value.n);
+	}
 	return mention_add(j->set, value, how, tag);
 }
 
@@ -541,9 +545,12 @@ open_job(struct request *r)
 
 	if (!j)
 		return ERR_NOMEM;
-	crypto_generichash_init(
-		&j->hashing, r->snap->memo_key, sizeof(r->snap->memo_key), MEMO_KEY);
-	hash_credentials(r, j->sought);
+	j->hashes = memo_on(r);
+	if (j->hashes) {
+		crypto_generichash_init(
+			&j->hashing, r->snap->memo_key, sizeof(r->snap->memo_key), MEMO_KEY);
+		hash_credentials(r, j->sought);
+	}
 	if (!r->found.verdict.redacts && !failed && !request_silence(r, OUT_REDACT))
 		return 0;
 	int err = request_overlay(r, failed, &j->found);
@@ -590,7 +597,7 @@ step_mentions_run(struct request *r)
 		if (err == 0) {
 			j->phase++;
 			j->at = 0;
-			if (j->phase == BUILD)
+			if (j->phase == BUILD && j->hashes)
 				crypto_generichash_final(&j->hashing, j->sought, MEMO_KEY);
 		}
 	}
