@@ -269,6 +269,36 @@ title_that_spells_the_name_is_an_identifier(void **state)
 	arena_reset(&a);
 }
 
+/* Libraries also make a tool's name of the title of its schema. */
+static void
+title_that_spells_the_tools_name_is_an_identifier(void **state)
+{
+	static const struct {
+		size_t form;
+		const char *body;
+	} tools[] = {
+		{ 0, "{\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"jo_peter\",\"parameters\":{\"title\":\"JoPeter\",\"properties\":{\"x\":{\"title\":\"Ann Lee\"}}}}}]}" },
+		{ 0, "{\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"title\":\"JoPeter\",\"properties\":{\"x\":{\"title\":\"Ann Lee\"}}},\"name\":\"JoPeter\"}}}" },
+		{ 2, "{\"tools\":[{\"name\":\"JoPeter\",\"input_schema\":{\"properties\":{\"x\":{\"title\":\"Ann Lee\"}},\"title\":\"JoPeter\"}}]}" },
+		{ 5, "{\"toolConfig\":{\"tools\":[{\"toolSpec\":{\"name\":\"jo-peter\",\"inputSchema\":{\"json\":{\"title\":\"JoPeter\",\"properties\":{\"x\":{\"title\":\"Ann Lee\"}}}}}}]}}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(tools); i++) {
+		const char *form = forms[tools[i].form].title;
+		struct body_refusal why = { 0 };
+		struct arena a;
+		struct body b;
+		arena_init(&a, 1 << 20, false);
+		if (body_read(table_of(tools[i].form), SPAN_LIT("application/json"),
+			    span_str(tools[i].body), &a, &b, &why))
+			fail_msg("%s: %s", form, why.why);
+		expect(form, "title", &b, SPAN_LIT("JoPeter"), true);
+		expect(form, "title", &b, SPAN_LIT("Ann Lee"), false);
+		arena_reset(&a);
+	}
+}
+
 /* Texts that are JSON: arguments in a string, with a key that a schema has, and schemas in a
  * string. Chad and "St\303\274tz" are identifiers, Grant and Page are text. */
 #define CHAD "{\"type\":\"object\",\"properties\":{\"Chad\":{\"type\":\"integer\"},\"St\303\274tz\":{}}}"
@@ -368,6 +398,7 @@ main(void)
 		cmocka_unit_test(each_listed_member_is_an_identifier),
 		cmocka_unit_test(page_lists_the_identifiers_of_each_form),
 		cmocka_unit_test(title_that_spells_the_name_is_an_identifier),
+		cmocka_unit_test(title_that_spells_the_tools_name_is_an_identifier),
 		cmocka_unit_test(keys_of_arguments_are_identifiers_if_a_schema_names_them),
 		cmocka_unit_test(names_inside_texts_of_json_are_identifiers),
 		cmocka_unit_test(names_of_a_text_that_ends_early_are_those_before_its_end),

@@ -65,6 +65,8 @@ struct frame {
 	bool enumerated;       /* a schema that lists the permitted values */
 	uint32_t fallback;     /* of a schema: index + 1 of the segment of its default; 0: none */
 	uint32_t speaker;      /* of a message: the same of the speaker's name */
+	uint32_t own_name;     /* of a tool: the same of its name */
+	uint32_t schema_title; /* of a tool: the same of the title of its schema */
 	uint32_t ids; /* index + 1 of the segment of the token ids that this list holds; 0: none */
 	enum model_key names; /* the meaning of its own key, if its strings name models */
 	uint32_t first;	      /* index of the first segment inside */
@@ -923,16 +925,26 @@ note_identifier(struct walk *w, const struct node *node, const struct row *row)
 		f->speaker = (uint32_t)w->segs.n;
 	if (f->idents == NAME_SCHEMA && f->object && span_is(f->name, "default"))
 		f->fallback = (uint32_t)w->segs.n;
+	if (is == NAME_WORD && f->object && span_is(f->name, "name"))
+		f->own_name = (uint32_t)w->segs.n;
+	if (f->idents == NAME_SCHEMA && f->object && span_is(f->name, "title"))
+		/* Bedrock's schema is two objects below the tool */
+		for (size_t up = 1; up <= 2 && up <= w->depth; up++)
+			f[-(ptrdiff_t)up].schema_title = (uint32_t)w->segs.n;
 }
 
-/* Settles at the end of an object what depends on its other members: the default of a schema
- * with permitted values is one of them, and only models and tools have names that are not
- * personal. */
+/* Settles at the end of an object what depends on its other members. The default of a schema with
+ * permitted values is one of them. Only models and tools have names that are not personal. The
+ * title of a tool's schema may be the tool's name. */
 static void
 settle_identifiers(struct walk *w, const struct frame *f)
 {
 	if (f->fallback && f->enumerated)
 		w->segs.v[f->fallback - 1].identifier = true;
+	if (f->own_name && f->schema_title &&
+		is_name_spelled(w->segs.v[f->own_name - 1].text,
+			w->segs.v[f->schema_title - 1].text))
+		w->segs.v[f->schema_title - 1].identifier = true;
 	if (f->speaker)
 		w->segs.v[f->speaker - 1].identifier =
 			f->role == ROLE_ASSISTANT || f->role == ROLE_TOOL_RESULT;
