@@ -202,6 +202,11 @@ header_applies_to_its_column(void **state)
 			"[2,null]]}\n{\"columns\":[{\"name\":\"username\",\"type\":\"text\"},{\"name\":\"n\"}],"
 			"\"rows\":[[\"oneil42\",1], [\"a, [b\",\"yvzojn96\"],\n [\"yvzojn97\",2]]}",
 			"", "PASSPORT XY1234567|USER_NAME oneil42|USER_NAME yvzojn97|" },
+		{ "its rows may precede its names, or be objects",
+			"{\"rows\":[[\"oneil42\",1],[\"yvzojn97\",2]],\"cols\":[{\"name\":\"username\"},{\"name\":\"n\"}]}\n"
+			"{\"rows\":[{\"f\":[{\"v\":\"oneil43\"},{\"v\":\"1\"}]},{\"f\":[{\"v\":null},{\"v\":\"2\"}]},"
+			"{\"f\":[{\"v\":\"yvzojn98\"},{\"v\":\"3\"}]}],\"schema\":{\"fields\":[{\"name\":\"username\"},{\"name\":\"n\"}]}}",
+			"", "USER_NAME oneil42|USER_NAME yvzojn97|USER_NAME oneil43|USER_NAME yvzojn98|" },
 		{ "or in its first row", "[[\"username\", \"n\"],\n [\"oneil42\", 1], [\"yvzojn97\", 2]]", "",
 			"USER_NAME oneil42|USER_NAME yvzojn97|" },
 		{ "lists of JSON without names are no table",

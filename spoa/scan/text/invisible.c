@@ -85,7 +85,7 @@ is_hyphenated(uint32_t cp)
 }
 
 static bool
-is_in_word(uint32_t cp)
+is_letter_beside(uint32_t cp)
 {
 	return cp < 0x80 ? is_alpha((char)cp) : cp >= 0xC0;
 }
@@ -111,9 +111,9 @@ is_spelled(uint32_t cp, const struct place *p)
 		return alone && (IN_RANGES(p->before, unspaced) || IN_RANGES(p->after, unspaced) ||
 					is_break(p->before));
 	if (cp == 0x2060) /* no break between a number or a sign and its neighbor */
-		return alone && p->before && p->after && !(is_in_word(p->before) && is_in_word(p->after));
+		return alone && p->before && p->after && !(is_letter_beside(p->before) && is_letter_beside(p->after));
 	if (cp == 0x2061) /* applies a function, in formulas that were copied */
-		return alone && is_in_word(p->before) && (p->after == '(' || is_in_word(p->after));
+		return alone && is_letter_beside(p->before) && (p->after == '(' || is_letter_beside(p->after));
 	if (cp == 0x200D && IN_RANGES(p->after, symbols))
 		return (alone || (p->run == 1 && is_selector(p->last))) &&
 		       IN_RANGES(p->before, symbols);

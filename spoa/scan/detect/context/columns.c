@@ -1130,18 +1130,50 @@ json_key_before(struct span t, size_t at)
 	return span_cut(t, span_back(t, i - 1, from, is_word), i - 1);
 }
 
-/* Passes the wanted cells of the rows whose first bracket is at `at`. rows = row { "," row }; row =
- * "[" cell { "," cell } "]". Returns the offset at which they end; *more becomes false if `take`
+/* Returns the offset of the bracket of the row that begins at `at`, or t.n. row = list | "{" string
+ * ":" list "}". */
+static size_t
+json_row(struct span t, size_t at)
+{
+	if (at >= t.n || t.p[at] != '{')
+		return at < t.n && t.p[at] == '[' ? at : t.n;
+	at = json_past_space(t, at + 1);
+	if (at >= t.n || t.p[at] != '"')
+		return t.n;
+	at = json_past_space(t, json_quote(span_cut(t, 0, at + COLUMN_NAME), at + 1) + 1);
+	if (at >= t.n || t.p[at] != ':')
+		return t.n;
+	at = json_past_space(t, at + 1);
+	return at < t.n && t.p[at] == '[' ? at : t.n;
+}
+
+/* Returns the offset of the value of a cell that is an object: "{" string ":" value "}". Another cell
+ * begins at `at` itself. */
+static size_t
+json_cell(struct span t, size_t at)
+{
+	size_t i = at < t.n && t.p[at] == '{' ? json_past_space(t, at + 1) : t.n;
+
+	if (i >= t.n || t.p[i] != '"')
+		return at;
+	i = json_past_space(t, json_quote(span_cut(t, 0, i + COLUMN_NAME), i + 1) + 1);
+	return i < t.n && t.p[i] == ':' ? json_past_space(t, i + 1) : at;
+}
+
+/* Passes the wanted cells of the rows whose first one is at `at`. rows = row { "," row }; a row's list
+ * is "[" cell { "," cell } "]". Returns the offset at which they end; *more becomes false if `take`
  * ends the search. */
 static size_t
 take_json(struct columns *c, size_t at, uint64_t wanted, columns_take *take, void *arg, bool *more)
 {
 	struct span t = c->text;
 
-	while (at < t.n && t.p[at] == '[' && !effort_over()) {
+	for (size_t row; (row = json_row(t, at)) < t.n && !effort_over();) {
+		bool object = row > at;
 		char sign = ',';
+		at = row;
 		for (unsigned k = 0; sign == ','; k++) {
-			size_t from = json_past_space(t, at + 1), end = from;
+			size_t cell = json_past_space(t, at + 1), from = json_cell(t, cell), end = from;
 			if (from < t.n && t.p[from] == '"') {
 				end = json_quote(t, ++from);
 				at = end + 1;
@@ -1157,7 +1189,13 @@ take_json(struct columns *c, size_t at, uint64_t wanted, columns_take *take, voi
 				return end;
 			}
 			at = json_past_space(t, at);
+			if (from > cell && at < t.n && t.p[at] == '}')
+				at = json_past_space(t, at + 1);
 			sign = at < t.n ? t.p[at] : '\0';
+		}
+		if (object && sign == ']') {
+			at = json_past_space(t, at + 1);
+			sign = at < t.n && t.p[at] == '}' ? ']' : '\0';
 		}
 		size_t next = sign == ']' ? json_past_space(t, at + 1) : t.n;
 		if (next >= t.n || t.p[next] != ',')
@@ -1167,17 +1205,18 @@ take_json(struct columns *c, size_t at, uint64_t wanted, columns_take *take, voi
 	return at;
 }
 
-/* Passes the cells of tables as pandas, Elasticsearch and others write them: names in a list
- * named "columns", and rows in a later list; or a list of rows whose first row are names. */
+/* Passes the cells of tables as pandas, BigQuery, Elasticsearch and others write them: names in a list
+ * named "columns", and rows in a list after or before it; or a list of rows whose first row are names. */
 static bool
 cells_of_json(struct columns *c, columns_take *take, columns_keys *keys, void *arg)
 {
 	enum { FAR = 4096 /* bytes between the names and the rows */ };
 	static const char *const of_names[] = { "columns", "column_names", "cols", "fields", "headers",
-		"header" };
+		"header", "rowtype", "meta", "columninfo" };
 	static const char *const of_rows[] = { "rows", "data", "values", "records", "data_array" };
 	struct span t = c->text;
 	size_t names = 0; /* end of the names in name[]; 0: none */
+	size_t rows = 0, rows_end = 0; /* the last rows that no names precede; 0: none */
 	uint64_t wanted = 0;
 	bool more = true;
 
@@ -1191,20 +1230,30 @@ cells_of_json(struct columns *c, columns_take *take, columns_keys *keys, void *a
 		struct span key = json_key_before(t, i);
 		size_t inner = json_past_space(t, at);
 		bool nested = inner < t.n && t.p[inner] == '[';
-		if (nested && names && i - names <= FAR && SPAN_AMONG(key, of_rows, span_ieq)) {
+		bool is_rows = SPAN_AMONG(key, of_rows, span_ieq) && json_row(t, inner) < t.n;
+		if (is_rows && names && i - names <= FAR) {
 			at = take_json(c, inner, wanted, take, arg, &more);
-			names = 0;
+			names = rows = 0;
 		} else if (SPAN_AMONG(key, of_names, span_ieq) && (end = json_names(c, at))) {
 			wanted = keys(arg, c->name, c->names);
-			names = wanted ? end : 0;
+			if (wanted && rows && i - rows_end <= FAR)
+				take_json(c, rows, wanted, take, arg, &more);
+			names = wanted && !rows ? end : 0;
+			rows = 0;
 			at = end;
-		} else if (nested && (end = json_names(c, inner + 1))) {
-			wanted = keys(arg, c->name, c->names);
-			names = 0;
+		} else if (nested && (end = json_names(c, inner + 1)) &&
+			   (wanted = keys(arg, c->name, c->names))) {
+			names = rows = 0;
 			at = end;
 			end = json_past_space(t, end);
-			if (wanted && end < t.n && t.p[end] == ',')
+			if (end < t.n && t.p[end] == ',')
 				at = take_json(c, json_past_space(t, end + 1), wanted, take, arg, &more);
+		} else if (is_rows) {
+			names = 0;
+			rows = inner;
+			rows_end = at = take_json(c, inner, 0, take, arg, &more);
+		} else if (nested || SPAN_AMONG(key, of_names, span_ieq)) {
+			names = 0;
 		}
 	}
 	return more;
