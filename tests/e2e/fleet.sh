@@ -80,7 +80,8 @@ pid=$(pid_of fifth)
 kill -TERM "$pid"
 wait_for gone "$pid"
 check "a daemon that was stopped is listed as stopped" wait_for in_state 'a ready, b ready, c ready, d ready, e stopped'
-check "a stopped node is retired" tg '' node retire e --why "not needed yet"
+retire_e() { tg '' node retire e --why "not needed yet" >/dev/null; }
+check "a stopped node is retired" retire_e
 begin_load
 sleep 2
 end_load
@@ -139,6 +140,45 @@ counts "with five daemons, the counts equal the responses"
 check "none reports missing daemons" wait_for whole '' -b -c -d -e
 # a settlement by another daemon is not repeated at the start of the node
 like "in-flight counts are not below zero" "$(kept ann)" ' 0$'
+# ---- a node with requests in progress is retired with its journal, and returns ----
+control '{"delay_ms":60000}'
+eve="authorization: Bearer $(token --claims '{"sub":"eve"}')"
+begin_requests() {
+	for _ in 1 2 3 4 5 6; do
+		curl -s -m 100 -o /dev/null -H "$eve" -H 'content-type: application/json' \
+			-d '{"model":"m","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}' "$EDGE/v1/chat/completions" &
+	done
+}
+flight() { tg "$1" status --json | jq .requests_in_flight; }
+in_flight() { # a daemon other than the first has requests in progress
+	local k
+	for k in 1 2 3 4; do busy=$k; [ "$(flight "${files[k]}")" -gt 0 ] && return; done
+	return 1
+}
+held() { tg '' quota get --person eve --json | jq -c '[.[] | select(.limit == "tokens" or .limit == "at-once") | [.used, .held]]'; }
+begin_requests
+six() { [ "$(held | jq '.[1][1]')" = 6 ]; }
+check "six requests are in progress" wait_for six
+check "some at another daemon" wait_for in_flight
+open=$(flight "${files[busy]}") tokens=$(held | jq '.[0][1]')
+echo "# ${nodes[busy]} has $open of them; $tokens tokens are reserved"
+killed "${names[busy]}"
+away() { states | grep -q "${nodes[busy]} away"; }
+wait_for away
+is "its reservations are kept while it is away" "$(held)" "[[0,$tokens],[0,6]]"
+said=$(tg '' node retire "${nodes[busy]}" --why lost --journal "$D/journal${files[busy]}")
+like "a retirement with its journal settles them" "$? ${said//$'\n'/ }" "^0 holds: $open requests without an end were settled"
+settled_now() { [ "$(held)" = "[[$((tokens / 6 * open)),$((tokens / 6 * (6 - open)))],[0,$((6 - open))]]" ]; }
+check "their tokens are used, and their slots are free" wait_for settled_now
+start "$busy"
+is_retired() { tg "${files[busy]}" status | grep -q '^retired: '; }
+wait_for is_retired
+tg '' node admit "${nodes[busy]}" --why repaired >/dev/null
+is_back() { states | grep -q "${nodes[busy]} ready"; }
+check "the node returns" wait_for is_back
+check "and does not settle them again" settled_now
+control '{}'
+
 for n in 0 1 2 3 4; do
 	j=$D/journal${files[n]}
 	check "the chain of ${nodes[n]} verifies" verifies "$j" "$D/audit${files[n]}.key.pub"
