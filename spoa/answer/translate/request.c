@@ -995,7 +995,8 @@ question_put_settings(struct question *q)
 	for (unsigned s = 0; s < SETTINGS && !q->err; s++) {
 		const struct member *row = q->into->members;
 		struct node *n = q->set[s];
-		if (node_says_nothing(n))
+		/* the default of OpenAI's `stop` ends no response early */
+		if (node_says_nothing(n) || (s == SET_STOP && node_is(n, "<|endoftext|>")))
 			continue;
 		while (row->name && row->to != s)
 			row++;
