@@ -70,7 +70,7 @@
 #define CAP_INLINE_BODY        (48u << 10)  /* bytes of a body that a worker inspects itself; a helper thread gets a longer one. At the work limit, a text of this length ends in under 10 ms */
 #define CAP_INLINE_DEAR        (24u << 10)  /* the same limit as CAP_INLINE_BODY, for a minute after a text took CAP_DEAR_WORK. At the work limit, a text of this length ends in under 10 ms */
 #define CAP_DEAR_WORK          3000000      /* units of work (effort.h) for one text: about 6 ms */
-#define CAP_ESTIMATED_BODY     (256u << 10) /* bytes of a body for which tokens may be reserved by its length; in a longer body, the tokens are counted */
+#define CAP_ESTIMATED_BODY     (1u << 20)    /* bytes of a body for which tokens may be reserved by its length; in a longer body, the tokens are counted */
 #define CAP_INLINE_ANSWER      (64u << 10)  /* bytes of a response without a stream that a worker inspects itself; a helper thread gets a longer one */
 #define CAP_INLINE_EVENTS      (4u << 10)   /* bytes of an event, or of events that arrived together, that a worker inspects itself; a helper thread gets longer ones */
 #define CAP_HELPERS            8            /* helper threads for long bodies and responses; further work waits for one */
