@@ -787,7 +787,9 @@ static const struct redis_service_kind mirror_service = { .thread = "tg-mirror",
 void
 mirror_pause(struct mirror *m, bool pause)
 {
-	m->paused = pause;
+	/* otherwise the thread sleeps until the next record or second */
+	if (atomic_exchange(&m->paused, pause) && !pause)
+		redis_service_wake(&m->service);
 }
 
 void
