@@ -776,7 +776,7 @@ const struct answer_format answer_tgi = {
 };
 
 /* Responses of MCP servers, and their requests. Each event is complete, so every string without
- * a row is a text of its own. */
+ * a row is a text of its own. The texts of a result are searched together, too. */
 #define CONTENT(at) \
 	ROW(at ".type",                                 READ_WORD), \
 	ROW(at ".data",                                 READ_OPAQUE), \
@@ -792,7 +792,8 @@ static const struct answer_row mcp_rows[] = {
 	ROW("result.cacheScope",                        READ_WORD),
 	ROW("result.nextCursor",                        READ_SEALED),
 	ROW("result.requestState",                      READ_SEALED),
-	CONTENT("result.content[*]"),
+	CONTENT("result.content[+]"),
+	JOINED("result.content[+].text",                READ_TEXT, KIND_TEXT, 1), /* models read them as one text */
 	ROW("result.contents[*].blob",                  READ_OPAQUE),
 	ROW("result.contents[*].mimeType",              READ_MEDIA),
 	ROW("result.messages[*].role",                  READ_WORD),

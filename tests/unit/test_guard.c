@@ -496,6 +496,10 @@ static const struct answer_case rows[] = {
 		"\"finish_reason\":\"tool_calls\"}]}",
 		"arguments 0.0 {\"to\":\"<EMAIL_ADDRESS>\",\"card\":\"<CREDIT_CARD>\"}|finish "
 		"tool_calls|found 2|redacted 2|tool f|" },
+	{ "a value over two items of a tool's result", REDACT, "mcp", "/mcp", "application/json",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[{\"type\":\"text\",\"text\":"
+		"\"to jane.d\"},{\"type\":\"text\",\"text\":\"oe@example.org now\"}]}}",
+		"text 0.0 to <EMAIL_ADDRESS> now|found 1|redacted 1|" },
 	{ "arguments that are values", REDACT, "anthropic", "/v1/messages", "application/json",
 		"{\"type\":\"message\",\"content\":[{\"type\":\"tool_use\",\"name\":\"f\","
 		"\"input\":{"
