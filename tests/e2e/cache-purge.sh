@@ -1,6 +1,7 @@
 # The operator's view of the response cache: its contents, hits and savings, and purges, in the process of one daemon
 # and in a Redis that two daemons share. Checks the roles, and that usage and report add up to the records.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/answers-redis.bash"
 

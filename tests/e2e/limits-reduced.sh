@@ -2,6 +2,7 @@
 # and the denial, `quota get` and `status` say so. When the other daemon has come, the limits are whole. They stay whole if Redis
 # loses its data while one daemon is stopped, and if both daemons start into an empty Redis: nothing is held back or counted twice.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 cat >"$D/policy.yaml" <<'Y'
 tollgate: 1

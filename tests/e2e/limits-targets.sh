@@ -2,6 +2,7 @@
 # lower. The reservation of the first is released, to the token and the nano-dollar. The caller is refused only if no
 # target is left.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 

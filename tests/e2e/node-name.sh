@@ -1,6 +1,7 @@
 # A node keeps its name if its host is renamed: three starts of the container's files on the same volumes, and a
 # gateway on a machine that is renamed. Each host name is set in a UTS namespace.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 
 # "${on[@]}" NAME COMMAND…: runs the command on a host of that name; the process number is that of the command

@@ -1,6 +1,7 @@
 # A start takes the policy that was in force, not the file on disk: after a crash, a restart and an upgrade, with a
 # file that was saved and not ordered, and with half a file. Keys and tollgate.yaml come from the disk. If the kept text
 # is missing or does not load, the file is taken, and log, status and record say so.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 cp "$here/policy.yaml" "$D/policy.yaml"
 stack_up --policy "$D/policy.yaml" --config "$here/config.yaml"

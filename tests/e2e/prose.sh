@@ -1,6 +1,7 @@
 # Findings of tests/support/prose in Markdown, and texts that it accepts. A row has a page's text after its opening,
 # with \n for a new line, and a part of the finding; "-" if there is none.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 
 prose() { (cd "$D" && python3 "$root/tests/support/prose" "$@"); }

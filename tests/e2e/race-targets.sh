@@ -5,6 +5,7 @@
 # RACE_S: seconds of each load (2); it may end earlier if enough requests were sent.
 # Once: no version of HAProxy differs here.
 # Long: it sends a load, and a storm.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 command -v node >/dev/null || { skip "a race" "node is not installed"; exit 0; }

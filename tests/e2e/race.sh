@@ -5,6 +5,7 @@
 # stopped Redis, a Redis that restarts empty, killed daemons, a failover by Sentinels. RACE: runs only this race.
 # Once: no version of HAProxy differs here.
 # Long: it sends loads.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 command -v node >/dev/null || { skip "a race" "node is not installed"; exit 0; }
 ${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }

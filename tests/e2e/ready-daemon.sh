@@ -2,6 +2,7 @@
 # other one is ready, a restarted daemon gets requests without a reload of HAProxy, and without Redis or with two full
 # disks both answer as before.
 # Long: it waits for the windows after which connections are given back.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 if [ "$(id -u)" != 0 ] || ! mkdir -p "$D/journal" || ! mount -t tmpfs -o size=8m,mode=700 tmpfs "$D/journal" 2>/dev/null; then
 	skip "two daemons, one with a full disk" "needs root, for a disk of its own"

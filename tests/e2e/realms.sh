@@ -1,6 +1,7 @@
 # Two issuers with persons of the same names; one issuer has a realm. Records, sealed texts, erasure, export and
 # search distinguish them. Then pseudonyms: records have only those claims of a token that the policy lists.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 . "$here/answers-redis.bash"

@@ -1,6 +1,7 @@
 # A full Redis: the stream of records is shortened, the counters are not. Before that, `check` and `status` compare
 # the memory that Redis may need with its maxmemory.
 # Once: HAProxy does not affect the result.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 stack_up
 auth="authorization: Bearer $(token)"

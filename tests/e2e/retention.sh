@@ -4,6 +4,7 @@
 # months.
 # Once: no version of HAProxy differs here.
 # Long: it waits for segments to fill and to age.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 

@@ -3,6 +3,7 @@
 # later, and continues when it knows it. An offline root key revokes a key. A reload with an unreadable key file is
 # refused as a whole.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 ${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }
 head -c 8 /dev/zero >"$D/skew.a"

@@ -1,6 +1,7 @@
 # A person's texts are erased on three daemons; one is stopped and returns with an older copy of its shares.
 # Afterwards none of the person's texts opens on any daemon, all others' texts do, and each chain verifies.
 # Once: HAProxy does not affect the result.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 . "$here/answers-redis.bash"

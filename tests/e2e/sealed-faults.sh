@@ -1,6 +1,7 @@
 # Sealed texts under faults: remains in memory and on disk, a disk that becomes full during a text, streams that are
 # cut, an erasure during a request, concurrent erasures, another auditor, midnight.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 [ "$(id -u)" = 0 ] && mkdir -p "$D/journal.texts" && mount -t tmpfs -o size=3m,mode=700 tmpfs "$D/journal.texts" 2>/dev/null || {

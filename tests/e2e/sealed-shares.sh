@@ -2,6 +2,7 @@
 # Redis is unreachable or was emptied, and shares and texts have an incomplete end. No text of an erased person opens,
 # and everything verifies.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 [ "$(id -u)" = 0 ] && mkdir -p "$D/disk" && mount -t tmpfs -o size=1m,mode=700 tmpfs "$D/disk" 2>/dev/null || {

@@ -1,6 +1,7 @@
 # Sealed texts while the disk stands still. At most 64 MB of long responses wait for the disk. Further text is not
 # kept, which records and a counter report, and it takes no memory.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 ${CC:-cc} -shared -fPIC -o "$D/slow.so" "$root/tests/support/slow_disk.c" || { not_ok "slow_disk.c builds"; exit 1; }

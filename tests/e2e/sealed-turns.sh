@@ -1,6 +1,7 @@
 # Changes during requests: a new day, new auditors, and both together with an erasure. Each text opens with the key of
 # each of its auditors, and no erased text opens.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 ${CC:-cc} -shared -fPIC -o "$D/skew.so" "$root/tests/support/skew.c" || { not_ok "skew.c builds"; exit 1; }

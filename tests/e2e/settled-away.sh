@@ -1,6 +1,7 @@
 # Responses end while Redis cannot be reached, and then the daemon ends. After Redis is back, the next start corrects
 # the counters to what the responses used. Starts that are killed meanwhile do not subtract twice.
 # Once: the result depends only on the daemon.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/trio.bash"
 . "$here/cluster.bash"

@@ -1,6 +1,7 @@
 # The journal's disk stands still for a second, again and again, while requests of each kind arrive, and it writes in
 # pieces. Each id has one decision, and a request that was refused has a record of that.
 # Once: the result depends only on the daemon.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 ${CC:-cc} -shared -fPIC -o "$D/slow.so" "$root/tests/support/slow_disk.c" || { not_ok "slow_disk.c builds"; exit 1; }
 printf '\0' >"$D/slow"

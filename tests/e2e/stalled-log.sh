@@ -1,6 +1,7 @@
 # The reader of the daemon's log stalls while thousands of credentials are refused, with a log line each. The workers
 # continue, dropped lines are counted and reported, and the daemon can end.
 # Once: no version of HAProxy differs here.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 stack_up --policy "$here/policy.yaml" --config "$here/config.yaml"
 TOKEN=$(token)

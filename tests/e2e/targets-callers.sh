@@ -3,6 +3,7 @@
 # Once: no version of HAProxy differs here.
 # Long: it waits for circuit breakers and their probes.
 # Upgraded: it also passes with an upgrade in the middle.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/targets.bash"
 for id in bad500 bad429 badwait keys anonymous rescued; do route $id ab; done

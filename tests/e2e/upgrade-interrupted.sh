@@ -1,4 +1,5 @@
 # `tollgate upgrade` is interrupted (Ctrl-C) at several moments: exactly one instance decides afterwards, and requests pass.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/upgrade.bash"
 upgrade_stack

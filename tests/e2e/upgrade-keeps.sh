@@ -2,6 +2,7 @@
 # that journal is copied to the Redis Stream and anchored, its segments are archived and trimmed, its sealed texts
 # are trimmed, and erasures reach its file of shares. Both chains verify, and both instances can run again.
 # Once: HAProxy does not affect the result.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/auditor.bash"
 . "$here/upgrade.bash"

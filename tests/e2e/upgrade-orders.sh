@@ -1,6 +1,7 @@
 # Commands during `tollgate upgrade`. A policy that is put in force while the new instance starts stays in force.
 # Until the new instance decides, the older one answers commands. While the older one completes its requests, orders
 # reach the new one. Listeners that the configuration no longer has are closed.
+# Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
 . "$here/upgrade.bash"
 policy=$D/policy.yaml
