@@ -50,6 +50,7 @@
 #define OPT_BOOL     BOOL, FIELD_BOOL
 #define OPT_DURATION DURATION, FIELD_DURATION
 #define OPT_SIZE     SIZE, FIELD_SIZE
+#define OPT_SIZE_OR_OFF SIZE_OR_OFF, FIELD_SIZE
 #define OPT_U64      COUNT, FIELD_COUNT
 #define OPT_UNSIGNED COUNT, FIELD_UNSIGNED
 #define OPT_WORKERS  EITHER(ONE("\"auto\""), COUNT), OPTION_WORKERS
@@ -103,7 +104,7 @@ const struct field config_options[] = {
 { "backends", WITH(OPT_NAMES, backends, nbackends), "HAProxy backends that a policy may name; check --haproxy FILE compares them with HAProxy's file" },
 { "credentials", WITH(OPT_CREDENTIALS, credentials, ncredentials), "credentials that the relay adds for a provider, by the provider's name, if HAProxy holds no key for it: sigv4, vertex, entra or a key file" },
 { "demo_issuer", ALONE(OPT_PATH, demo_issuer), "token issuer for the demo and tests; never use it in production" },
-{ "memo", WITHIN(OPT_SIZE, memo_bytes, "32m", 0, 1024 * G), "most bytes of results of searches, which are remembered for texts that come again; off: each text is searched each time" },
+{ "memo", WITHIN(OPT_SIZE_OR_OFF, memo_bytes, "32m", 0, 1024 * G), "most bytes of results of searches, which are remembered for texts that come again; off: each text is searched each time" },
 { "body_variable", UNLESS(OPT_BOOL, body_variable, "false"), "set txn.tollgate.body to the redacted body if it fits" },
 { "state_key", ALONE(OPT_PATH, state_key), "secret that signs keys and limits made at run time: a file of tollgate keygen --secret, mode 600; the same for all daemons that share a Redis" },
 { "state_file", ALONE(OPT_PATH, state_file), "file that keeps keys and limits made at run time; default: audit.journal with .live after it" },
@@ -181,7 +182,7 @@ const struct field config_options[] = {
 { "limits.body", WITHIN(OPT_SIZE, body_bytes, "32m", K, G), "largest request body, decoded; a larger one gets 413" },
 { "limits.held", WITHIN(OPT_SIZE, held_bytes, "256m", K, 1024 * G), "most bytes held for all requests together; a request beyond gets 503 with Retry-After" },
 { "limits.held_per_identity", WITHIN(OPT_SIZE, held_identity_bytes, "64m", K, 1024 * G), "most bytes held for one identity, of which a quarter may wait for the relay; default: a quarter of limits.held" },
-{ "limits.min_rate", WITHIN(OPT_SIZE, min_rate_bytes, "1k", 0, G), "least average rate of a request body in bytes per second, from its tenth second on; a slower one gets 408; 0: any rate" },
+{ "limits.min_rate", WITHIN(OPT_SIZE_OR_OFF, min_rate_bytes, "1k", 0, G), "least average rate of a request body in bytes per second, from its tenth second on; a slower one gets 408; 0: any rate" },
 { "limits.inflate_ratio", WITHIN(OPT_U64, inflate_ratio, "100", 1, 10000), "most decoded bytes for each encoded byte; a body beyond gets 413" },
 { "tokens.ranks", ALONE(OPT_PATH, tokens_ranks), "folder of the files that count tokens; default: ranks/ next to the program, then share/tollgate/ranks/" },
 { "tokens.models", ALONE(OPT_PATH, tokens_models), "file that states how the tokens of each model are counted; default: the table compiled in, policies/models.yaml" },

@@ -14,6 +14,8 @@
 #define SCORE    "\"type\":\"number\",\"minimum\":0,\"maximum\":1"
 #define DURATION "\"type\":\"string\",\"pattern\":\"^[0-9]+(ms|s|m|h|d)$\""
 #define SIZE     "\"type\":[\"string\",\"integer\"],\"pattern\":\"^[0-9]+([kmg]|[KMGT]B)?$\""
+/* for a row whose least value is 0 */
+#define SIZE_OR_OFF "\"type\":[\"string\",\"integer\"],\"pattern\":\"^([0-9]+([kmg]|[KMGT]B)?|off)$\""
 #define SHARE    "\"type\":\"string\",\"pattern\":\"^[0-9]+(\\\\.[0-9]+)?%$\""
 #define TEXTS    "\"$ref\":\"#/$defs/texts\""
 #define REF(x)   "\"$ref\":\"#/$defs/" x "\""
