@@ -168,7 +168,7 @@ wait_for away
 is "its reservations are kept while it is away" "$(held)" "[[0,$tokens],[0,6]]"
 said=$(tg '' node retire "${nodes[busy]}" --why lost --journal "$D/journal${files[busy]}")
 like "a retirement with its journal settles them" "$? ${said//$'\n'/ }" "^0 holds: $open requests without an end were settled"
-# the requests reserve 71 or 72 tokens each: what the tokens of similar prompts were found to be
+# the requests reserve 71 or 72 tokens each, because a prompt's estimate is corrected by earlier ones
 settled_now() { held | jq -e --argjson all "$tokens" --argjson n "$open" '.[0][0] + .[0][1] == $all and (.[0][0] * 6 - $all * $n | fabs) <= 18 and .[1] == [0, 6 - $n]' >/dev/null; }
 check "their tokens are used, and their slots are free" wait_for settled_now
 start "$busy"
