@@ -551,7 +551,7 @@ found_by_place(const void *x, const void *y)
 static bool
 is_found_plain(const struct border_job *j, const struct border_found *f)
 {
-	return bsearch(f, j->found, j->nplain, sizeof(*f), found_by_place);
+	return j->nplain && bsearch(f, j->found, j->nplain, sizeof(*f), found_by_place);
 }
 
 /* Returns true if a part's own validated value ends with its part, and a finding over the border
