@@ -65,10 +65,11 @@ memo_key(struct request *r, const struct segment *s, const struct memo_of *of,
 		return false;
 	t = s && s->text.p == of->text.p && s->text.n == of->text.n ? hash_place(r, s) : NULL;
 	if (!t)
-		t = &own, own.made = false;
-	if (!t->made)
+		t = &own, own.of.p = NULL;
+	/* a body may be read again: its segments have other texts then */
+	if (t->of.p != of->text.p || t->of.n != of->text.n)
 		memo_hash(r, of->text, t->hash);
-	t->made = true;
+	t->of = of->text;
 	crypto_generichash_init(&h, r->snap->memo_key, sizeof(r->snap->memo_key), MEMO_KEY);
 	crypto_generichash_update(&h, (const unsigned char *)&head, sizeof(head));
 	crypto_generichash_update(&h, t->hash, sizeof(t->hash));
@@ -84,21 +85,23 @@ bool
 memo_search(const struct request *r, const unsigned char key[MEMO_KEY], struct arena *a,
 	struct text_found *out)
 {
-	SCOPED_BUF(b, 0);
+	struct text_found f = { .nscores = 0 };
+	size_t n = 0;
 
-	if (!cache_get(memo_of_request(r), key, &b) || b.n < sizeof(*out)) {
-		metric_inc(r->gate->metrics, M_MEMO_MISSES);
-		return false;
+	SCOPED_BUF(b, 0);
+	bool known = cache_get(memo_of_request(r), key, &b) && b.n >= sizeof(f);
+	if (known) {
+		memcpy(&f, b.p, sizeof(f));
+		n = f.found.n * sizeof(*f.found.v);
+		f.found.v = arena_alloc(a, n);
+		known = f.found.v && b.n == sizeof(f) + n;
 	}
-	memcpy(out, b.p, sizeof(*out));
-	size_t n = out->found.n * sizeof(*out->found.v);
-	out->found.v = arena_alloc(a, n);
-	if (!out->found.v || b.n != sizeof(*out) + n)
-		return false;
-	if (n)
-		memcpy(out->found.v, b.p + sizeof(*out), n);
-	metric_inc(r->gate->metrics, M_MEMO_HITS);
-	return true;
+	if (known && n)
+		memcpy(f.found.v, b.p + sizeof(f), n);
+	if (known)
+		*out = f;
+	metric_inc(r->gate->metrics, known ? M_MEMO_HITS : M_MEMO_MISSES);
+	return known;
 }
 
 void
@@ -135,10 +138,8 @@ memo_tokens(struct request *r, const struct segment *s, const struct token_meter
 		memcpy(&one, b.p, sizeof(one));
 	} else {
 		token_sum_text(m, text, &one);
-		buf_clear(&b);
-		buf_put(&b, &one, sizeof(one));
-		if (!buf_failed(&b))
-			cache_put(memo_of_request(r), key, buf_view(&b), UINT64_MAX);
+		cache_put(memo_of_request(r), key, span_of((const char *)&one, sizeof(one)),
+			UINT64_MAX);
 	}
 	token_sum_add(sum, &one);
 }

@@ -53,7 +53,7 @@ struct memo_of {
 };
 /* The hash of a segment's text, made at the first use. owner: the request. */
 struct memo_text {
-	bool made;
+	struct span of; /* the text that was hashed; p NULL: none yet */
 	unsigned char hash[MEMO_KEY];
 };
 
