@@ -182,31 +182,32 @@ remove_erased(struct change *c, redisContext *redis, const char *name, struct bu
 }
 
 static bool
-remove_live(struct change *c, const struct retiring *r, struct buf *why)
+remove_live_one(struct change *c, redisContext *redis, const char *name, struct buf *why)
 {
-	redisContext *redis = redis_dial(&r->redis, SPAN_LIT(LIVE_NODES_KEY), NODES_US, why);
-	bool ok = redis != NULL;
-
-	for (size_t i = 0; ok && i < r->n; i++)
-		ok = count_removed(c, redis,
-			     redis_ask(redis, "HDEL %s %s", LIVE_NODES_KEY, r->name[i]), NULL, why) &&
-		     remove_erased(c, redis, r->name[i], why);
-	if (redis)
-		redisFree(redis);
-	return ok;
+	return count_removed(c, redis, redis_ask(redis, "HDEL %s %s", LIVE_NODES_KEY, name), NULL,
+		       why) &&
+	       remove_erased(c, redis, name, why);
 }
 
 static bool
-remove_group(struct change *c, const struct retiring *r, struct buf *why)
+remove_group_one(struct change *c, redisContext *redis, const char *name, struct buf *why)
 {
-	redisContext *redis = redis_dial(&r->redis, SPAN_LIT(GROUP_KEY), NODES_US, why);
+	return count_removed(
+		       c, redis, redis_ask(redis, "HDEL %s %s", GROUP_KEY, name), NULL, why) &&
+	       count_removed(c, redis, redis_ask(redis, "DEL " TRENDS_KEY "%s", name), NULL, why);
+}
+
+/* Removes the entries of each name of the node, at the server that has this key. */
+static bool
+remove_each(struct change *c, const struct retiring *r, const char *key,
+	bool (*one)(struct change *c, redisContext *redis, const char *name, struct buf *why),
+	struct buf *why)
+{
+	redisContext *redis = redis_dial(&r->redis, span_str(key), NODES_US, why);
 	bool ok = redis != NULL;
 
 	for (size_t i = 0; ok && i < r->n; i++)
-		ok = count_removed(c, redis, redis_ask(redis, "HDEL %s %s", GROUP_KEY, r->name[i]),
-			     NULL, why) &&
-		     count_removed(c, redis, redis_ask(redis, "DEL " TRENDS_KEY "%s", r->name[i]),
-			     NULL, why);
+		ok = one(c, redis, r->name[i], why);
 	if (redis)
 		redisFree(redis);
 	return ok;
@@ -406,7 +407,9 @@ remove_node(struct change *c, const json_t *after)
 			json_integer((json_int_t)recall_gone_open(r->left)));
 		recall_gone_settle(&r->left, &c->s->workers[0], c->s->audit, counts);
 	}
-	bool removed = remove_group(c, r, &why) && remove_live(c, r, &why) && remove_streams(c, r, &why);
+	bool removed = remove_each(c, r, GROUP_KEY, remove_group_one, &why) &&
+		       remove_each(c, r, LIVE_NODES_KEY, remove_live_one, &why) &&
+		       remove_streams(c, r, &why);
 	json_object_set_new(c->answer, "removed", json_boolean(removed));
 	if (!removed)
 		json_object_set_new(c->answer, "why", json_stringn(why.p, why.n));
