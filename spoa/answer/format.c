@@ -23,8 +23,8 @@
 #define ENDS(at_, read_)                 ROW(at_, read_, .ends = true)
 #define MEDIA(at_, media_)               ROW(at_, READ_OPAQUE, .media = media_)
 #define IN(event_, at_, read_, kind_)    ROW(at_, read_, .kind = kind_, .event = event_)
-/* Texts of one type of event, and of events without a type. An event of another type has its text in no
- * row: no client adds it to the others, and there it would stand in the middle of a value. */
+/* Texts of one type of event, and of events without a type. The text of an event of another type has no
+ * row, because no client joins it to the others, and it could split a value. */
 #define TYPED(event_, at_, read_, kind_, slot_) \
 	ROW(at_, read_, .kind = kind_, .slot = slot_, .event = event_), \
 		ROW(at_, read_, .kind = kind_, .slot = slot_, .event = "")

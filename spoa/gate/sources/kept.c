@@ -21,7 +21,8 @@ enum {
 	HEAD_BYTES = 1 + 1 + 8,
 	ENTRY_BYTES = 2 + 2 + 4,
 	NOBODYS = 0xffff,
-	OCCURS_BIT = 30, /* of the value's length: its occurrences; 0 in earlier versions */
+	OCCURS_BIT = 30, /* the length of a value has the form of its occurrences from this bit on;
+			  * earlier versions write 0 */
 	REDIS_NAME = sizeof(KEPT_REDIS_PREFIX) + 2 * KEPT_KEY_BYTES
 };
 #define KEPT_S	(31 * 86400)
