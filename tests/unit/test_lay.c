@@ -587,9 +587,19 @@ laid_lines(const char *block)
 }
 
 static void
-readme_states_how_many_lines_are_laid(void **state)
+read_page(const char *name, char *page, size_t size)
 {
-	static char page[64 << 10];
+	FILE *f = fopen(name, "r");
+
+	assert_non_null(f);
+	page[fread(page, 1, size - 1, f)] = '\0';
+	fclose(f);
+}
+
+static void
+pages_state_how_many_lines_are_laid(void **state)
+{
+	static char page[128 << 10];
 	static const char *const words[] = { "no", "one", "two", "three", "four", "five" };
 	char line[128];
 
@@ -597,10 +607,7 @@ readme_states_how_many_lines_are_laid(void **state)
 	put_tree(HOSTS "    default_backend one\n" ONE, NULL);
 	assert_int_equal(
 		INIT("--host", "ai.example.com", "--frontend", "web", "--close-others", "--write"), 0);
-	FILE *f = fopen("README.md", "r");
-	assert_non_null(f);
-	page[fread(page, 1, sizeof(page) - 1, f)] = '\0';
-	fclose(f);
+	read_page("README.md", page, sizeof(page));
 	snprintf(line, sizeof(line), ": %u lines below your own rules", laid_lines("stanza"));
 	if (!strstr(page, line))
 		fail_msg("README.md lacks \"%s\"", line);
@@ -613,6 +620,10 @@ readme_states_how_many_lines_are_laid(void **state)
 	snprintf(line, sizeof(line), "- %s lines in `global`, and a ", words[global - 1]);
 	if (!strstr(page, line))
 		fail_msg("README.md lacks \"%s\"", line);
+	read_page("CHANGES.md", page, sizeof(page));
+	snprintf(line, sizeof(line), "The frontend gets %u lines", laid_lines("stanza"));
+	if (!strstr(page, line))
+		fail_msg("CHANGES.md lacks \"%s\"", line);
 }
 
 static void
@@ -1205,7 +1216,7 @@ main(void)
 		cmocka_unit_test(dialect_gets_its_route),
 		cmocka_unit_test(undo_removes_the_added_lines),
 		cmocka_unit_test(missing_guard_is_added),
-		cmocka_unit_test(readme_states_how_many_lines_are_laid),
+		cmocka_unit_test(pages_state_how_many_lines_are_laid),
 		cmocka_unit_test(hundreds_of_backends_get_their_guards),
 		cmocka_unit_test(backend_without_a_route_is_reported),
 		cmocka_unit_test(second_backend_of_a_dialect_is_named),
