@@ -14,6 +14,7 @@
   X(M_SPOP_CONNS_OPENED,   "spop_connections_opened_total",      "",                          "Counts SPOP connections that the daemon accepted.") \
   X(M_SPOP_CONNS_CLOSED,   "spop_connections_closed_total",      "",                          "Counts SPOP connections that ended.") \
   X(M_SPOP_HEALTHCHECKS,   "spop_healthchecks_total",            "",                          "Counts health checks of HAProxy that the daemon replied to.") \
+  X(M_SPOP_MOVED,          "spop_moved_total",                   "",                          "Counts SPOP connections that a worker gave to another one with less load.") \
   X(M_SPOP_NOTIFY,         "spop_notify_total",                  "",                          "Counts NOTIFY frames that the daemon received.") \
   X(M_SPOP_ACK,            "spop_ack_total",                     "",                          "Counts ACK frames that the daemon sent.") \
   X(M_SPOP_ERRORS,         "spop_protocol_errors_total",         "",                          "Counts SPOP connections that ended because of a protocol error.") \

@@ -14,6 +14,7 @@
 #include "net/agent_int.h"
 
 #include <errno.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -94,7 +95,8 @@ may_begin_frame(struct agent_conn *c)
 static void
 conn_resume(struct agent_conn *c)
 {
-	if (!c->paused || !conn_talks(c) || c->ag->frozen || !may_begin_frame(c))
+	if (!c->paused || !conn_talks(c) || c->ag->frozen || c == c->ag->moving ||
+		!may_begin_frame(c))
 		return;
 	c->paused = false;
 	if (!c->last)
@@ -374,6 +376,7 @@ agent_call_start(struct agent_call *call, const struct spop_frame *f)
 	c->ncalls++;
 	ag->pending++;
 	metric_inc(ag->m, M_SPOP_NOTIFY);
+	c->asked += 1. + (double)call->n / AGENT_LOAD_BYTES;
 	if (nmessages)
 		ag->ops.notify(ag->ops.ctx, call, call->messages, nmessages);
 	else
@@ -736,7 +739,11 @@ conn_free(struct agent_conn *c)
 	drop_input(c);
 	leave_gathered(c);
 	buf_free(&c->out);
-	close(c->fd);
+	if (c->fd >= 0)
+		close(c->fd);
+	if (c == ag->moving)
+		ag->moving = NULL;
+	ag->load -= c->load;
 	LIST_REMOVE(c, all);
 	INVARIANT(c->ncalls == 0 && !c->gathered && ag->nconns > 0);
 	ag->nconns--;
@@ -863,7 +870,8 @@ agent_conn_new(struct agent *ag, int fd)
 	ag->nconns++;
 	conns_changed(ag, 1);
 	metric_inc(ag->m, M_SPOP_CONNS_OPENED);
-	ev_io_start(ag->loop, &c->rd);
+	if (!ag->frozen)
+		ev_io_start(ag->loop, &c->rd);
 	if (!ev_is_active(&ag->sweep))
 		ev_timer_again(ag->loop, &ag->sweep);
 	return 0;
@@ -927,6 +935,20 @@ sweep_conn(struct agent_conn *c)
 		conn_disconnect(c, SPOP_OK);
 }
 
+/* Takes the load of half a second into the means, which follow a change within two seconds. */
+static void
+weigh_conns(struct agent *ag)
+{
+	struct agent_conn *c;
+
+	ag->load = 0;
+	LIST_FOREACH (c, &ag->conns, all) {
+		c->load += (c->asked - c->load) / 4;
+		c->asked = 0;
+		ag->load += c->load;
+	}
+}
+
 static void
 on_sweep(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 {
@@ -936,14 +958,106 @@ on_sweep(struct ev_loop *loop, ev_timer *w, int events UNUSED)
 		next = LIST_NEXT(c, all);
 		sweep_conn(c);
 	}
+	weigh_conns(ag);
 	if (LIST_EMPTY(&ag->conns))
 		ev_timer_stop(loop, w);
+}
+
+/* ---- moving a connection to another agent ---- */
+
+/* Describes a connection without calls in flight. The bytes are collected in `in`. */
+static struct agent_parcel
+parcel_of(const struct agent_conn *c, struct buf *in)
+{
+	INVARIANT(!c->ncalls && !c->out.n);
+	buf_put(in, c->len, c->nlen);
+	if (c->in)
+		buf_put(in, c->in->bytes, c->in->have);
+	buf_span(in, buf_view(&c->stash));
+	return (struct agent_parcel){ .fd = c->fd,
+		.greeted = c->state == CONN_OPEN,
+		.max_frame = c->max_frame,
+		.load = c->load,
+		.engine = span_of(c->engine, c->nengine),
+		.in = buf_view(in) };
+}
+
+/* Keeps the connection that should have moved. */
+static void
+keep_conn(struct agent *ag)
+{
+	struct agent_conn *c = ag->moving;
+
+	ag->moving = NULL;
+	ev_timer_stop(ag->loop, &ag->move_late);
+	if (c)
+		conn_resume(c);
+}
+
+static void
+on_move_late(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
+{
+	keep_conn(TAGGED(agent, w->data));
+}
+
+static void
+move_if_still(struct agent *ag)
+{
+	struct agent_conn *c = ag->moving;
+	struct buf in;
+
+	if (!c || c->ncalls || c->out.n)
+		return;
+	buf_init(&in, AGENT_PARCEL_BYTES);
+	const struct agent_parcel p = parcel_of(c, &in);
+	bool moved = c->state == CONN_OPEN && !buf_failed(&in) && !ag->move_ready(ag->move_arg, &p);
+	buf_free(&in);
+	if (moved)
+		c->fd = -1;
+	keep_conn(ag);
+	if (moved) {
+		metric_inc(ag->m, M_SPOP_MOVED);
+		conn_free(c);
+	}
+}
+
+void
+agent_move(struct agent *ag, double difference, agent_parcel_ready *ready, void *arg)
+{
+	struct agent_conn *c, *best = NULL;
+
+	if (ag->moving || ag->draining || ag->aside || ag->frozen)
+		return;
+	LIST_FOREACH (c, &ag->conns, all)
+		if (c->state == CONN_OPEN && !c->leaving && !c->paused &&
+			c->load > .1 * difference && c->load < .9 * difference &&
+			(!best || fabs(c->load - difference / 2) <
+					  fabs(best->load - difference / 2)))
+			best = c;
+	if (!best)
+		return;
+	best->paused = true;
+	ev_io_stop(ag->loop, &best->rd);
+	ag->moving = best;
+	ag->move_ready = ready;
+	ag->move_arg = arg;
+	ev_timer_set(&ag->move_late, AGENT_MOVE_S, 0.);
+	ev_timer_start(ag->loop, &ag->move_late);
+}
+
+double
+agent_load(const struct agent *ag)
+{
+	return ag->load;
 }
 
 static void
 flush_turn(struct ev_loop *loop UNUSED, ev_prepare *w, int events UNUSED)
 {
-	agent_flush(TAGGED(agent, w->data));
+	struct agent *ag = TAGGED(agent, w->data);
+
+	agent_flush(ag);
+	move_if_still(ag);
 }
 
 struct agent *
@@ -964,7 +1078,8 @@ agent_new(struct ev_loop *loop, const struct agent_ops *ops, struct metrics *m)
 	ev_init(&ag->sweep, on_sweep);
 	ag->sweep.repeat = AGENT_SWEEP_S;
 	ev_prepare_init(&ag->turn_ends, flush_turn);
-	ag->sweep.data = ag->turn_ends.data = ag;
+	ev_init(&ag->move_late, on_move_late);
+	ag->sweep.data = ag->turn_ends.data = ag->move_late.data = ag;
 	ev_prepare_start(loop, &ag->turn_ends);
 	ev_unref(loop); /* the watcher does not keep the loop running */
 	acceptor_init(&ag->acceptor, loop, ACCEPT_AGENT, &ag->nopen, take_agent_fd, ag);
@@ -984,6 +1099,7 @@ agent_drain(struct agent *ag)
 		return;
 	ag->draining = true;
 	ag->drain_at = ev_now(ag->loop);
+	keep_conn(ag);
 	acceptor_close(&ag->acceptor);
 	/* HAProxy considers connections in the backlog as made, so they are served. */
 	acceptor_backlog(&ag->acceptor);
@@ -999,6 +1115,7 @@ agent_aside(struct agent *ag, bool aside)
 	if (ag->aside == aside)
 		return;
 	ag->aside = aside;
+	keep_conn(ag);
 	LIST_FOREACH (c, &ag->conns, all)
 		leave_conn(c);
 }
@@ -1027,6 +1144,7 @@ agent_give_back(struct agent *ag)
 void
 agent_freeze(struct agent *ag)
 {
+	keep_conn(ag);
 	ag->frozen = true;
 	acceptor_pause(&ag->acceptor);
 	agent_flush(ag);
@@ -1065,15 +1183,7 @@ agent_parcels(struct agent *ag, agent_parcel_ready *ready, void *arg)
 			break;
 		struct buf in;
 		buf_init(&in, AGENT_PARCEL_BYTES);
-		buf_put(&in, c->len, c->nlen);
-		if (c->in)
-			buf_put(&in, c->in->bytes, c->in->have);
-		buf_span(&in, buf_view(&c->stash));
-		const struct agent_parcel p = { .fd = c->fd,
-			.greeted = c->state == CONN_OPEN,
-			.max_frame = c->max_frame,
-			.engine = span_of(c->engine, c->nengine),
-			.in = buf_view(&in) };
+		const struct agent_parcel p = parcel_of(c, &in);
 		err = buf_failed(&in) ? ERR_NOMEM : ready(arg, &p);
 		buf_free(&in);
 	}
@@ -1125,7 +1235,10 @@ agent_adopt(struct agent *ag, const struct agent_parcel *p)
 		memcpy(c->engine, engine.p, engine.n);
 	buf_init(&c->stash, AGENT_PARCEL_BYTES);
 	buf_span(&c->stash, p->in);
-	ev_feed_event(ag->loop, &c->rd, EV_READ);
+	c->load = p->load;
+	ag->load += p->load;
+	if (!ag->frozen)
+		ev_feed_event(ag->loop, &c->rd, EV_READ);
 	return 0;
 }
 
@@ -1152,6 +1265,7 @@ agent_free(struct agent **agp)
 	ev_ref(ag->loop);
 	ev_prepare_stop(ag->loop, &ag->turn_ends);
 	ev_timer_stop(ag->loop, &ag->sweep);
+	ev_timer_stop(ag->loop, &ag->move_late);
 	for (size_t i = 0; i < AGENT_CLASSES; i++) {
 		for (struct agent_call *next, *call = ag->cache[i]; call; call = next) {
 			next = call->chain;

@@ -65,6 +65,7 @@ struct agent_parcel {
 	int fd;
 	bool greeted;	    /* HAProxy's HELLO was acknowledged; false: HELLO is still expected */
 	uint32_t max_frame; /* bytes; as negotiated by HELLO */
+	double load;	    /* agent_load() of this connection; 0: unknown */
 	struct span engine; /* HAProxy's engine-id, for logs */
 	struct span in;	    /* bytes read of frames that were not yet decided */
 };
@@ -90,6 +91,18 @@ void agent_forget_handed(struct agent *ag);
 /* Serves a connection that another process began. The agent takes over `fd` and closes it on
  * failure: ERR_FULL, ERR_NOMEM, or ERR_RANGE if HELLO cannot negotiate such a frame size. */
 int agent_adopt(struct agent *ag, const struct agent_parcel *p);
+
+/* ---- moving a connection to another agent of this process ---- */
+
+/* Returns how much HAProxy asked of this agent lately: NOTIFYs, and kilobytes of them, as the
+ * weighted mean of the last seconds, in half a second. */
+double agent_load(const struct agent *ag);
+/* Gives one connection away, of which the load is nearest to half of `difference` and less than
+ * 0.9 of it. The connection is not read from now on. When its calls in flight have their ACKs,
+ * `ready` gets it once; 0 means that it was taken over together with its descriptor. If that
+ * lasts longer than 50 ms, or `ready` fails, the agent keeps the connection. Does nothing if no
+ * connection fits, or while another one moves, or the agent drains, steps aside or is frozen. */
+void agent_move(struct agent *ag, double difference, agent_parcel_ready *ready, void *arg);
 
 /* Closes every connection, after calling `gone` for each pending call, and frees the agent. */
 void agent_free(struct agent **ag);

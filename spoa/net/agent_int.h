@@ -28,6 +28,11 @@
 #define AGENT_DRAIN_S	    1.0
 #define AGENT_DRAIN_SWEEP_S 0.02
 
+/* seconds: how long a connection that moves is not read while its calls in flight are decided */
+#define AGENT_MOVE_S	    0.05
+/* a NOTIFY of this size is twice the load of an empty one (about 30 µs, and 30 µs for a KB) */
+#define AGENT_LOAD_BYTES    1024.
+
 /* seconds: a connection that was read within this time serves requests */
 #define AGENT_USED_S	    10.0
 
@@ -81,6 +86,7 @@ struct agent_conn {
 	size_t ncalls;
 	double opened_at, shut_at; /* seconds, as ev_now(); shut_at: when CLOSING began */
 	double read_at, sent_at; /* ev_now() of the last progress in each direction */
+	double asked, load; /* load since the last sweep; see agent_load() */
 	bool open;		 /* counted in the agent's nopen */
 	bool paused;		 /* not read, because a limit is reached */
 	bool last;		 /* draining, and all that had arrived was read */
@@ -108,6 +114,11 @@ struct agent {
 	struct agent_call *cache[AGENT_CLASSES]; /* lists of free frame memory, by class */
 	size_t cached_bytes, held_bytes; /* bytes in the cache; bytes of frames in memory */
 	bool starved; /* connections are paused because held_bytes reached CAP_SPOP_HELD */
+	double load;		   /* of all connections, at the last sweep */
+	struct agent_conn *moving; /* agent_move(); NULL: none */
+	agent_parcel_ready *move_ready;
+	void *move_arg;
+	ev_timer move_late;
 	bool draining;
 	bool frozen; /* not read: the connections are being handed over */
 	bool aside;  /* agent_aside() */

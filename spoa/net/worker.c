@@ -175,10 +175,13 @@ worker_snapshot(struct worker *w, struct snapshot *snap)
 	mailbox_send(&w->mail, &sm->mail);
 }
 
+static void publish_pulse(struct worker *w);
+
 /* A parcel on its way to a worker. The bytes of its two views follow in `bytes`. */
 struct adopt_mail {
 	struct tag tag;
 	struct mail mail;
+	struct worker *from; /* NULL: another process */
 	struct agent_parcel parcel;
 	char bytes[];
 };
@@ -193,13 +196,18 @@ adopt_connection(struct mail *m, void *consumer)
 		agent_adopt(w->agent, &am->parcel);
 	else
 		close(am->parcel.fd);
+	if (am->from) {
+		publish_pulse(w); /* with one connection more */
+		atomic_fetch_sub(&am->from->in_transit, 1);
+		ev_async_send(am->from->loop, &am->from->wake);
+	}
 	sodium_memzero(am->bytes, am->parcel.engine.n + am->parcel.in.n);
 	TAG_CLEAR(adopt_mail, am);
 	free(am);
 }
 
-int
-worker_adopt(struct worker *w, const struct agent_parcel *p)
+static int
+send_parcel(struct worker *w, struct worker *from, const struct agent_parcel *p)
 {
 	struct adopt_mail *am = malloc(sizeof(*am) + p->engine.n + p->in.n);
 
@@ -207,6 +215,7 @@ worker_adopt(struct worker *w, const struct agent_parcel *p)
 		return ERR_NOMEM;
 	TAG(adopt_mail, am);
 	am->mail.run = adopt_connection;
+	am->from = from;
 	am->parcel = *p;
 	am->parcel.engine.p = am->bytes;
 	am->parcel.in.p = am->bytes + p->engine.n;
@@ -216,6 +225,45 @@ worker_adopt(struct worker *w, const struct agent_parcel *p)
 		memcpy(am->bytes + p->engine.n, p->in.p, p->in.n);
 	mailbox_send(&w->mail, &am->mail);
 	return 0;
+}
+
+int
+worker_adopt(struct worker *w, const struct agent_parcel *p)
+{
+	return send_parcel(w, NULL, p);
+}
+
+/* A connection in transit belongs to no agent. Until it has arrived, this worker is neither
+ * still nor quiet, so that no hand-over and no stop forgets the connection. */
+static int
+move_parcel(void *arg, const struct agent_parcel *p)
+{
+	struct worker *w = TAGGED(worker, arg);
+
+	atomic_fetch_add(&w->in_transit, 1);
+	int err = send_parcel(w->moving_to, w, p);
+	if (err)
+		atomic_fetch_sub(&w->in_transit, 1);
+	return err;
+}
+
+void
+worker_move(struct worker *w, struct worker *to, double difference)
+{
+	atomic_store_explicit(&w->differs, difference, memory_order_relaxed);
+	atomic_store_explicit(&w->moves_to, to, memory_order_release);
+}
+
+static void
+move_connection(struct worker *w)
+{
+	struct worker *to = atomic_exchange(&w->moves_to, NULL);
+
+	if (!to || !w->agent)
+		return;
+	w->moving_to = to;
+	agent_move(w->agent, atomic_load_explicit(&w->differs, memory_order_relaxed), move_parcel,
+		w);
 }
 
 static void
@@ -427,6 +475,9 @@ publish_pulse(struct worker *w)
 		agent_aside(w->agent, atomic_load_explicit(&w->aside, memory_order_relaxed));
 	if (w->agent && atomic_exchange_explicit(&w->gives_back, false, memory_order_relaxed))
 		agent_give_back(w->agent);
+	move_connection(w);
+	atomic_store_explicit(
+		&w->load, w->agent ? agent_load(w->agent) : 0, memory_order_relaxed);
 	publish_flag(&w->redis_ok, !w->redis || redis_ready(w->redis));
 	publish_redis(w);
 	quota_company(gate_quota(w->gate), &company);
@@ -442,7 +493,8 @@ publish_pulse(struct worker *w)
 	gate_hasten(w->gate);
 	if (w->relay)
 		relay_end_streams(w->relay, clock_mono_us() >= w->sockets_until_us);
-	bool quiet = (!w->agent || agent_conns(w->agent) == 0) && gate_alive(w->gate) == 0;
+	bool quiet = (!w->agent || agent_conns(w->agent) == 0) && gate_alive(w->gate) == 0 &&
+		     !atomic_load(&w->in_transit);
 	publish_flag(&w->quiet, quiet);
 	publish_flag(&w->idle,
 		quiet && w->relay_draining && (!w->relay || relay_active(w->relay) == 0));
@@ -474,7 +526,7 @@ on_turn_ends(struct ev_loop *loop UNUSED, ev_prepare *p, int revents UNUSED)
 	struct worker *w = TAGGED(worker, p->data);
 	uint64_t took_us = clock_mono_us() - w->turn_began_us;
 
-	if (w->agent && agent_is_still(w->agent))
+	if (w->agent && agent_is_still(w->agent) && !atomic_load(&w->in_transit))
 		publish_flag(&w->still, true);
 	if (w->turn_began_us == 0)
 		return;

@@ -84,6 +84,13 @@ struct worker {
 	_Atomic bool idle;  /* quiet, and the relay has ended all exchanges too */
 	/* worker_aside(), worker_give_back(): set by main, and carried out by the pulse */
 	_Atomic bool aside, gives_back;
+	/* worker_move(), which main sets and the pulse carries out: the worker that gets a
+	 * connection (NULL: none), and the difference of the two loads */
+	struct worker *_Atomic moves_to;
+	_Atomic double differs;
+	struct worker *moving_to;    /* for the connection that the agent moves now */
+	_Atomic unsigned in_transit; /* connections on their way to another worker */
+	_Atomic double load;	     /* agent_load(); the pulse publishes it */
 	_Atomic size_t alive; /* gate_alive(): requests, tickets and exchanges of the gate */
 	/* snapshots of the policy that the worker has taken over since its start */
 	_Atomic uint64_t snapshots;
@@ -132,6 +139,9 @@ void worker_order(struct worker *w, enum worker_order o);
 void worker_aside(struct worker *w, bool aside);
 /* Makes the agent give connections back (agent_give_back()), in the same time. Any thread. */
 void worker_give_back(struct worker *w);
+/* Makes the agent move one connection to another worker (agent_move()), in the same time.
+ * `difference` is by how much its load exceeds the other's. Any thread. */
+void worker_move(struct worker *w, struct worker *to, double difference);
 /* Frees everything. The loops of all workers must have ended, or never have run. */
 void worker_free(struct worker *w);
 

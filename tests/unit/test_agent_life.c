@@ -282,6 +282,150 @@ connection_is_handed_over_at_every_byte_of_a_frame(void **state)
 	buf_free(&b);
 }
 
+static int
+adopt_for_good(void *other, const struct agent_parcel *p)
+{
+	return agent_adopt(other, p);
+}
+
+/* Notes the load of a connection as if it had been measured. */
+static void
+weighs(struct agent_conn *c, double load)
+{
+	c->ag->load += load - c->load;
+	c->load = load;
+}
+
+static void
+connection_moves_to_another_agent_at_every_byte_of_a_frame(void **state)
+{
+	static const struct agent_ops ops = { on_notify, on_gone, &gate };
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 0);
+	peer_put_notify(&b, 7, 3, SPAN_LIT("a body"));
+	for (size_t cut = 0; cut <= b.n; cut++) {
+		struct agent *other = agent_new(loop, &ops, &counters);
+		struct peer p = greeted(SOCK_STREAM, 16380);
+		size_t before = gate.n;
+		weighs(LIST_FIRST(&ag->conns), 5);
+		assert_int_equal(send(p.fd, buf_view(&b).p, cut, 0), cut);
+		turn();
+		agent_move(ag, 10, adopt_for_good, other);
+		turn();
+		/* a NOTIFY that has arrived whole is answered here first */
+		assert_int_equal(agent_conns(other), cut < b.n);
+		if (cut == b.n) {
+			permit(before);
+			hear_ack(&p, 7, 3);
+		}
+		turn();
+		assert_int_equal(agent_conns(ag), 0);
+		assert_int_equal(agent_conns(other), 1);
+		assert_true(agent_load(ag) == 0 && agent_load(other) == 5);
+		if (cut == b.n)
+			assert_int_equal(send(p.fd, buf_view(&b).p, b.n, 0), b.n);
+		else
+			assert_int_equal(
+				send(p.fd, buf_view(&b).p + cut, b.n - cut, 0), b.n - cut);
+		TURN_UNTIL(gate.n == before + 1 + (cut == b.n));
+		assert_true(span_is(gate.bodies[gate.n - 1], "a body"));
+		permit(gate.n - 1);
+		hear_ack(&p, 7, 3);
+		hear_nothing(&p);
+		leave(&p);
+		agent_free(&other);
+	}
+	buf_free(&b);
+}
+
+static void
+connection_with_a_long_call_stays(void **state)
+{
+	struct peer p = greeted(SOCK_STREAM, 16380);
+
+	(void)state;
+	weighs(LIST_FIRST(&ag->conns), 5);
+	ask(&p, 1, 1, "waits");
+	agent_move(ag, 10, adopt_for_good, NULL);
+	ask(&p, 2, 1, "is not read yet");
+	assert_int_equal(gate.n, 1);
+	TURN_UNTIL(gate.n == 2); /* after 50 ms */
+	permit(0);
+	permit(1);
+	hear_ack(&p, 1, 1);
+	hear_ack(&p, 2, 1);
+	assert_int_equal(agent_conns(ag), 1);
+	leave(&p);
+}
+
+static int
+adopt_nothing(void *asked, const struct agent_parcel *p)
+{
+	*(double *)asked = p->load;
+	return ERR_NOMEM;
+}
+
+static void
+connection_with_half_of_the_difference_moves(void **state)
+{
+	static const struct {
+		double difference, moves; /* 0: none fits */
+	} rows[] = { { 100, 40 }, { 60, 30 }, { 20, 10 }, { 12, 10 }, { 11, 0 }, { 5000, 0 } };
+	static const double loads[] = { 10, 30, 40 };
+	struct peer p[COUNT(loads)];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(p); i++) {
+		p[i] = greeted(SOCK_STREAM, 16380);
+		weighs(LIST_FIRST(&ag->conns), loads[i]);
+	}
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		double moves = 0;
+		agent_move(ag, rows[i].difference, adopt_nothing, &moves);
+		turn();
+		assert_true(moves == rows[i].moves);
+		assert_int_equal(agent_conns(ag), COUNT(p));
+	}
+	agent_freeze(ag);
+	double moves = 0;
+	agent_move(ag, 100, adopt_nothing, &moves);
+	turn();
+	assert_true(moves == 0);
+	agent_thaw(ag);
+	gate.at_once = true;
+	for (size_t i = 0; i < COUNT(p); i++) {
+		ask(&p[i], 1, 1, "after all that");
+		hear_ack(&p[i], 1, 1);
+		leave(&p[i]);
+	}
+}
+
+static void
+connection_that_arrives_during_a_hand_over_is_not_read(void **state)
+{
+	static const struct agent_ops ops = { on_notify, on_gone, &gate };
+	struct agent *other = agent_new(loop, &ops, &counters);
+	struct peer p = greeted(SOCK_STREAM, 16380);
+
+	(void)state;
+	weighs(LIST_FIRST(&ag->conns), 5);
+	agent_freeze(other);
+	agent_move(ag, 10, adopt_for_good, other);
+	turn();
+	assert_int_equal(agent_conns(other), 1);
+	assert_true(agent_is_still(other));
+	ask(&p, 1, 1, "waits in the socket");
+	assert_int_equal(gate.n, 0);
+	agent_thaw(other);
+	TURN_UNTIL(gate.n == 1);
+	permit(0);
+	hear_ack(&p, 1, 1);
+	leave(&p);
+	agent_free(&other);
+}
+
 static void
 failed_hand_over_leaves_the_agent_unchanged(void **state)
 {
@@ -673,6 +817,10 @@ main(void)
 		T(agent_that_steps_aside_closes_between_frames),
 		T(connections_are_given_back_with_an_ack),
 		T(connection_is_handed_over_at_every_byte_of_a_frame),
+		T(connection_moves_to_another_agent_at_every_byte_of_a_frame),
+		T(connection_with_a_long_call_stays),
+		T(connection_with_half_of_the_difference_moves),
+		T(connection_that_arrives_during_a_hand_over_is_not_read),
 		T(failed_hand_over_leaves_the_agent_unchanged),
 		T(freeze_closes_connections_that_are_ending),
 		T(freeing_the_agent_cancels_its_calls),

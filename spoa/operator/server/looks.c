@@ -405,6 +405,27 @@ files_look(struct server *s)
 	extract_health_look(&s->files, s->looks.loop, s->shared_cfg->extract.path);
 }
 
+/* If the busiest worker has more than 1.25 times the mean load, it gives a connection to the
+ * least busy one. */
+static void
+balance_look(struct server *s)
+{
+	struct worker *most = s->workers, *least = s->workers;
+	double sum = 0;
+
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		struct worker *w = &s->workers[i];
+		sum += atomic_load(&w->load);
+		if (atomic_load(&w->load) > atomic_load(&most->load))
+			most = w;
+		if (atomic_load(&w->load) < atomic_load(&least->load))
+			least = w;
+	}
+	double load = atomic_load(&most->load);
+	if (load * s->nworkers > 1.25 * sum)
+		worker_move(most, least, load - atomic_load(&least->load));
+}
+
 /* clang-format off */
 static const struct {
 	double first_s, every_s;
@@ -423,6 +444,7 @@ static const struct {
 	{ 1.,  1.,  memory_look },
 	{ .2,  .2,  aside_look },
 	{ .1,  1,   fleet_look },
+	{ 1.,  .5,  balance_look },
 };
 /* clang-format on */
 

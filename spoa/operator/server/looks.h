@@ -10,7 +10,7 @@
 struct server;
 
 /* number of rows */
-enum { LOOKS = 13 };
+enum { LOOKS = 14 };
 
 /* owner: main */
 struct looks {
