@@ -70,7 +70,7 @@ endif
 # own checks and want none of these.
 ifeq ($(SAN),)
 HARDEN := -fPIE -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 \
-	$(foreach f,-fcf-protection -mbranch-protection=standard,$(shell $(CC) $(f) -E -x c /dev/null >/dev/null 2>&1 && echo $(f)))
+	$(foreach f,-fcf-protection -mbranch-protection=standard,$(shell $(CC) -Werror $(f) -E -x c /dev/null >/dev/null 2>&1 && echo $(f)))
 HARDEN_LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 endif
 
