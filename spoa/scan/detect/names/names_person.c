@@ -100,9 +100,11 @@ name_length(const struct names_sweep *w, struct run *run, size_t i, bool evidenc
 		if (!small && !can_be_part(w, x, evidence) &&
 			!(n > 0 && !x->code && !x->hump && !word_stands_out(w, x - 1)))
 			break;
-		/* "Anna However": an ordinary word continues a name only if it is a family name */
+		/* "Anna However": an ordinary word continues a name only if it is a family name,
+		 * or after a label any name */
 		if (!small && n > 0 && x->flags & (W_COMMON | W_NEVER) &&
-			!(x->flags & W_SURNAME) && word_stands_out(w, x - 1))
+			!(x->flags & (evidence && n == 1 ? W_NAME : W_SURNAME)) &&
+			word_stands_out(w, x - 1))
 			break;
 		if (!small)
 			solid = n + 1;
@@ -218,30 +220,37 @@ after_last_name(const struct names_sweep *w, size_t start)
 	       is_one_of(gap.p[0], " ,;") && SPAN_IN(gap, list_gaps);
 }
 
-/* Keeps a name on words [i, i + n) of the run, and raises its score and that of the name before
- * it if both are in a list of names. `again`: if the score is high enough, parts of the name are
- * searched for elsewhere. */
+/* Keeps a name, and raises its score and that of the name before it if both are in a list of
+ * names. */
 static void
-name_found(struct names_sweep *w, struct run *run, size_t i, size_t n, float score, bool again)
+person_found(struct names_sweep *w, size_t start, size_t end, float score)
 {
-	enum { SURE = 58 }; /* percent; from this score on, the name is searched for elsewhere */
-	size_t start = run->w[i].start, end = run->w[i + n - 1].end;
-
-	if (n && run->w[i + n - 1].initial && run->w[i + n - 1].dot)
-		end++;
 	if (w->last_score >= 0.28f && score >= 0.28f && after_last_name(w, start)) {
 		score += 0.25f;
 		if (!w->last_kept)
 			names_keep(w, FIND_PERSON, w->last_start, w->last_end,
 				w->last_score + 0.25f);
 	}
-	if (again && score * 100 >= (float)SURE)
-		remember_person(w, run, i, n);
 	names_keep(w, FIND_PERSON, start, end, score);
 	w->last_start = start;
 	w->last_end = end;
 	w->last_score = score;
 	w->last_kept = score >= w->threshold[FIND_PERSON];
+}
+
+/* Keeps a name on words [i, i + n) of the run. `again`: if the score is high enough, parts of the
+ * name are searched for elsewhere. */
+static void
+name_found(struct names_sweep *w, struct run *run, size_t i, size_t n, float score, bool again)
+{
+	enum { SURE = 58 }; /* percent; from this score on, the name is searched for elsewhere */
+	size_t end = run->w[i + n - 1].end;
+
+	if (n && run->w[i + n - 1].initial && run->w[i + n - 1].dot)
+		end++;
+	if (again && score * 100 >= (float)SURE)
+		remember_person(w, run, i, n);
+	person_found(w, run->w[i].start, end, score);
 }
 
 /* Returns true for "Okonjo, Adaeze": a family name, a comma, a given name. */
@@ -263,6 +272,9 @@ struct evidence {
 	bool strong; /* the cue is a label or a phrase: "name:", "my name is" */
 	bool label;  /* the cue is a label: "name:", "Patient" */
 	bool who;    /* the label certainly names a person: "Patient" */
+	/* the kind of the label before the field, and where the field begins */
+	enum field_lead lead;
+	size_t from;
 };
 
 /* Returns true if the cue at `at` reports speech, as in: the doctor asked: "Which one ..." */
@@ -287,43 +299,87 @@ label_before_title(struct names_sweep *w, const struct word *before, size_t at)
 	return f & W_LABEL || (f && label) || (before && before->flags & W_LABEL);
 }
 
+/* Returns true if the label at `start` is written as keys of data and programs are, before the
+ * field at `from`: in small letters, as the name of a tag, or with a quote or an equals sign. */
+static bool
+is_key_style(struct span t, size_t start, size_t from)
+{
+	unsigned n;
+	uint64_t folded;
+
+	if (glyph_at(t, start, &n, &folded) == LETTER_LOWER ||
+		(start > 0 && is_one_of(t.p[start - 1], "\"'<.@$_")))
+		return true;
+	const char *equals = memchr(t.p + start, '=', from - start);
+	return span_back_set(t, from, start, "\"'`") < from || (equals && equals[-1] != ' ');
+}
+
+static enum field_lead
+label_lead(const struct names_sweep *w, uint32_t flags, size_t start, size_t from)
+{
+	if (!(flags & W_WEAK))
+		return LEAD_SURE;
+	/* "the file of patient: Xu Zhijie" is prose, "patient: Foo" at the begin of a line is not */
+	bool prose = start > 1 && w->text.p[start - 1] == ' ' && is_letter(w->text.p[start - 2]);
+	if (is_key_style(w->text, start, from) && !(prose && flags & W_LABEL))
+		return LEAD_KEY;
+	return flags & W_LABEL ? LEAD_SURE : LEAD_LABEL;
+}
+
+/* Reads the label before the field at `from`. Returns its flags; 0: there is none. */
+static uint32_t
+label_at(struct names_sweep *w, size_t from, struct evidence *e, size_t *at)
+{
+	bool label = false;
+	uint32_t f = words_before(w, from, W_TITLE | W_CUE | W_LABEL | W_KEY | W_WEAK, &label, at);
+	bool tag = f && *at > 0 && w->text.p[*at - 1] == '<' && w->text.p[from - 1] == '>';
+
+	label |= tag;
+	if (!label && !(f & (W_TITLE | W_CUE | W_LABEL)))
+		return 0;
+	if (f & (W_CUE | W_LABEL | W_KEY)) {
+		e->who |= (f & W_LABEL) != 0;
+		e->label |= e->who || (label && !is_speech(w, *at));
+		e->strong = label || memchr(w->text.p + *at, ' ', from - 1 - *at);
+		e->cue = e->strong ? 0.45f : 0.35f;
+		if (label && e->label)
+			e->lead = label_lead(w, f, *at, from);
+	}
+	return f;
+}
+
 /* Collects titles inside the run and before it, and cues before it. */
 static struct evidence
 evidence_at(struct names_sweep *w, struct run *run, size_t i)
 {
-	struct evidence e = { 0 };
-	bool label = false;
 	size_t at = 0;
 	const struct word *x = &run->w[i], *prev = i > 0 ? x - 1 : NULL;
+	struct evidence e = { .from = prev ? x->start : past_particles(w, x->start) };
 
 	if (prev && prev->flags & W_TITLE && !prev->comma &&
 		(prev->dot || prev->end - prev->start > 1))
 		e.title = 0.85f;
-	if (!is_listed(x) && !x->initial && is_ordinary(x) && word_stands_out(w, x))
-		return e; /* other evidence cannot make it a name */
 	e.label = e.who = prev && prev->flags & W_LABEL && !prev->comma;
 	if (e.label || (prev && prev->flags & W_CUE &&
 			       (prev->flags & W_COMMON || !is_listed(prev))))
 		e.cue = 0.3f;
 	/* If a word precedes in the run, the cue ends with that word, and no cue extends across
 	 * a comma. */
-	uint32_t f = prev && (prev->comma || !(prev->flags & W_LAST))
-			     ? 0
-			     : words_before(w, x->start, W_TITLE | W_CUE | W_LABEL, &label, &at);
+	uint32_t f = prev && (prev->comma || !(prev->flags & W_LAST)) ? 0
+								      : label_at(w, e.from, &e, &at);
 	if (f & W_TITLE && (at + 1 < x->start))
 		e.title = 0.85f;
-	if (f & (W_CUE | W_LABEL)) {
-		e.who |= f & W_LABEL;
-		e.label |= e.who || (label && !is_speech(w, at));
-		e.strong = label || memchr(w->text.p + at, ' ', x->start - 1 - at);
-		e.cue = e.strong ? 0.45f : 0.35f;
-	}
-	if (w->person_key && i == 0) {
+	/* a weak key counts only for the whole text */
+	bool whole = span_past_set(w->text, 0, " \t\r\n") >= e.from;
+	if (w->key && i == 0 && (w->key == LEAD_SURE || whole)) {
 		e.label = e.strong = true;
 		e.cue = 0.5f;
+		e.lead = w->key;
 	}
 	if (w->labeled && e.title > 0 && !e.label)
 		e.label = label_before_title(w, i > 1 ? x - 2 : NULL, f & W_TITLE ? at : x[-1].start);
+	if (e.label && (e.title > 0 || e.who) && !e.lead)
+		e.lead = e.title > 0 ? LEAD_SURE : LEAD_LABEL;
 	return e;
 }
 
@@ -410,31 +466,61 @@ score_of(const struct names_sweep *w, struct run *run, size_t i, size_t n,
 	return score;
 }
 
+/* Examines the field behind a label. Returns the number of words of the run that the field takes
+ * if it is a name, or 0. If the label may name something else than a person, and the field is no
+ * name, the label counts no longer. */
+static size_t
+try_field(struct names_sweep *w, struct run *run, size_t i, struct evidence *e)
+{
+	struct field f;
+	size_t n = 0;
+
+	field_read(w, e->from, &f);
+	bool name = field_is_name(&f, e->lead, false) ||
+		    (e->lead != LEAD_SURE && f.whole && field_beside(w, &f) &&
+			    field_is_name(&f, e->lead, true));
+	if (name) {
+		while (i + n < run->n && run->w[i + n].start < f.end)
+			n++;
+		if (f.words > f.unknown || f.words > 1)
+			remember_person(w, run, i, n);
+		person_found(w, f.from, f.end, 0.6f + 0.05f * (float)(f.given + f.surname));
+	} else if (e->lead == LEAD_KEY || (e->lead == LEAD_LABEL && !e->who && (f.whole || f.words < 2))) {
+		float title = e->title;
+		*e = (struct evidence){ .title = title };
+	}
+	return n;
+}
+
 /* Examines a name that begins at word i. Returns the number of words it takes, or 0. */
 static size_t
 try_name(struct names_sweep *w, struct run *run, size_t i)
 {
 	const struct word *x = &run->w[i];
 	struct evidence e = evidence_at(w, run, i);
+	bool titled = x->flags & W_TITLE && i + 1 < run->n && !x->comma &&
+		      (x->dot || !(x->flags & W_GIVEN) || x[1].flags & W_GIVEN);
+	size_t n = e.lead && !titled ? try_field(w, run, i, &e) : 0;
 	bool evident = e.title > 0 || e.cue > 0;
 
-	if (x->flags & W_TITLE && i + 1 < run->n && !x->comma &&
-		(x->dot || !(x->flags & W_GIVEN) || x[1].flags & W_GIVEN))
+	if (n)
+		return n;
+	if (titled)
 		return 0; /* the name begins after the title */
 	if (x->flags & W_CUE && !is_listed(x) && e.title == 0)
 		return 0; /* "Estimada Lucía" */
 	if (x->flags & W_LABEL && i + 1 < run->n && !x->comma && e.title == 0)
 		return 0; /* "Kunde Petra Müller" */
-	if (w->labeled && !e.label && !(w->last_kept && after_last_name(w, x->start)))
-		return 0;
 	if (!is_listed(x) && !x->initial && is_ordinary(x) && e.title == 0)
 		return 0;
+	if (w->labeled && !e.label && !(w->last_kept && after_last_name(w, x->start)))
+		return 0;
 	if (last_first(w, run, i) && (evident || sentence_begins(w->text, x->start))) {
-		size_t n = i + 2 < run->n && run->w[i + 2].initial ? 3 : 2;
+		n = i + 2 < run->n && run->w[i + 2].initial ? 3 : 2;
 		name_found(w, run, i, n, (x->flags & W_SURNAME ? 0.65f : 0.5f) + e.cue, true);
 		return n;
 	}
-	size_t n = name_length(w, run, i, evident);
+	n = name_length(w, run, i, evident);
 	if (n == 0)
 		return 0;
 	struct makeup m = makeup_of(w, run, i, n);
@@ -454,19 +540,19 @@ no_person_in(struct names_sweep *w, const struct run *run)
 {
 	const struct word *first = &run->w[0], *last = &run->w[run->n - 1];
 	bool label;
-	size_t start;
+	size_t start, from = past_particles(w, first->start);
 
-	if (w->labeled && !w->person_key && !w->last_kept &&
+	if (w->labeled && !w->key && !w->last_kept &&
 		!(run->any & (W_LABEL | W_CUE | W_LAST)) &&
-		!words_before(w, first->start, W_TITLE | W_CUE | W_LABEL, &label, &start))
+		!words_before(w, from, W_TITLE | W_CUE | W_LABEL | W_KEY, &label, &start))
 		return true;
 	/* The score is at most 0.25, and a neighbor in a list adds nothing to a score below
 	 * 0.28. */
 	return !(run->any & (W_NAME | W_TITLE | W_CUE | W_LABEL | W_LAST)) && !run->initials &&
-	       !w->person_key && w->threshold[FIND_PERSON] > 0.26f &&
+	       !w->key && w->threshold[FIND_PERSON] > 0.26f &&
 	       !own_line(w->text, first->start, last->end) &&
 	       !words_before(
-		       w, first->start, W_TITLE | W_CUE | W_LABEL, &label, &start);
+		       w, from, W_TITLE | W_CUE | W_LABEL | W_KEY, &label, &start);
 }
 
 /* Returns true if the small words at i begin a name: after a title, as in "Frau von der Leyen",
@@ -603,6 +689,16 @@ cue_before(const struct names_sweep *w, size_t at)
 	return false;
 }
 
+/* Returns true if a label in letters of another script is before `at`: "Patient: 山田太郎". */
+static bool
+labeled_han(struct names_sweep *w, size_t at)
+{
+	bool label;
+	size_t start;
+
+	return words_before(w, at, W_CUE | W_LABEL, &label, &start) && label;
+}
+
 static bool
 honour_after(const struct names_sweep *w, size_t at)
 {
@@ -662,7 +758,7 @@ name_at(struct names_sweep *w, size_t at, size_t to, size_t chars)
 	size_t given = to < t.n && t.p[to] == ' ' ? to + 1 : to, end = given_at(w, given);
 	bool cue;
 
-	cue = w->person_key || cue_before(w, at);
+	cue = w->key || cue_before(w, at) || labeled_han(w, at);
 	if (w->labeled && !cue)
 		return at;
 	if (end == given && honour_after(w, to)) {

@@ -49,6 +49,29 @@ struct looked {
 	uint32_t flags[BACK_WORDS];
 };
 
+/* The words of the field that begins at `from`. */
+struct field {
+	size_t from, end;      /* the end of the last word; without a dot that ends a sentence */
+	size_t words;	       /* number of words without initials, particles and suffixes */
+	size_t initials;
+	size_t given, surname; /* in the lists, and no ordinary words */
+	size_t weak;	       /* in the lists, and ordinary words too */
+	size_t unknown;	       /* in no list of names */
+	size_t ordinary, caps; /* of the unknown: ordinary words; words in capitals only */
+	bool given_first, surname_last;
+	bool given_alone; /* the first word is a given name, perhaps of a program too */
+	bool comma; /* a family name, a comma, given names */
+	bool whole; /* all words are written as those of names, and the field ends after them */
+};
+
+/* The kind of label before a field. */
+enum field_lead {
+	LEAD_NONE,
+	LEAD_KEY,   /* a weak key as data and programs have it: name: 'Foo', <name>, "Name": */
+	LEAD_LABEL, /* a weak label of a form: "Name: Maria" */
+	LEAD_SURE,  /* a label that names people only: "First name", "Patient" */
+};
+
 /* The state of one pass over a text, on the stack of names_scan(). */
 struct names_sweep {
 	const struct detect_rules *r;
@@ -62,8 +85,7 @@ struct names_sweep {
 				   * none */
 	uint64_t begins; /* bits: the first letter of a word that matters may be here */
 	struct looked back[BACKS];	  /* by the last bits of the place */
-	bool person_key;		  /* the key before the text means that the text is a
-					   * person's name */
+	enum field_lead key;		  /* the kind of the key before the text */
 	bool lower;			  /* the text is written without capitals */
 	bool rejects;			  /* word_rejected() may be asked */
 	bool labeled;			  /* only people's names after a label are found */
@@ -134,6 +156,15 @@ size_t word_rejected(struct names_sweep *w, size_t at);
 /* Returns the end of a word that is no part of a known person's name, or 0 if the word must be
  * read. */
 size_t word_unknown(const struct names_sweep *w, size_t at);
+
+/* ---- names_field.c ---- */
+
+void field_read(const struct names_sweep *w, size_t at, struct field *f);
+/* Returns true if a key of personal data is next to the field in its record: in the same braces,
+ * item of a list or paragraph. */
+bool field_beside(struct names_sweep *w, const struct field *f);
+/* Returns true if the field is a person's name. `beside`: as field_beside(). */
+bool field_is_name(const struct field *f, enum field_lead lead, bool beside);
 
 /* ---- names_person.c and its siblings ---- */
 

@@ -10,7 +10,7 @@
 #include "base/ascii.h"
 #include "base/utf8.h"
 
-enum { WORD_MAX = 64, BACK_GAP = 8 };
+enum { WORD_MAX = 64, BACK_GAP = 8, TAGS_MAX = 36 };
 
 /* Returns the length of the apostrophe at i in bytes, or 0. */
 static unsigned
@@ -18,6 +18,9 @@ apostrophe(struct span t, size_t i)
 {
 	if (t.p[i] == '\'')
 		return 1;
+	/* the letters U+02BB and U+02BC of Hawaiian and Ukrainian */
+	if (t.p[i] == '\xca' && i + 1 < t.n && (t.p[i + 1] == '\xbb' || t.p[i + 1] == '\xbc'))
+		return 2;
 	return i + 2 < t.n && t.p[i] == '\xe2' && t.p[i + 1] == '\x80' && t.p[i + 2] == '\x99'
 		       ? 3
 		       : 0;
@@ -235,7 +238,7 @@ word_read(const struct names_sweep *w, size_t at, struct word *out)
 		names_surname_end(w->t, span_cut(t, at, out->end)))
 		out->flags |= W_SURNAME;
 	n = out->end < t.n ? apostrophe(t, out->end) : 0;
-	out->possessive = n && possessive_at(t, out->end, n);
+	out->possessive = n && n != 2 && possessive_at(t, out->end, n);
 	out->dot = out->end < t.n && t.p[out->end] == '.';
 	out->code = touches_code(t, out->start, out->end);
 	if (r.upper > 1 && !out->caps && r.lower && r.upper > 2 + r.nparts)
@@ -460,6 +463,25 @@ gap_at(struct span t, size_t i)
 	return t.p[i] == '\x9a' && i >= 2 && !memcmp(t.p + i - 2, "\xef\xbc\x9a", 3) ? 3 : 0;
 }
 
+/* Returns where the tag of markup that ends before i begins, or i: "Name:</b> Jane", and
+ * "<td>Name</td><td>Jane</td>". A tag whose name leads to a person's name is none: "<name>Jane". */
+static size_t
+before_tag(const struct names_sweep *w, size_t i)
+{
+	enum { MOST = 12 };
+	struct span t = w->text;
+	size_t from = i - 1;
+
+	while (from > 0 && i - from < MOST && is_alnum(t.p[from - 1]))
+		from--;
+	bool closes = from > 0 && t.p[from - 1] == '/';
+	from -= closes;
+	if (i - from < 2 || from < 2 || t.p[from - 1] != '<' ||
+		(!closes && names_lead_ends(w->t, span_of(t.p, i - 1), false)))
+		return i;
+	return from - 1;
+}
+
 /* Returns where the word that ends at `end` begins. camelCase counts as two words. */
 static size_t
 word_start(struct span t, size_t end)
@@ -559,8 +581,17 @@ words_before(struct names_sweep *w, size_t at, uint32_t want, bool *label, size_
 
 	if (l->at != at || at == 0) {
 		bool mark = false, dot = false;
-		for (; i > 0 && at - i < BACK_GAP && (n = gap_at(t, i - 1)); i -= n) {
+		size_t tags = 0; /* bytes of tags in the gap */
+		for (; i > 0 && at - i - tags < BACK_GAP && (n = gap_at(t, i - 1)); i -= n) {
 			char c = t.p[i - 1];
+			size_t tag = c == '>' ? before_tag(w, i) : i;
+			if (tag < i && tags < TAGS_MAX) {
+				tags += i - tag;
+				i = tag;
+				n = 0;
+				mark = true;
+				continue;
+			}
 			mark |= n == 3 || c == ':' || c == '=' || c == '"';
 			dot |= c == '.';
 		}
@@ -626,7 +657,7 @@ enum {
 bool
 words_rejectable(const struct names_sweep *w)
 {
-	return !w->lower && !w->person_key &&
+	return !w->lower && !w->key &&
 	       w->threshold[FIND_PERSON] > WORTH_PERSON + 0.01f &&
 	       w->threshold[FIND_PLACE] > WORTH_PLACE + 0.01f &&
 	       w->threshold[FIND_NATION] > WORTH_NATION + 0.01f;
@@ -701,7 +732,8 @@ is_led(struct names_sweep *w, size_t at)
 	size_t start;
 
 	return words_before(w, at, W_LEAD | W_PARTICLE, &label, &start) &&
-	       (words_before(w, at, W_LEAD, &label, &start) || street_leads(w, at));
+	       (words_before(w, at, W_LEAD, &label, &start) || street_leads(w, at) ||
+		       words_before(w, past_particles(w, at), W_LEAD, &label, &start));
 }
 
 size_t

@@ -139,7 +139,7 @@ glyph_wide(struct span t, size_t at, unsigned *n, uint64_t *folded)
 
 enum {
 	TABLE_BITS_MAX = 22,
-	FLAG_BITS = 25,
+	FLAG_BITS = 27,
 	TERM_MAX = 96, /* bytes */
 	ENDS_MAX = 128,
 	END_BYTES = 24,
@@ -179,6 +179,7 @@ static const struct {
 } lists[] = {
 	{ "after.txt", W_AFTER },
 	{ "before.txt", W_BEFORE },
+	{ "beside.txt", W_BESIDE },
 	{ "city.txt", W_CITY },
 	{ "common.txt", W_COMMON },
 	{ "country.txt", W_COUNTRY },
@@ -189,6 +190,7 @@ static const struct {
 	{ "given.txt", W_GIVEN },
 	{ "honorific.txt", W_HONORIFIC },
 	{ "key.txt", W_KEY },
+	{ "key_weak.txt", W_WEAK },
 	{ "label.txt", W_LABEL },
 	{ "nationality.txt", W_NATION },
 	{ "never.txt", W_NEVER },
@@ -344,7 +346,7 @@ put_parts(struct names_table *t, struct span term, uint32_t flag)
 				    t, names_hash(span_cut(term, 0, i)), W_MORE, flag & W_BIG))
 				return false;
 		}
-	if (!(flag & W_LEAD))
+	if (!(flag & W_BEFORE_NAME))
 		return true;
 	/* for a cue in Han, also its last character */
 	struct span end = span_cut(term, utf8_before(term.p, term.n), term.n);
@@ -402,7 +404,7 @@ put_eights(struct names_table *t, struct span term, uint32_t flag)
 {
 	size_t last = span_behind(term, ' ');
 
-	if (flag & (W_LEAD | W_PARTICLE))
+	if (flag & (W_BEFORE_NAME | W_PARTICLE))
 		eights_put(&t->lead, span_cut(term, last, term.n), true);
 	if (flag & W_LEAD_DOT)
 		eights_put(&t->lead_dot, span_cut(term, last, term.n), true);
