@@ -54,7 +54,8 @@ static const struct {
 	{ "the gateway did not inspect this request", SAID_GUARD },
 	{ "this request did not pass the gate", SAID_GUARD }, /* before 0.3 */
 	{ "the backend that the policy names is unknown to HAProxy", SAID_ROUTES },
-	{ "the policy names another backend", SAID_OTHER_BACKEND },
+	{ "another backend than the gateway chose", SAID_OTHER_BACKEND },
+	{ "the policy names another backend", SAID_OTHER_BACKEND }, /* before 0.3 */
 	{ "the gateway could not decide this request", SAID_UNDECIDED },
 	{ "HAProxy is being reloaded", SAID_RELOAD },
 	{ "the gateway could not finish this request", SAID_UNFINISHED },

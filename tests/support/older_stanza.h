@@ -10,7 +10,7 @@ enum {
 	FORM_LAST_UNDECIDED = 21, /* each of its lines tests `acl tollgate` */
 	FORM_0_2 = 26,
 	FORM_LAST_JOINT = 30, /* the second pass arrives at the operator's frontend */
-	FORM_TODAY = 35,
+	FORM_TODAY = 36,
 };
 
 /* Appends the piece of that version that begins after this mark. `tabs`: each line is indented
