@@ -32,7 +32,7 @@ put_first_content(struct buf *cell, const json_t *one, const char *name)
 static const struct admin_column target_columns[] = {
 	{ "TARGET",        32, "target", .none = "?" },
 	{ "STATE",         10, "state", .none = "?" },
-	{ "UNDER_WAY",     -9, "under_way", .none = "0" },
+	{ "IN_PROGRESS",  -11, "under_way", .none = "0" },
 	{ "ERRORS",        -7, "errors", .put = put_error_share },
 	{ "BACK",          -8, "back_in_s", "-", .put = put_back_in },
 	{ "LAST_FAILURE",  14, "last_failure", .none = "-" },
