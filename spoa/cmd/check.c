@@ -40,6 +40,7 @@
 #include "gate/snapshot.h"
 #include "operator/admin/tls.h"
 #include "operator/edge/judge.h"
+#include "operator/edge/lay.h"
 #include "operator/edge/reach.h"
 #include "operator/edited/edited.h"
 #include "operator/server/opens.h"
@@ -306,6 +307,14 @@ check_observed(struct check *c, const struct observe *o)
 		diag_at(&c->d, o->at, "observe: HAProxy's files have no backend %s: name "
 				      "one of them",
 			o->backend);
+	for (size_t i = 0; o->backend && c->read && !c->cannot && i < o->nhosts; i++)
+		if (!lay_some_gate_has(&c->h, span_str(o->hosts[i])))
+			add_note(c, arena_printf(&c->a,
+					    "observe: requests of %s do not pass the gate, so they "
+					    "are neither observed nor recorded: add the host with "
+					    "`tollgate init --host %s --write`",
+					    o->hosts[i], o->hosts[i])
+					    .p);
 }
 
 /* ---- the policy ---- */

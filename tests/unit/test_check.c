@@ -213,6 +213,17 @@ observed_backend_must_set_no_credential(void **state)
 	put("h.cfg", "backend openai\nbackend local\n server a :1\n");
 	check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), NULL);
 	assert_null(strstr(cmd_err, "observe:"));
+	for (int gated = 0; gated < 2; gated++) {
+		snprintf(policy, sizeof(policy),
+			"frontend web\n mode http\n acl tollgate req.hdr(host),host_only -i %s\n"
+			" filter spoe engine tollgate config /x\nbackend openai\nbackend local\n server a :1\n",
+			gated ? "A.example" : "b.example");
+		put("h.cfg", policy);
+		check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), NULL);
+		bool noted = strstr(cmd_out, "observe: requests of a.example do not pass the gate");
+		if (noted == (gated == 1))
+			fail_msg("%d: %s%s", gated, cmd_out, cmd_err);
+	}
 	put("h.cfg", "defaults d\n mode http\n http-request set-header x-api-key k\nbackend "
 		     "openai\nbackend local from d # tollgate: no guard\n server a :1\n");
 	assert_int_equal(check("-c", path("c.yaml"), "--haproxy", path("h.cfg"), NULL), 1);

@@ -202,6 +202,40 @@ other_ways_to_a_guarded_backend_are_asked_about(void **state)
 	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
 }
 
+/* A later run adds hosts to the stanza, and guards backends without a question about their dialect,
+ * because the policy exists. */
+static void
+later_run_adds_hosts_and_backends(void **state)
+{
+	static const char two[] =
+		"backend two\n    http-request set-header authorization \"Bearer y\"\n    server a :1\n";
+	char text[64 << 10];
+
+	(void)state;
+	put_tree(HOSTS "    default_backend one\n" ONE, NULL);
+	assert_int_equal(INIT("--host", "a.com", "--host", "*.c.com", "--close-others", "--write"), 0);
+	snprintf(text, sizeof(text), "%s%s", whole("etc/haproxy/haproxy.cfg"), two);
+	put("etc/haproxy/haproxy.cfg", text);
+	assert_int_equal(INIT("--host", "A.com", "--host", "b.com", "--host", "x.c.com", "--write"), 0);
+	assert_non_null(strstr(cmd_out, "requests of b.com pass the gate from now on"));
+	assert_null(strstr(cmd_out, "requests of A.com"));
+	assert_null(strstr(cmd_out, "requests of x.c.com"));
+	assert_non_null(strstr(cmd_out, "backend two gets the guard: "));
+	const char *is = whole("etc/haproxy/haproxy.cfg");
+	const char *added = strstr(is,
+		"    acl tollgate req.hdr(host),host_only,rtrim(.) -m end -i .c.com  # requests to these hosts pass the gate\n"
+		"    acl tollgate req.hdr(host),host_only,rtrim(.) -i b.com  # requests to these hosts pass the gate\n");
+	assert_non_null(added);
+	assert_true(added < strstr(is, "# tollgate: end stanza"));
+	assert_non_null(strstr(strstr(is, "backend two\n"), "did not inspect this request"));
+	assert_int_equal(INIT("--host", "b.com", "--host", "y.c.com"), 0);
+	assert_non_null(strstr(cmd_out, "Nothing to do.\n"));
+	assert_int_equal(tollgate("", "init", "--root", dir, "--haproxy-binary", "/bin/true", "--undo",
+				 "--write", NULL),
+		0);
+	assert_null(strstr(whole("etc/haproxy/haproxy.cfg"), "b.com"));
+}
+
 /* Below the operator's own rules, wherever default_backend is, and above lines that route
  * requests, let them skip all that follows, or change their host. */
 static const struct {
@@ -1204,6 +1238,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unclear_choices_are_asked_for),
 		cmocka_unit_test(other_ways_to_a_guarded_backend_are_asked_about),
+		cmocka_unit_test(later_run_adds_hosts_and_backends),
 		cmocka_unit_test(stanza_is_placed_below_refusing_rules),
 		cmocka_unit_test(response_lines_have_their_own_defaults),
 		cmocka_unit_test(error_shows_the_difference_and_the_operators_lines),

@@ -978,6 +978,7 @@ init_plan(struct init *in)
 {
 	struct haproxy *h = &in->h;
 
+	in->wish.has_policy = init_exists(in, "/etc/tollgate/default.yaml");
 	lay_choose(&in->lay, h, &in->wish, &in->a);
 	if (h->notes.n)
 		fprintf(stderr, "%.*s", SPAN_ARG(buf_view(&h->notes)));

@@ -83,16 +83,17 @@ has_line(const struct haproxy_section *s, struct span line)
 	return found;
 }
 
-/* Writes `acl tollgate` with the chosen hosts. Two ACLs of one name are alternatives. */
+/* Writes `acl tollgate` with the chosen hosts, or with those that the stanza of `s` lacks. Two ACLs
+ * of one name are alternatives. */
 static void
-put_hosts(const struct lay *l, struct span indent, struct buf *out)
+put_hosts(const struct lay *l, const struct haproxy_section *s, struct span indent, struct buf *out)
 {
 	/* second pass: *.name, which stands for all hosts below `name` */
 	for (int below = 0; below < 2; below++) {
 		bool begun = false;
 		for (size_t i = 0; i < l->nhost; i++) {
 			const char *host = l->host[i];
-			if ((*host == '*') != below)
+			if ((*host == '*') != below || (s && lay_gates_host(s, span_str(host))))
 				continue;
 			if (!begun)
 				buf_printf(out,
@@ -133,7 +134,7 @@ piece_lines(struct lay *l, const struct haproxy_section *s, struct span piece, e
 			(part != ALL && is_answer_line(line) != (part == ANSWERS)))
 			continue;
 		if (l->nhost && span_starts(line, SPAN_LIT("acl tollgate ")))
-			put_hosts(l, indent, out);
+			put_hosts(l, NULL, indent, out);
 		else
 			buf_printf(out, "%.*s%.*s\n", SPAN_ARG(indent), SPAN_ARG(line));
 		if (span_starts(line,
@@ -724,6 +725,26 @@ lay_renew(struct lay *l, const struct haproxy *h, const struct haproxy_section *
 	haproxy_free(&r.pieces);
 }
 
+/* Adds the hosts of --host that an existing stanza lacks, below its last `acl tollgate`. */
+static void
+lay_hosts(struct lay *l, const struct haproxy_section *s)
+{
+	const struct haproxy_line *last = NULL;
+	struct span indent = indent_of(s);
+
+	for (size_t i = 0; i < s->n; i++)
+		if (haproxy_begins(&s->line[i], "acl", "tollgate"))
+			last = &s->line[i];
+	if (!last || !l->nasked)
+		return;
+	SCOPED_BUF(text, 64 << 10);
+	put_hosts(l, s, indent, &text);
+	if (text.n)
+		lay_add(l, (struct lay_edit){ .file = last->file,
+				   .after = last->line,
+				   .text = buf_view(&text) });
+}
+
 /* ---- all edits ---- */
 
 bool
@@ -757,8 +778,10 @@ lay_edits(struct lay *l, const struct haproxy *h)
 		if (engine_of(l->front[i])) {
 			/* the complete example has no `acl tollgate` and is not renewed as a
 			 * bolt-on */
-			if (haproxy_own(l->front[i], "acl", "tollgate"))
+			if (haproxy_own(l->front[i], "acl", "tollgate")) {
 				lay_renew(l, h, l->front[i]);
+				lay_hosts(l, l->front[i]);
+			}
 		} else if (!answers_all(l->front[i])) {
 			lay_frontend(l, h, l->front[i]);
 		}

@@ -94,6 +94,7 @@ struct lay_wish {
 	bool close_others;
 	/* --policy-routes: rules that init cannot translate no longer apply to gated requests */
 	bool policy_routes;
+	bool has_policy; /* a policy exists, so init needs no dialects to write one */
 	struct lay_backend backend[LAY_BACKENDS_MAX];
 	size_t nbackend;
 };
@@ -106,7 +107,7 @@ struct lay {
 	const struct haproxy_section *front[LAY_FRONTENDS_MAX];
 	size_t nfront;
 	const char *host[LAY_HOSTS_MAX];
-	size_t nhost;
+	size_t nhost, nasked; /* the first nasked are those of --host */
 	bool lays_switch;   /* tollgate.cfg must define the frontend of the second pass */
 	bool lays_sockets;  /* tollgate.cfg must read SOCKETS_VARIABLE */
 	/* the value that `global` must set SOCKETS_VARIABLE to; NULL: that of tollgate.cfg */
@@ -142,6 +143,11 @@ struct lay {
  * except the two buffers, which lay_free() releases. */
 void lay_choose(
 	struct lay *l, const struct haproxy *h, const struct lay_wish *wish, struct arena *a);
+/* Returns true if the stanza's ACL lets requests for this host pass the gate: the section names the
+ * host, gates every host, or reads something else than names. `host` may be *.name. */
+bool lay_gates_host(const struct haproxy_section *s, struct span host);
+/* Returns true if a frontend's stanza gates the host, or if no frontend has a stanza. */
+bool lay_some_gate_has(const struct haproxy *h, struct span host);
 /* lay_routes.c: HAProxy's own rules for a host and a path. The path is whole; an empty one means
  * a path that no rule names. *by is the deciding rule, or NULL. Returns NULL if no backend is
  * chosen. */

@@ -7,6 +7,7 @@
 #include "base/scoped.h"
 #include "operator/edge/judge_private.h"
 #include "operator/edge/lay.h"
+#include "operator/edge/reach.h"
 
 enum { LAY_MAP_BYTES = 4 << 20 };
 
@@ -188,6 +189,7 @@ choose_host(struct lay *l, const struct lay_wish *wish)
 				wish->host[i]);
 		l->host[l->nhost++] = wish->host[i];
 	}
+	l->nasked = l->nhost;
 	if (l->nhost || !some_frontend_lacks_stanza(l))
 		return;
 	for (size_t i = 0; i < l->nfront; i++)
@@ -415,7 +417,8 @@ choose_backends(struct lay *l, const struct haproxy *h, const struct lay_wish *w
 		const char *dialect = dialect_of_servers(s, true);
 		if (!dialect)
 			dialect = dialect_of_rules(l, h, s);
-		if (!dialect && has_paths_of_rules(l, h, s))
+		/* only a new policy needs the dialect */
+		if (!dialect && (wish->has_policy || has_paths_of_rules(l, h, s)))
 			dialect = "rest";
 		if (dialect && !add_backend(l, s, dialect))
 			return;
@@ -481,6 +484,48 @@ host_passes(const struct lay *l, struct span host)
 			return true;
 	}
 	return false;
+}
+
+bool
+lay_gates_host(const struct haproxy_section *s, struct span host)
+{
+	struct haproxy_walk w = haproxy_walk(s);
+	const struct haproxy_line *l;
+	bool some = false;
+
+	while ((l = haproxy_next(&w))) {
+		if (!haproxy_begins(l, "acl", "tollgate"))
+			continue;
+		bool names = lay_holds(haproxy_word(l, 2), "hdr(host)"), below = false;
+		for (size_t i = 3; i < l->n; i++) {
+			struct span word = l->word[i], end = host;
+			if (span_is(word, "-m"))
+				below = span_is(haproxy_word(l, ++i), "end");
+			else if (span_starts(word, SPAN_LIT("-")))
+				names &= span_is(word, "-i");
+			else if (below && host.n > word.n)
+				end = span_cut(host, host.n - word.n, host.n);
+			if (span_ieq(word, end))
+				return true;
+		}
+		if (!names)
+			return true;
+		some = true;
+	}
+	return !some;
+}
+
+bool
+lay_some_gate_has(const struct haproxy *h, struct span host)
+{
+	bool some = false;
+
+	for (size_t i = 0; i < h->n; i++) {
+		if (engine_of(&h->section[i]) && lay_gates_host(&h->section[i], host))
+			return true;
+		some |= engine_of(&h->section[i]) != NULL;
+	}
+	return !some;
 }
 
 /* The question that ask_others() collects; each host is listed once. */
@@ -640,6 +685,30 @@ choose_sockets(struct lay *l, const struct haproxy *h)
 		l->sockets = folder.p + c.n;
 }
 
+/* Notes what an existing policy needs for hosts and backends that the gate did not have before. */
+static void
+note_new(struct lay *l, const struct haproxy *h)
+{
+	for (size_t i = 0; i < l->nasked; i++) {
+		bool is_new = false;
+		for (size_t k = 0; k < l->nfront; k++)
+			is_new |= !lay_gates_host(l->front[k], span_str(l->host[i]));
+		if (is_new)
+			buf_printf(&l->notes,
+				"requests of %s pass the gate from now on, and the routes of the "
+				"policy decide where they are sent: add the routes that are "
+				"missing\n",
+				l->host[i]);
+	}
+	for (size_t i = 0; i < h->n; i++)
+		if (lay_guards(l, &h->section[i]) && !reach_guard(&h->section[i]))
+			buf_printf(&l->notes,
+				"backend %s gets the guard: to send requests there, add it to "
+				"`backends` in /etc/tollgate/tollgate.yaml, and to `providers` "
+				"and `targets` in the policy\n",
+				h->section[i].name.p);
+}
+
 void
 lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, struct arena *a)
 {
@@ -661,12 +730,14 @@ lay_choose(struct lay *l, const struct haproxy *h, const struct lay_wish *wish, 
 	lay_find_ways(l, h);
 	lay_find_routes(l, h);
 	ask_unsure(l, wish);
-	if (lay_no_route(l))
+	if (wish->has_policy)
+		note_new(l, h);
+	else if (lay_no_route(l))
 		buf_printf(&l->notes,
 			"/etc/tollgate/default.yaml: tollgate does not know the paths of %s, "
 			"so every request gets 404 until you add them to `routes`\n",
 			l->backend[0].name);
-	for (size_t i = 0; i < l->nbackend; i++)
+	for (size_t i = 0; !wish->has_policy && i < l->nbackend; i++)
 		if (!lay_has_route(l, i))
 			buf_printf(&l->notes,
 				"/etc/tollgate/default.yaml: no route leads to backend %s: "
