@@ -153,8 +153,49 @@ static const struct row streets[] = {
 	{ "Polish", "adres: ul. Podleśna 17", NULL, "STREET_ADDRESS ul. Podleśna 17|" },
 	{ "Russian", "адрес: ул. Ленина 5", NULL, "STREET_ADDRESS ул. Ленина 5|" },
 	{ "a post office box", "mail to P.O. Box 101", NULL, "STREET_ADDRESS P.O. Box 101|" },
+	{ "a preposition and a town", "Am Markt 5, 10115 Berlin", NULL,
+		"STREET_ADDRESS Am Markt 5|LOCATION Berlin|" },
+	{ "a preposition and a label", "Adresse: Zum Anger 12 im Hof", NULL, "STREET_ADDRESS Zum Anger 12|" },
+	{ "a square and a town", "au 14 place Carnot, 69002 Lyon", NULL,
+		"STREET_ADDRESS 14 place Carnot|LOCATION Lyon|" },
+	{ "a date is the street's name", "to al. Konstytucji 3 Maja 28 today", NULL,
+		"STREET_ADDRESS al. Konstytucji 3 Maja 28|" },
+	{ "numbers on both sides, and a code", "to 31 Eusebio Quux 57, 28013 Madrid", NULL,
+		"STREET_ADDRESS 31 Eusebio Quux 57|LOCATION Madrid|" },
+	{ "a word for number", "ke Gang Quux No. 5 lagi", NULL, "STREET_ADDRESS Gang Quux No. 5|" },
+	{ "Persian", "نشانی: خیابان آزادی 12", NULL, "STREET_ADDRESS خیابان آزادی 12|" },
 	{ "a year is no house", "in 2019 Wall Street fell", NULL, "" },
 	{ "a chapter is none", "Chapter 5 Long Road", NULL, "" },
+};
+
+/* Ordinary sentences with numbers, one or two of a language: no number is that of a house. */
+static const char *const counted[] = {
+	"Im Oktober 1997 fuhren wir mit 14 Leuten los.",
+	"Am Dienstag 15 Uhr beginnt Abschnitt 4, zum Schluss 3 Fragen.",
+	"Zum Preis von 30 Euro gab es in der Klasse 7 nur 2 Karten.",
+	"Depuis 1999 au cours 12, la route 66 fait 3940 km.",
+	"Al Mundial 2022 fueron 32 equipos, al Grupo 3 van 12.",
+	"Al Museo 3 visitatori su 10 entrano gratis.",
+	"Em Maio 15 pessoas chegaram, em Junho 22.",
+	"Al Consiliului 12 din 1998, la Parlament 30 de voturi",
+	"Av Norges 356 kommuner ligger 12 i nord, av Kari Lunde, 34 år.",
+	"OS i Paris 2024 hade 329 grenar. Omkring 16 000 kom.",
+	"Lyskasser koster 49 kr., omkring 24 blev solgt",
+	"W 2004 r. Polska miała 38 mln osób.",
+	"A 3. Fejezet 12 oldal. Nagy, 1980; Szigeter, 1991",
+	"30 Eylül 1882, 2017 Eylülünde 7,1 şiddetiyle",
+	"Στις 30 Σεπτεμβρίου 1882 ήρθαν 34 άτομα.",
+	"Ljubljana 63, Dallas 44, Toronto 12 in Celje 5",
+	"Pada 16 Rajab 1344 ada 12 provinsi baru.",
+	"في عام 1998 زار 12 وزيرا 5 دول، شارع فيه 12 متجرا",
+	"בשנת 1962 היו בכפר 45 בתים ו 12 סוסים",
+	"सन 1962 में गाँव में 45 घर और 12 कुएँ थे",
+	"আমার 3 টি বই আর 12 টি কলম আছে",
+	"میرے پاس 3 کتابیں اور 12 قلم ہیں",
+	"در سال 1998 بیش از 12 نفر با 3 ماشین آمدند",
+	"என்னிடம் 3 புத்தகங்கள் 12 பேனா உள்ளன",
+	"ฉันมี 3 เล่ม และ 12 ด้าม",
+	"the 1980s, Anna Bell Ford; agent 007 at Mission Control",
 };
 
 /* With the option labeled_names. */
@@ -237,6 +278,21 @@ static void
 street_addresses_are_found(void **state)
 {
 	EXPECT(*state, streets, NULL);
+}
+
+static void
+numbers_of_ordinary_sentences_are_no_addresses(void **state)
+{
+	struct detect_fix *f = *state;
+	struct findings v;
+
+	for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++) {
+		assert_int_equal(detect_fix_scan(f, span_str(counted[i]), NULL, &v), 0);
+		for (size_t k = 0; k < v.n; k++)
+			if (f->rules->finders[FIND_STREET] == v.v[k].entity + 1)
+				fail_msg("%s", counted[i]);
+		arena_reset(&f->arena);
+	}
 }
 
 /* ---- thresholds ---- */
@@ -568,6 +624,7 @@ main(void)
 		cmocka_unit_test(names_of_places_are_found),
 		cmocka_unit_test(organizations_and_facilities_are_found),
 		cmocka_unit_test(street_addresses_are_found),
+		cmocka_unit_test(numbers_of_ordinary_sentences_are_no_addresses),
 		cmocka_unit_test(lower_threshold_finds_weaker_names),
 		cmocka_unit_test(hostile_text_takes_linear_time_for_names),
 		cmocka_unit_test(lists_in_a_folder_replace_the_built_in_ones),

@@ -42,11 +42,14 @@ enum {
 	W_LABEL = 1u << 24,	/* announces a name without a colon: "Patient Maria Lopez" */
 	W_WEAK = 1u << 25,	/* a label that may name something else than a person: "name" */
 	W_BESIDE = 1u << 26,	/* a key that records of people have: "email" */
+	W_COUNTED = 1u << 27,	/* counts, or is counted: "year", "chapter", "percent" */
+	W_STREET_WEAK = 1u << 28, /* a W_STREET_START with other meanings, "am"; a W_STREET_END
+				   * that is a word of its own, "Caddesi" */
 	W_NAME = W_GIVEN | W_SURNAME,
 	W_PLACE = W_CITY | W_REGION | W_COUNTRY,
 	W_BIG = W_NAME | W_PLACE | W_COMMON,
 	W_LEAD = W_CUE | W_LABEL | W_BEFORE | W_TITLE | W_KEY | W_STREET_START,
-	W_LEAD_DOT = W_TITLE | W_STREET_START,
+	W_LEAD_DOT = W_TITLE | W_STREET_START | W_STREET_WEAK,
 	W_BEFORE_NAME = W_LEAD | W_BESIDE, /* terms that are read from their end */
 	W_FOLLOWS = W_AFTER | W_EPONYM,
 };

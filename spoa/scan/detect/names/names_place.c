@@ -223,6 +223,31 @@ is_year(struct span t, size_t at)
 	       (!memcmp(s.p, "19", 2) || !memcmp(s.p, "20", 2));
 }
 
+/* Returns true if what follows a number's end makes it a count, a decimal or the beginning of a
+ * longer number: "27 °C", "2,7", "16 000", "20 years". */
+static bool
+is_quantity(const struct names_sweep *w, size_t end)
+{
+	static const char *const signs[] = { "%", "°", "º", "€", "$", "£", "₽", "₴", "₹", "¥",
+		"‰", "′", "٪" };
+	struct span t = w->text, rest = span_cut(t, end, t.n);
+	size_t digits = rest.n > 1 && strchr(".,:", rest.p[0])
+				? span_past(span_cut(rest, 0, 6), 1, is_digit)
+				: 0;
+	struct word x;
+
+	if (digits > 1 && digits < 5)
+		return true;
+	if (rest.n > 3 && rest.p[0] == ' ' && span_past(rest, 1, is_digit) == 4 &&
+		!(rest.n > 6 && rest.p[4] == ' ' && is_digit(rest.p[5])))
+		return true;
+	rest = span_cut(rest, rest.n && strchr(" -", rest.p[0]) ? 1 : 0, rest.n);
+	for (size_t i = 0; i < COUNT_OF(signs); i++)
+		if (span_starts(rest, span_str(signs[i])))
+			return true;
+	return word_read(w, (size_t)(rest.p - t.p), &x) && x.flags & W_COUNTED;
+}
+
 /* Returns the end of a house number at `at`, or `at` if there is none: number = digits [letter]
  * [ ("-" | "/") digits [letter] ]. A house number does not begin with 0, and the years of
  * "Copyright 2014-2025" are none. */
@@ -248,13 +273,6 @@ number_ahead(struct span t, size_t at)
 	return i < t.n && is_digit(t.p[i]) ? at : i;
 }
 
-/* Returns true if one of the n words ends at `at`. The words include their final space. */
-static bool
-word_ends_at(struct span t, size_t at, const char *const *words, size_t n)
-{
-	return span_among(span_cut(t, 0, at), words, n, span_iends);
-}
-
 /* Returns true for "in 2019", where the number is a year. */
 static bool
 year_before(struct span t, size_t at)
@@ -262,7 +280,7 @@ year_before(struct span t, size_t at)
 	static const char *const words[] = { "in ", "since ", "by ", "of ", "until ", "from " };
 
 	return (!memcmp(t.p + at, "19", 2) || !memcmp(t.p + at, "20", 2)) &&
-	       word_ends_at(t, at, words, COUNT_OF(words));
+	       SPAN_AMONG(span_cut(t, 0, at), words, span_iends);
 }
 
 /* Returns where the house number that ends before `at` begins ("12, ", "12 bis "), or `at`. */
@@ -295,7 +313,9 @@ unit_ahead(struct span t, size_t at)
 {
 	static const char *const units[] = { "apt", "apartment", "suite", "ste", "unit",
 		"floor", "fl", "room", "rm", "flat", "bldg", "building", "lot", "wohnung",
-		"appt", "piso", "int", "depto", "bus", "lgh", "m.", "#", "no" };
+		"appt", "appartamento", "apartamento", "piso", "puerta", "torre", "oficina", "int",
+		"interno", "scala", "depto", "dpto", "dto", "edif", "bloco", "sala", "andar", "bus",
+		"lgh", "سوئیت", "واحد", "پلاک", "شقة", "דירה", "m.", "#", "no" };
 	size_t i = at;
 
 	while (i < t.n && i - at < 3 && strchr(" ,\n", t.p[i]))
@@ -332,12 +352,163 @@ is_article(struct span t, size_t at)
 
 /* Returns true for "Chapter 5" and "Table 3", where the number counts something else. */
 static bool
-is_counted(struct span t, size_t at)
+is_counted(const struct names_sweep *w, size_t at)
 {
-	static const char *const words[] = { "chapter ", "section ", "table ", "figure ",
-		"part ", "page ", "step ", "item ", "volume ", "version ", "level ", "phase " };
+	return at > 0 && w->text.p[at - 1] == ' ' && word_ending(w, at - 1) & W_COUNTED;
+}
 
-	return word_ends_at(t, at, words, COUNT_OF(words));
+/* Returns true if a word of run[from, to) is one of time, order, count or money. */
+static bool
+has_counted(const struct run *run, size_t from, size_t to)
+{
+	while (from < to && !(run->w[from].flags & W_COUNTED))
+		from++;
+	return from < to;
+}
+
+/* ---- what supports an address ---- */
+
+enum { SUPPORT_WORDS = 4 };
+
+/* Returns the end of a code of letters and digits at `at`, as in "SW1A 2AA" and "K1A 0B1", or
+ * `at`. */
+static size_t
+mixed_code(struct span t, size_t at)
+{
+	size_t i = at, digits = 0, letters = 0;
+
+	for (; i < t.n && i - at < 8; i++) {
+		if (is_digit(t.p[i]))
+			digits++;
+		else if (is_upper(t.p[i]))
+			letters++;
+		else if (t.p[i] != ' ' || letters == 0 || digits == 0 || letters + digits > 4)
+			break;
+	}
+	i -= i > at && t.p[i - 1] == ' ';
+	return digits > 1 && letters > 1 && letters + digits > 4 && is_upper(t.p[at]) ? i : at;
+}
+
+/* Returns the end of a postal code at `at`, or `at`: ["D-"] digits [(" " | "-") digits]. A code of
+ * four digits is one only before a town: "1010 Wien". */
+static size_t
+code_ahead(struct span t, size_t at)
+{
+	size_t i = span_past(span_cut(t, 0, at + 3), at, is_upper), n, mixed = mixed_code(t, at);
+
+	if (mixed > at)
+		return mixed;
+	i += i > at && i < t.n && t.p[i] == '-';
+	size_t from = i;
+	i = span_past(span_cut(t, 0, i + 8), i, is_digit);
+	n = i - from;
+	if (i + 1 < t.n && n >= 2 && strchr(" -", t.p[i]) && is_digit(t.p[i + 1])) {
+		size_t end = span_past(span_cut(t, 0, i + 5), i + 1, is_digit);
+		n += end - i - 1;
+		i = end;
+	}
+	if (n < 4 || n > 8 || (i < t.n && is_alnum(t.p[i])))
+		return at;
+	return n > 4 || (i + 1 < t.n && t.p[i] == ' ' && is_upper(t.p[i + 1])) ? i : at;
+}
+
+/* Returns true if run[0, n) has a town, region or country of the lists that is not the name of a
+ * list's row, "Dallas 44". */
+static bool
+town_in(const struct names_sweep *w, struct run *run)
+{
+	struct span t = w->text;
+	uint32_t f;
+
+	for (size_t i = 0; i < run->n; i++) {
+		size_t n = run->w[i].flags & (W_COMMON | W_NEVER) ? 0
+								 : run_phrase(run, i, W_PLACE, &f);
+		size_t at = n ? run->w[i + n - 1].end : 0;
+		if (n && !(at + 1 < t.n && t.p[at] == ' ' && is_digit(t.p[at + 1]) &&
+				 code_ahead(t, at + 1) == at + 1))
+			return true;
+	}
+	return false;
+}
+
+/* Returns true if the parts of an address that follow the street come at `at`: after a comma or a
+ * new line a town of the lists, or a postal code, with a few capitalized words before it. */
+static bool
+town_ahead(struct names_sweep *w, size_t at)
+{
+	struct span t = w->text;
+	bool apart = false;
+	struct run run;
+
+	at = unit_ahead(t, at);
+	for (size_t k = 0; k < SUPPORT_WORDS; k++) {
+		size_t from = at;
+		while (at < t.n && at - from < 6 && strchr(" ,;-\r\n>?|", t.p[at]))
+			apart |= t.p[at++] != ' ';
+		size_t code = code_ahead(t, at);
+		if (at == from || code > at)
+			return code > at;
+		if (!word_read(w, at, &run.w[0]) || run.w[0].code ||
+			(run.w[0].first == LETTER_LOWER && !w->lower))
+			return false;
+		run_read(w, &run);
+		if (has_counted(&run, 0, run.n))
+			return false;
+		if (apart && town_in(w, &run))
+			return true;
+		at = run.w[run.n - 1].end;
+	}
+	return false;
+}
+
+/* Returns true if a word that announces an address precedes: "Address: ", "lives at ". */
+static bool
+address_announced(struct names_sweep *w, size_t at)
+{
+	bool label;
+	size_t from;
+
+	return words_before(w, at, W_BEFORE, &label, &from) &&
+	       (label || memchr(w->text.p + from, ' ', at - 1 - from));
+}
+
+/* Returns true if a word for "number" stands before `at`. */
+static bool
+number_sign_before(struct span t, size_t at)
+{
+	static const char *const signs[] = { " no", ".no", " nr", " n°", " nº", "№", "#" };
+	size_t i = span_back_set(t, at, at > 3 ? at - 3 : 0, " .:");
+
+	return SPAN_AMONG(span_cut(t, 0, i), signs, span_iends);
+}
+
+/* Returns true if the address has a line of its own, marks of a quotation aside. */
+static bool
+own_line_at(struct span t, size_t start, size_t end)
+{
+	start = span_back_set(t, start, 0, " >?|*");
+	end = span_past_set(t, end, " ,");
+	return (start == 0 || t.p[start - 1] == '\n') && (end == t.n || t.p[end] == '\n');
+}
+
+/* Returns true if the last word of run[0, n) is a unit with its number: "Suite 162". */
+static bool
+has_unit(struct span t, const struct run *run, size_t n, size_t end)
+{
+	size_t before = n > 1 ? run->w[n - 2].end : run->w[0].start - 1;
+
+	return run->w[n - 1].start > 0 && unit_ahead(t, before) == end;
+}
+
+static bool
+is_supported(struct names_sweep *w, size_t start, size_t end)
+{
+	struct span t = w->text;
+
+	return own_line_at(t, start, end) || unit_ahead(t, end) > end ||
+	       number_sign_before(t, start) ||
+	       number_sign_before(t, span_back(t, end, start, is_digit)) || town_ahead(w, end) ||
+	       address_announced(w, start);
 }
 
 /* Finds streets whose suffix is a word: "Lane", "Ave". Short suffixes have many other meanings. */
@@ -375,9 +546,11 @@ by_suffix(struct names_sweep *w, struct run *run)
 				continue;
 		}
 		bool numbered =
-			at < first && !is_article(w->text, first) && !is_counted(w->text, at);
+			at < first && !is_article(w->text, first) && !is_counted(w, at);
 		size_t end = x->end + (x->dot && s.n <= 4 && x->end + 1 < w->text.n);
-		if (numbered)
+		bool doubtful = memchr(w->text.p + at, ',', first - at) || w->text.p[at] == '0' ||
+				run->w[from].first == LETTER_OTHER;
+		if (numbered && (certain || !doubtful || is_supported(w, at, end)))
 			keep_address(w, at, end, certain ? 0.8f : i > from ? 0.65f : 0.4f);
 		else if (certain && i > from)
 			names_keep(w, FIND_STREET, first, end, 0.42f);
@@ -390,12 +563,14 @@ by_suffix(struct names_sweep *w, struct run *run)
 static void
 by_ending(struct names_sweep *w, struct run *run)
 {
+	struct span t = w->text;
+
 	for (size_t i = 0; i < run->n; i++) {
 		const struct word *x = &run->w[i];
 		bool whole = x->flags & W_STREET_END;
-		if (x->code || x->flags & (W_COMMON | W_GIVEN))
+		if (x->code || x->flags & (whole ? W_COMMON | W_COUNTED : W_COMMON | W_GIVEN | W_COUNTED))
 			continue;
-		size_t tail = names_street_end(w->t, span_cut(w->text, x->start, x->end));
+		size_t tail = names_street_end(w->t, span_cut(t, x->start, x->end));
 		if (!tail && !whole)
 			continue;
 		size_t first = i;
@@ -405,17 +580,23 @@ by_ending(struct names_sweep *w, struct run *run)
 		if (!tail && first == i)
 			continue;
 		size_t at = x->end + (x->dot ? 1 : 0);
-		while (at < w->text.n && at < x->end + 3 && strchr(" ,", w->text.p[at]))
+		while (at < t.n && at < x->end + 3 && strchr(" ,", t.p[at]))
 			at++;
-		size_t end = number_ahead(w->text, at),
-		       front = number_back(w->text, run->w[first].start);
-		if (end > at && at > x->end)
-			keep_address(
-				w, run->w[first].start, end, tail >= 4 || whole ? 0.8f : 0.6f);
-		else if (front < run->w[first].start)
+		size_t from = run->w[first].start, end = number_ahead(t, at),
+		       front = number_back(t, from);
+		bool numbered = end > at && at > x->end && !is_quantity(w, end);
+		/* Authors have such names, too: "Hutter, 1980". */
+		bool doubtful = tail < 5 && !whole &&
+				(memchr(t.p + x->end, ',', at - x->end) ||
+					(tail < 4 && x->first != LETTER_UPPER));
+		if (numbered && (!doubtful || is_supported(w, from, end)))
+			keep_address(w, from, end, tail >= 4 || whole ? 0.8f : 0.6f);
+		else if (front < from &&
+			 ((tail >= 5 && t.p[from - 1] == ' ' && is_digit(t.p[from - 2])) ||
+				 is_supported(w, front, x->end)))
 			keep_address(w, front, x->end, tail >= 5 || whole ? 0.7f : 0.5f);
 		else if (tail >= 5)
-			names_keep(w, FIND_STREET, run->w[first].start, x->end, 0.4f);
+			names_keep(w, FIND_STREET, from, x->end, 0.4f);
 	}
 }
 
@@ -423,13 +604,12 @@ by_ending(struct names_sweep *w, struct run *run)
 static void
 by_kind_behind(struct names_sweep *w, struct run *run)
 {
-	static const char *const kinds[] = { "Caddesi", "Cad", "Cd", "Sokak", "Sokağı", "Sok", "Sk",
-		"Bulvarı", "Bulvari", "Blv", "Meydanı" };
+	static const uint32_t kind = W_STREET_END | W_STREET_WEAK;
 	struct span t = w->text;
 
 	for (size_t i = 1; i < run->n; i++) {
 		const struct word *x = &run->w[i];
-		if (!SPAN_IN(span_cut(t, x->start, x->end), kinds) || run->w[i - 1].comma)
+		if ((x->flags & kind) != kind || run->w[i - 1].comma)
 			continue;
 		size_t at = span_past_set(span_cut(t, 0, x->end + 3), x->end, ". ,");
 		if (span_ieq(span_cut(t, at, at + 2), SPAN_LIT("no")))
@@ -437,7 +617,7 @@ by_kind_behind(struct names_sweep *w, struct run *run)
 		size_t end = at > x->end ? number_ahead(t, at) : at, first = i;
 		while (first > 0 && i - first < 4 && !run->w[first - 1].comma)
 			first--;
-		if (end > at)
+		if (end > at && !is_quantity(w, end))
 			keep_address(w, run->w[first].start, end, 0.8f);
 	}
 }
@@ -458,21 +638,50 @@ has_inner_capital(struct span s)
 	return s.n > 2 && is_upper(s.p[1]) && is_lower(s.p[s.n - 1]);
 }
 
+/* Returns the end of the house number behind a date that is part of a street's name, "al.
+ * Konstytucji 3 Maja 28"; otherwise `end`. */
+static size_t
+past_date(const struct names_sweep *w, size_t end)
+{
+	struct word x;
+
+	if (!word_read(w, end + 1, &x) || !(x.flags & W_COUNTED) || x.end >= w->text.n)
+		return end;
+	size_t at = number_ahead(w->text, x.end + 1);
+	return w->text.p[x.end] == ' ' && at > x.end + 1 && !is_quantity(w, at) ? at : end;
+}
+
+/* Returns true if the word that begins the street's name has other meanings, as "am" and "place"
+ * have. The dot of an abbreviation leaves one meaning: "av. Paulista", "r. Augusta". */
+static bool
+is_weak(struct span t, uint32_t flags, size_t from, size_t name)
+{
+	enum { ABBREVIATION = 5 };
+
+	return flags & W_STREET_WEAK &&
+	       !(name - from <= ABBREVIATION && memchr(t.p + from, '.', name - from));
+}
+
 /* Finds "12 rue de Rivoli", "Via Roma, 12", "ul. Długa 7": a word that begins a street's name
  * precedes the run or is its first word. */
 void
 find_street_start(struct names_sweep *w, struct run *run)
 {
 	struct span t = w->text;
-	bool label;
+	bool label, own = run->w[0].flags & W_STREET_START && run->n > 1 && !run->w[0].comma;
 	size_t at = past_particles(w, run->w[0].start), k = 1, from = 0;
-	uint32_t f = words_before(w, at, W_STREET_START, &label, &from);
+	uint32_t f = own ? 0
+			 : words_before(w, at, W_STREET_START | W_STREET_WEAK, &label, &from);
 
-	if (run->w[0].flags & W_STREET_START && run->n > 1 && !run->w[0].comma)
+	if (own) {
+		f = run->w[0].flags;
 		from = run->w[0].start;
-	else if (!(f & W_STREET_START) || label)
+		at = run->w[1].start;
+	} else if (!(f & W_STREET_START) || label) {
 		return;
-	while (k < run->n && !run->w[k - 1].comma && k < 7)
+	}
+	size_t most = run->w[0].first == LETTER_OTHER ? 4 : 7;
+	while (k < run->n && !run->w[k - 1].comma && k < most)
 		k++;
 	const struct word *x = &run->w[k - 1];
 	size_t i = x->end;
@@ -484,33 +693,51 @@ find_street_start(struct names_sweep *w, struct run *run)
 	while (i < t.n && i < x->end + 6 &&
 		(strchr(" ,.º°", t.p[i]) || (t.p[i] == 'n' && i > x->end)))
 		i++;
-	size_t end = number_ahead(t, i), front = number_back(t, from);
-	if (end > i && i > x->end && !x->code)
-		keep_address(w, front, end, 0.75f);
-	else if (front < from)
-		keep_address(w, front, x->end, 0.7f);
+	size_t end = past_date(w, number_ahead(t, i)), front = number_back(t, from);
+	bool behind = end > i && i > x->end && !x->code && !is_quantity(w, end) &&
+		      !(front < from && t.p[x->end] == ','); /* "12 rue Say, 75009 Paris" */
+	if (!behind)
+		end = x->end;
+	/* Without capitals, "شارع فيه 12 متجرا" is a sentence if a word follows the number. */
+	bool open = run->w[0].first == LETTER_OTHER && end + 1 < t.n && t.p[end] == ' ' &&
+		    is_letter(t.p[end + 1]);
+	if ((open || is_weak(t, f, from, behind ? at : from)) &&
+		(has_counted(run, 0, k) ||
+			!(has_unit(t, run, k, end) || is_supported(w, front, end))))
+		return;
+	if (behind || front < from)
+		keep_address(w, front, end, behind ? 0.75f : 0.7f);
 }
 
-/* Finds "92 Eusebio Dávila 57": a number on either side of words that are in no dictionary. */
+/* Finds "92 Eusebio Dávila 57, 28001 Madrid": a number on either side of words that are in no
+ * dictionary. The same shape is a list of results, so a town or code has to follow. */
 static void
 by_numbers(struct names_sweep *w, struct run *run)
 {
+	struct span t = w->text;
 	const struct word *x = &run->w[run->n - 1];
-	size_t at = run->w[0].start, front = number_back(w->text, at), proper = 0;
+	size_t at = run->w[0].start, front = number_back(t, at), proper = 0;
 
-	if (front == at || run->n > 5 || x->end >= w->text.n || w->text.p[x->end] != ' ')
+	if (front == at || run->n > 5 || x->end >= t.n || t.p[x->end] != ' ' ||
+		memchr(t.p + front, ',', at - front) ||
+		(front > 1 && t.p[front - 1] == ',' && is_digit(t.p[front - 2])))
 		return;
-	size_t end = number_ahead(w->text, x->end + 1);
-	if (end == x->end + 1 || (end < w->text.n && strchr("%./:", w->text.p[end]) &&
-					 end + 1 < w->text.n && is_digit(w->text.p[end + 1])))
+	size_t end = number_ahead(t, x->end + 1);
+	if (end == x->end + 1 || is_quantity(w, end))
 		return;
+	bool named = (run->any & W_STREET_START && !(run->any & W_STREET_WEAK)) ||
+		     has_unit(t, run, run->n, end);
 	for (size_t i = 0; i < run->n; i++) {
-		if (run->w[i].comma || run->w[i].flags & W_NEVER || run->w[i].caps ||
-			run->w[i].initial)
+		const struct word *y = &run->w[i];
+		if (y->comma || y->flags & (W_NEVER | W_COUNTED) || y->caps || y->initial ||
+			(!named && !w->lower && y->first != LETTER_UPPER &&
+				(i == 0 || y->first != LETTER_LOWER)))
 			return;
-		proper += !(run->w[i].flags & W_COMMON);
+		proper += !(y->flags & W_COMMON);
 	}
-	if (proper * 2 >= run->n)
+	bool ends = end + 2 < t.n && (t.p[end] == '\n' || t.p[end] == ',') &&
+		    !is_digit(t.p[end + 2]) && !is_lower(t.p[end + 2]);
+	if (named || (proper * 2 >= run->n && (ends || is_supported(w, front, end))))
 		keep_address(w, front, end, 0.55f);
 }
 

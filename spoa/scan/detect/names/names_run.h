@@ -143,6 +143,8 @@ void run_read(const struct names_sweep *w, struct run *run);
  * term begins. */
 uint32_t words_before(
 	struct names_sweep *w, size_t at, uint32_t want, bool *label, size_t *start);
+/* Returns the flags of the word that ends at `end`, without those of the long lists (W_BIG). */
+uint32_t word_ending(const struct names_sweep *w, size_t end);
 /* Returns the flags of the word after `at`; a comma and a space may stand between. The result may
  * be 0 for a word without a flag of W_FOLLOWS. */
 uint32_t word_after(const struct names_sweep *w, size_t at);

@@ -612,6 +612,16 @@ words_before(struct names_sweep *w, size_t at, uint32_t want, bool *label, size_
 }
 
 uint32_t
+word_ending(const struct names_sweep *w, size_t end)
+{
+	size_t from, to;
+
+	return read_back(w->text, end, &from, &to, 1)
+		       ? names_flags_small(w->t, hash_back(w->text, &from, &to, 1))
+		       : 0;
+}
+
+uint32_t
 word_after(const struct names_sweep *w, size_t at)
 {
 	struct span t = w->text;

@@ -139,7 +139,8 @@ glyph_wide(struct span t, size_t at, unsigned *n, uint64_t *folded)
 
 enum {
 	TABLE_BITS_MAX = 22,
-	FLAG_BITS = 27,
+	FLAG_BITS = 29,
+	SLOT_BIT = 13, /* the first bit of a hash that chooses the slot */
 	TERM_MAX = 96, /* bytes */
 	ENDS_MAX = 128,
 	END_BYTES = 24,
@@ -182,6 +183,7 @@ static const struct {
 	{ "beside.txt", W_BESIDE },
 	{ "city.txt", W_CITY },
 	{ "common.txt", W_COMMON },
+	{ "counted.txt", W_COUNTED },
 	{ "country.txt", W_COUNTRY },
 	{ "cue.txt", W_CUE },
 	{ "eponym.txt", W_EPONYM },
@@ -199,7 +201,9 @@ static const struct {
 	{ "region.txt", W_REGION },
 	{ "street.txt", W_STREET },
 	{ "street_end.txt", W_STREET_END },
+	{ "street_kind.txt", W_STREET_END | W_STREET_WEAK },
 	{ "street_start.txt", W_STREET_START },
+	{ "street_weak.txt", W_STREET_START | W_STREET_WEAK },
 	{ "surname.txt", W_SURNAME },
 	{ "surname_end.txt", 0 },
 	{ "title.txt", W_TITLE },
@@ -222,7 +226,7 @@ word_list_of(const char *name)
 static uint64_t *
 word_slot(const struct slots *t, uint64_t hash)
 {
-	size_t i = (size_t)(hash >> 16) & t->mask;
+	size_t i = (size_t)(hash >> SLOT_BIT) & t->mask;
 	uint64_t print = hash << FLAG_BITS;
 
 	while (t->v[i] && (t->v[i] ^ print) >> FLAG_BITS)
