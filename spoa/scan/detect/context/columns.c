@@ -5,8 +5,8 @@
  *
  * SQL is read only as far as it determines the column of a value. These are the lists of names
  * in COPY (PostgreSQL's dumps) and in INSERT, and the ends of literals. A quote in a string is
- * doubled (ISO 9075-2, 5.3). Tables of JSON (names in one list, rows in another) are read in one
- * part of a text. */
+ * doubled (ISO 9075-2, 5.3). Tables of JSON (names in one list, rows in another) are read in
+ * one part of a text. */
 #include "scan/detect/context/columns.h"
 
 #include <stdlib.h>
@@ -179,18 +179,43 @@ next_literal(struct span t, size_t at, struct tuple_place *p)
 	return at;
 }
 
-/* ---- lines and fields ---- */
+/* ---- frames ---- */
 
-/* separators of fields; ' ' stands for at least two spaces */
-static const char cuts[COLUMN_CUTS] = { '\t', '|', ';', ',', ' ' };
-/* one set for each separator */
+/* Signs that stand for separators of more than one byte. */
+enum {
+	GAP = ' ' /* at least two spaces */,
+	BAR = '\xE2' /* a bar of a box */,
+	TWO = '\1' /* "||" */
+};
+
+/* The separator of each frame of lines. In the text of a separator a backslash may escape it.
+ * Quotes may be around a cell, and then a line break may be in it (RFC 4180). The first frame
+ * that has a header counts. */
+enum { FRAME_TAB, FRAME_PIPE, FRAME_BOX, FRAME_LATEX, FRAME_SEMICOLON, FRAME_COMMA, FRAME_GAP };
+static const struct frame {
+	char cut;
+	bool escapes, quotes;
+} frames[COLUMN_CUTS] = {
+	[FRAME_TAB] = { '\t', .quotes = true },
+	[FRAME_PIPE] = { '|', .escapes = true },
+	[FRAME_BOX] = { BAR },
+	[FRAME_LATEX] = { '&', .escapes = true },
+	[FRAME_SEMICOLON] = { ';', .quotes = true },
+	[FRAME_COMMA] = { ',', .quotes = true },
+	[FRAME_GAP] = { GAP, .quotes = true },
+};
+/* one set for the first byte of each separator */
 static struct block_sets cut_sets;
+
+/* Signs of a ruler of LaTeX. */
+static const char *const latex_rulers[] = { "\\hline", "\\toprule", "\\midrule", "\\bottomrule",
+	"\\cline", "\\cmidrule", "\\endhead", "\\endfirsthead", "\\rowcolor" };
 
 __attribute__((constructor)) static void
 fill_sets(void)
 {
 	for (unsigned k = 0; k < COLUMN_CUTS; k++)
-		block_sets_add(&cut_sets, k, (unsigned char)cuts[k]);
+		block_sets_add(&cut_sets, k, (unsigned char)frames[k].cut);
 }
 
 /* Stands for a line's offset: the header of the table that began before the text. */
@@ -205,6 +230,9 @@ columns_begin(struct columns *c, struct span text, bool inside, struct column_ta
 	c->joined_n = 0;
 	c->inside = table ? table->line_n > c->lead : inside;
 	c->known = false;
+	c->mark = 0;
+	c->rows.known = false;
+	c->rows.n = 0;
 	c->split = c->parts_of = 0;
 	c->heads = c->judged = 0;
 	c->nitems = c->items_end = 0;
@@ -217,6 +245,7 @@ void
 columns_free(struct columns *c)
 {
 	free(c->head);
+	free(c->rows.v);
 	free(c->items);
 }
 
@@ -267,6 +296,34 @@ gap_after(struct span line, size_t i)
 	return line.n;
 }
 
+/* Returns true if a bar of a box begins at i: U+2502 and U+2503 (light and heavy), U+2551
+ * (double), U+2506, U+2507, U+250A and U+250B (broken). */
+static bool
+is_bar(struct span line, size_t i)
+{
+	static const unsigned char bars[][2] = { { 0x94, 0x82 }, { 0x94, 0x83 }, { 0x95, 0x91 },
+		{ 0x94, 0x86 }, { 0x94, 0x87 }, { 0x94, 0x8A }, { 0x94, 0x8B } };
+
+	for (size_t k = 0; k < COUNT_OF(bars) && i + 2 < line.n; k++)
+		if (line.p[i] == BAR && !memcmp(line.p + i + 1, bars[k], 2))
+			return true;
+	return false;
+}
+
+/* Returns true if the first byte of a separator at i begins one. `first`: at the beginning of a
+ * field. */
+static bool
+is_separator(struct span line, size_t i, char cut, bool first)
+{
+	switch (cut) {
+	case '|':
+	case '&': return first || line.p[i - 1] != '\\';
+	case BAR: return is_bar(line, i);
+	case TWO: return i + 1 < line.n && line.p[i + 1] == '|';
+	default: return true;
+	}
+}
+
 /* Returns the offset at which the field that begins at i ends: at a separator or the line's
  * end. */
 static size_t
@@ -274,18 +331,18 @@ field_end(struct span line, size_t i, char cut)
 {
 	size_t from = i;
 
-	if (cut == ' ')
+	if (cut == GAP)
 		return gap_after(line, i);
 	while (i < line.n && line.p[i] == ' ')
 		i++;
 	if (i < line.n && line.p[i] == '"' && cut != '|')
 		i = past_quotes(line, i);
 	for (; i < line.n; i++) {
-		const char *p = memchr(line.p + i, cut, line.n - i);
+		const char *p = memchr(line.p + i, cut == TWO ? '|' : cut, line.n - i);
 		if (!p)
 			return line.n;
 		i = (size_t)(p - line.p);
-		if (cut != '|' || i == from || line.p[i - 1] != '\\')
+		if (is_separator(line, i, cut, i == from))
 			return i;
 	}
 	return line.n;
@@ -298,8 +355,8 @@ next_field(struct span line, size_t i, char cut)
 {
 	if (i >= line.n)
 		return line.n + 1;
-	i++;
-	while (cut == ' ' && i < line.n && line.p[i] == ' ')
+	i += cut == BAR ? 3 : cut == TWO ? 2 : 1;
+	while (cut == GAP && i < line.n && line.p[i] == ' ')
 		i++;
 	return i;
 }
@@ -316,13 +373,43 @@ first_field(struct span line, char cut)
 	return i;
 }
 
+/* Returns the offset of the end of a row of LaTeX, or 0. */
+static size_t
+latex_end(struct span line)
+{
+	const char *end = memmem(line.p, line.n, "\\\\", 2);
+
+	return end ? (size_t)(end - line.p) : 0;
+}
+
+/* Adapts the line and its separator if the line is written as a header only: COPY of
+ * PostgreSQL,
+ * "^ a ^ b ^" of DokuWiki, "||a||b||" of Jira. The part from the end of a row of LaTeX on does
+ * not count. Returns true for COPY. */
+static bool
+column_opening(struct span *line, char *cut)
+{
+	if (*cut == '|') {
+		size_t i = first_field(*line, '|');
+		if (i < line->n && line->p[i] == '^')
+			*cut = '^';
+		else if (i + 4 < line->n && !memcmp(line->p + i, "||", 2) &&
+			 !memcmp(line->p + line->n - 2, "||", 2))
+			*cut = TWO;
+	} else if (*cut == '&') {
+		size_t end = latex_end(*line);
+		*line = span_cut(*line, 0, end ? end : line->n);
+	}
+	return sql_copy(line, cut);
+}
+
 /* Returns the number of fields, or COLUMN_FIELDS + 1 if there are too many. */
 static unsigned
 count_fields(struct span line, char cut)
 {
 	unsigned n = 0;
 
-	sql_copy(&line, &cut);
+	column_opening(&line, &cut);
 	effort_add(line.n / 8);
 	for (size_t i = first_field(line, cut); i <= line.n && n <= COLUMN_FIELDS; n++)
 		i = next_field(line, field_end(line, i, cut), cut);
@@ -352,23 +439,54 @@ parts_of(struct span line)
 			if (at[k])
 				any |= out.n[k] += (unsigned)__builtin_popcountll(at[k]);
 	}
-	if (out.n[0])
-		out.n[0] += tabs;
+	if (out.n[FRAME_TAB])
+		out.n[FRAME_TAB] += tabs;
 	if (any)
 		out.plain = !memchr(line.p, '"', line.n) && !memchr(line.p, '\\', line.n);
+	/* The first byte of a bar is that of other characters too. */
+	if (out.n[FRAME_BOX]) {
+		unsigned bars = 0;
+		for (size_t k = 0; k < line.n; k++)
+			bars += is_bar(line, k);
+		out.n[FRAME_BOX] = bars;
+	}
+	/* A row of LaTeX has its end in its line. */
+	if (out.n[FRAME_LATEX] && !latex_end(line))
+		out.n[FRAME_LATEX] = 0;
+	size_t first = first_field(line, '|');
+	if (first < line.n && (line.p[first] == '^' || !memcmp(line.p + first, "||", 2))) {
+		out.n[FRAME_PIPE] += line.p[first] == '^';
+		out.plain = false;
+	}
 	return out;
 }
 
-/* |---|:--:|, ----+----, ===== */
+/* \hline of LaTeX */
+static bool
+is_latex_ruler(struct span line)
+{
+	if (!line.n || line.p[0] != '\\')
+		return false;
+	for (size_t k = 0; k < COUNT_OF(latex_rulers); k++)
+		if (span_starts(line, span_str(latex_rulers[k])))
+			return !memchr(line.p, '&', line.n);
+	return false;
+}
+
+/* |---|:--:|, ----+----, =====, a line of a box (U+2500 to U+257F), \hline */
 static bool
 is_ruler(struct span line)
 {
 	size_t drawn = 0;
 
+	if (line.n && line.p[0] == '\\')
+		return is_latex_ruler(line);
 	for (size_t i = 0; i < line.n; i++) {
 		char x = line.p[i];
 		if (x == '-' || x == '=')
 			drawn++;
+		else if (x == BAR && i + 2 < line.n && is_one_of(line.p[i + 1], "\x94\x95"))
+			drawn += !is_bar(line, i), i += 2;
 		else if (!is_blank(x) && x != '|' && x != '+' && x != ':')
 			return false;
 	}
@@ -410,6 +528,23 @@ without_quotes(struct span s)
 	return without_blanks(s);
 }
 
+/* Returns the name in a header's field: without quotes and without the marks of LaTeX
+ * (\textbf{a}) and of Textile (_. a). */
+static struct span
+column_name_in(struct span s)
+{
+	s = without_quotes(s);
+	if (s.n > 2 && s.p[0] == '.' && s.p[1] == ' ')
+		return without_quotes(span_cut(s, 2, s.n));
+	if (s.n && s.p[0] == '\\') {
+		const char *open = memrchr(s.p, '{', s.n);
+		size_t from = open ? (size_t)(open - s.p) + 1 : 0;
+		s = span_cut(s, from, s.n);
+		s = without_quotes(span_cut(s, 0, span_chr(s, '}')));
+	}
+	return s;
+}
+
 enum { NAME_BLANKS = 4 };
 
 /* Returns true if the field reads like a column's name: short, few words, at most two digits,
@@ -438,11 +573,14 @@ are_names(struct span line, char cut)
 {
 	unsigned names = 0;
 
-	sql_copy(&line, &cut);
+	/* "Research & Development" is no header. */
+	if (cut == '&' && !latex_end(line))
+		return false;
+	column_opening(&line, &cut);
 	effort_add(line.n / 4);
 	for (size_t i = first_field(line, cut); i <= line.n;) {
 		size_t end = field_end(line, i, cut);
-		struct span s = without_quotes(span_cut(line, i, end));
+		struct span s = column_name_in(span_cut(line, i, end));
 		if (is_column_name(s))
 			names++;
 		else if (s.n || (i > 0 && end < line.n))
@@ -454,29 +592,46 @@ are_names(struct span line, char cut)
 
 /* ---- runs of lines ---- */
 
+/* Returns the byte that ends the lines of a text: a line feed, or a carriage return if the text
+ * has no line feed. `was`: the result for an earlier part. Returns 0 as long as no line has
+ * ended. */
+static char
+line_mark(struct span t, char was)
+{
+	const char *cr;
+
+	if (was == '\n' || memchr(t.p, '\n', t.n))
+		return '\n';
+	cr = t.n ? memchr(t.p, '\r', t.n - 1) : NULL;
+	effort_add(t.n / 16);
+	return cr ? '\r' : was;
+}
+
+/* Returns the offset of the first byte of the line around `at`, or an offset within it if the
+ * line is too long. `mark`: the byte that ends a line. */
 static size_t
-line_start(struct span t, size_t at)
+line_start(struct span t, size_t at, char mark)
 {
 	size_t from = at > COLUMN_LINE ? at - COLUMN_LINE : 0;
-	const char *p = at > from ? memrchr(t.p + from, '\n', at - from) : NULL;
+	const char *p = at > from ? memrchr(t.p + from, mark, at - from) : NULL;
 
 	effort_add((p ? at - (size_t)(p - t.p) : at - from) / 4);
 	return p ? (size_t)(p - t.p) + 1 : from;
 }
 
 static bool
-is_line_start(struct span t, size_t i)
+is_line_start(struct span t, size_t i, char mark)
 {
-	return i == 0 || t.p[i - 1] == '\n';
+	return i == 0 || t.p[i - 1] == mark;
 }
 
-/* Returns the offset of the line's '\n' or the text's end, or SIZE_MAX if the line is too long.
+/* Returns the offset of the line's end or the text's end, or SIZE_MAX if the line is too long.
  */
 static size_t
-line_end(struct span t, size_t at)
+line_end(struct span t, size_t at, char mark)
 {
 	size_t n = t.n - at > COLUMN_LINE ? COLUMN_LINE : t.n - at;
-	const char *p = n ? memchr(t.p + at, '\n', n) : NULL;
+	const char *p = n ? memchr(t.p + at, mark, n) : NULL;
 
 	effort_add((p ? (size_t)(p - t.p) - at : n) / 8);
 	return p ? (size_t)(p - t.p) : n < t.n - at ? SIZE_MAX : t.n;
@@ -499,8 +654,8 @@ column_line_at(struct columns *c, size_t from, size_t to)
 {
 	if (from > 0 || !c->lead)
 		return line_of(c->text, from, to);
-	if (!c->joined_n) {
-		if (c->lead + to > COLUMN_LINE)
+	if (c->joined_n != c->lead + to || !c->joined_n) {
+		if (to > COLUMN_LINE - c->lead)
 			return span_of("", 0);
 		memcpy(c->joined, c->table->line, c->lead);
 		if (to)
@@ -517,17 +672,172 @@ column_lead(const struct columns *c, size_t from)
 	return from == 0 ? c->lead : 0;
 }
 
+/* ---- rows of several lines ---- */
+
+enum quoted_cell { CELL_NONE, CELL_CLOSED, CELL_OPEN };
+
+/* Finds the end of the quoted cell whose opening quote is at q, which is at the beginning of
+ * the text or after a separator. *end becomes the offset after the closing quote, or t.n if it
+ * is missing, or the end of what was examined. A quote in a cell is doubled (RFC 4180). */
+static enum quoted_cell
+quoted_cell(struct span t, size_t q, size_t *end)
+{
+	static const char ends[] = "\t;,\n\r";
+
+	*end = q + 1;
+	if (q > 0 && !is_one_of(t.p[q - 1], ends))
+		return CELL_NONE;
+	for (size_t i = q + 1; i < t.n; i++) {
+		const char *quote = memchr(t.p + i, '"', t.n - i);
+		if (!quote)
+			break;
+		*end = i = (size_t)(quote - t.p) + 1;
+		if (i >= t.n || is_one_of(t.p[i], ends))
+			return CELL_CLOSED;
+		if (t.p[i] != '"')
+			return CELL_NONE;
+	}
+	*end = t.n;
+	return CELL_OPEN;
+}
+
+/* Returns the next offset at or after *at, and below `to`, at which a quoted cell begins, with
+ * its end in *end, or t.n. *at moves past the cell. */
+static size_t
+next_quoted(struct span t, size_t *at, size_t to, size_t *end, enum quoted_cell *is)
+{
+	for (size_t q; *at < to; *at = q + 1) {
+		const char *quote = memchr(t.p + *at, '"', to - *at);
+		if (!quote)
+			break;
+		q = (size_t)(quote - t.p);
+		struct span near = span_cut(t, 0, q + COLUMN_LINE);
+		*is = quoted_cell(near, q, end);
+		effort_add(2 + (*end - q) / 32);
+		if (*is == CELL_OPEN && near.n < t.n)
+			*is = CELL_NONE;
+		if (*is != CELL_NONE) {
+			*at = *end;
+			return q;
+		}
+	}
+	*at = to;
+	return t.n;
+}
+
+static char
+mark_of_lines(struct columns *c)
+{
+	if (!c->mark) {
+		c->mark = line_mark(c->text, c->table ? c->table->mark : 0);
+		c->mark = c->mark ? c->mark : '\n';
+	}
+	return c->mark;
+}
+
+/* Records that the line around `at` and the next ones, up to that around `to`, are one row. */
+static void
+push_row(struct columns *c, size_t at, size_t to)
+{
+	struct column_rows *r = &c->rows;
+	size_t from = line_start(c->text, at, c->mark), end = line_end(c->text, to, c->mark);
+
+	if (r->n && from <= r->v[r->n - 1].to)
+		from = r->v[--r->n].from;
+	if (!is_line_start(c->text, from, c->mark) || end == SIZE_MAX ||
+		end - from + column_lead(c, from) > COLUMN_LINE)
+		return;
+	if (!mem_room(&r->v, &r->room, r->n + 1, sizeof(*r->v))) {
+		c->lost = true;
+		return;
+	}
+	r->v[r->n].from = from;
+	r->v[r->n++].to = end;
+}
+
+/* Finds the rows that have line ends in quoted cells. */
+static void
+find_rows(struct columns *c)
+{
+	struct span t = c->text;
+	char mark = mark_of_lines(c);
+	size_t at = 0, end, q;
+	enum quoted_cell is;
+
+	c->rows.known = true;
+	effort_add(t.n / 32);
+	if (c->lead) {
+		/* a cell that began before the text */
+		size_t n = t.n < COLUMN_LINE - c->lead ? t.n : COLUMN_LINE - c->lead, i = 0;
+		memcpy(c->joined, c->table->line, c->lead);
+		memcpy(c->joined + c->lead, t.p, n);
+		c->joined_n = 0;
+		struct span line = span_of(c->joined, c->lead + n);
+		while ((q = next_quoted(line, &i, c->lead, &end, &is)) < line.n)
+			if (end >= c->lead &&
+				(is == CELL_CLOSED || (n == t.n && c->table->more))) {
+				at = end - c->lead;
+				if (memchr(line.p + q, mark, end - q))
+					push_row(c, 0, at);
+			}
+	}
+	while ((q = next_quoted(t, &at, t.n, &end, &is)) < t.n) {
+		if (is == CELL_OPEN && !(c->table && c->table->more))
+			at = q + 1;
+		else if ((q > 0 || !(c->inside || c->lead)) && memchr(t.p + q, mark, end - q))
+			push_row(c, q, end);
+	}
+}
+
+/* Returns the row of several lines that begins at or before `at` and ends at or after it, or
+ * NULL. */
+static const struct column_row *
+row_of_lines(struct columns *c, size_t at)
+{
+	struct column_rows *r = &c->rows;
+
+	if (!r->known)
+		find_rows(c);
+	if (!r->n)
+		return NULL;
+	size_t low = 0, high = r->n;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (r->v[middle].to < at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < r->n && r->v[low].from <= at ? &r->v[low] : NULL;
+}
+
+/* Returns the offset of the end of the row that begins at `from`, or SIZE_MAX if it is too
+ * long. */
+static size_t
+row_end(struct columns *c, size_t from)
+{
+	const struct column_row *r = row_of_lines(c, from);
+
+	return r ? r->to : line_end(c->text, from, c->mark);
+}
+
+/* Returns the offset of the first byte of the row around `at`, or an offset within it if it is
+ * too long. */
+static size_t
+row_start(struct columns *c, size_t at)
+{
+	const struct column_row *r = row_of_lines(c, at);
+
+	return r ? r->from : line_start(c->text, at, c->mark);
+}
+
 /* Returns true if a separator of the kind divides the line into fields. */
 static bool
 has_cut(struct span line, char cut)
 {
-	size_t i = first_field(line, cut);
-
-	if (sql_copy(&line, &cut))
+	if (column_opening(&line, &cut))
 		return true;
-	if (cut != ' ')
-		return i < line.n && memchr(line.p + i, cut, line.n - i);
-	return gap_after(line, i) < line.n;
+	return field_end(line, first_field(line, cut), cut) < line.n;
 }
 
 static bool
@@ -553,7 +863,7 @@ fields_of(struct columns *c, size_t from, struct span line, unsigned cut)
 {
 	const struct column_parts *p = parts_at(c, from, line);
 
-	return p->plain && p->n[cut] ? p->n[cut] + 1 : count_fields(line, cuts[cut]);
+	return p->plain && p->n[cut] ? p->n[cut] + 1 : count_fields(line, frames[cut].cut);
 }
 
 /* Returns true if a line names columns again, as the header of a second table below the first
@@ -562,14 +872,21 @@ fields_of(struct columns *c, size_t from, struct span line, unsigned cut)
 static bool
 names_columns_again(struct span line, struct span above, char cut)
 {
-	size_t from = first_field(line, cut);
-	struct span first = without_quotes(span_cut(line, from, field_end(line, from, cut)));
+	struct span opening = line;
+	char by = cut;
+
+	column_opening(&opening, &by);
+	size_t from = first_field(opening, by);
+	struct span first =
+		column_name_in(span_cut(opening, from, field_end(opening, from, by)));
 	bool again = false;
 
-	for (size_t i = first_field(above, cut); first.n && i <= above.n && !again;) {
-		size_t end = field_end(above, i, cut);
-		again = span_ieq(first, without_quotes(span_cut(above, i, end)));
-		i = next_field(above, end, cut);
+	by = cut;
+	column_opening(&above, &by);
+	for (size_t i = first_field(above, by); first.n && i <= above.n && !again;) {
+		size_t end = field_end(above, i, by);
+		again = span_ieq(first, column_name_in(span_cut(above, i, end)));
+		i = next_field(above, end, by);
 	}
 	return again && are_names(line, cut);
 }
@@ -579,7 +896,7 @@ static struct span
 header_line(struct columns *c, size_t header)
 {
 	return header == (size_t)CARRIED ? span_of(c->table->head, c->table->head_n)
-					 : column_line_at(c, header, line_end(c->text, header));
+					 : column_line_at(c, header, row_end(c, header));
 }
 
 /* Records the first line of each number of fields in [from, to), and whether the line is a
@@ -588,7 +905,7 @@ static void
 note_widths(struct columns *c, struct column_run *run, unsigned cut, size_t from, size_t to)
 {
 	while (from < to && run->widths < COLUMN_WIDTHS) {
-		size_t end = line_end(c->text, from), k = run->widths;
+		size_t end = row_end(c, from), k = run->widths;
 		if (end == SIZE_MAX)
 			return;
 		struct span line = column_line_at(c, from, end);
@@ -598,7 +915,7 @@ note_widths(struct columns *c, struct column_run *run, unsigned cut, size_t from
 		k = k ? k - 1 : run->widths;
 		if (k < run->widths && run->width[k].names &&
 			names_columns_again(
-				line, header_line(c, run->width[k].line), cuts[cut]))
+				line, header_line(c, run->width[k].line), frames[cut].cut))
 			k = run->widths;
 		/* A sentence with a separator may come before the header. */
 		if ((k == run->widths || !run->width[k].names) && n <= COLUMN_FIELDS &&
@@ -606,7 +923,7 @@ note_widths(struct columns *c, struct column_run *run, unsigned cut, size_t from
 			run->width[k].line = from;
 			run->width[k].fields = n;
 			run->width[k].names =
-				!(c->inside && from == 0) && are_names(line, cuts[cut]);
+				!(c->inside && from == 0) && are_names(line, frames[cut].cut);
 			run->widths += k == run->widths;
 		}
 		from = end + 1;
@@ -630,9 +947,9 @@ run_to(struct columns *c, unsigned cut, size_t line, size_t end)
 	if (line >= run->from && line < run->to)
 		return run;
 	while (from > 0 && from != run->to) {
-		size_t above = line_start(c->text, from - 1);
-		if (!is_line_start(c->text, above) ||
-			!is_row(column_line_at(c, above, from - 1), cuts[cut]))
+		size_t above = row_start(c, from - 1);
+		if (!is_line_start(c->text, above, c->mark) ||
+			!is_row(column_line_at(c, above, from - 1), frames[cut].cut))
 			break;
 		from = above;
 	}
@@ -680,15 +997,16 @@ look_at_line(struct columns *c, size_t at)
 {
 	c->known = true;
 	c->row = false;
-	c->line = line_start(c->text, at);
-	c->line_end = line_end(c->text, at);
+	c->line = row_start(c, at);
+	c->line_end = row_end(c, c->line);
 	if (c->line_end == SIZE_MAX) {
 		c->line_end = at + COLUMN_LINE;
 		return;
 	}
 	c->line_end++;
 	if ((c->line == 0 && !(c->table && c->table->head_n)) ||
-		!is_line_start(c->text, c->line) || c->line_end - c->line > COLUMN_LINE)
+		!is_line_start(c->text, c->line, c->mark) ||
+		c->line_end - c->line > COLUMN_LINE)
 		return;
 	struct span line = column_line_at(c, c->line, c->line_end - 1);
 	bool goes_on = column_line_goes_on(c, c->line_end - 1);
@@ -707,7 +1025,7 @@ look_at_line(struct columns *c, size_t at)
 		c->fields = n;
 	}
 	c->field = 0;
-	c->field_at = first_field(line, cuts[c->cut % COLUMN_CUTS]);
+	c->field_at = first_field(line, frames[c->cut % COLUMN_CUTS].cut);
 }
 
 static void
@@ -716,7 +1034,7 @@ split_names(struct columns *c, struct span line, char cut)
 	c->names = 0;
 	for (size_t i = first_field(line, cut); i <= line.n && c->names < COLUMN_FIELDS;) {
 		size_t end = field_end(line, i, cut);
-		c->name[c->names++] = without_quotes(span_cut(line, i, end));
+		c->name[c->names++] = column_name_in(span_cut(line, i, end));
 		i = next_field(line, end, cut);
 	}
 }
@@ -727,8 +1045,8 @@ split_header(struct columns *c, size_t at, unsigned cut)
 	if (c->split == at + 1 && c->split_cut == cut)
 		return;
 	struct span line = header_line(c, at);
-	char by = cuts[cut];
-	sql_copy(&line, &by);
+	char by = frames[cut].cut;
+	column_opening(&line, &by);
 	split_names(c, line, by);
 	c->split = at + 1;
 	c->split_cut = cut;
@@ -748,7 +1066,7 @@ bool
 columns_below(struct columns *c, size_t at, size_t head)
 {
 	return columns_row(c, at) && head >= c->header && head < c->line &&
-	       !memchr(c->text.p + c->header, '\n', head - c->header);
+	       !memchr(c->text.p + c->header, c->mark, head - c->header);
 }
 
 bool
@@ -760,14 +1078,14 @@ columns_at(struct columns *c, size_t at, struct column *out)
 	size_t in_line = at - c->line + column_lead(c, c->line);
 	if (in_line < c->field_at) {
 		c->field = 0;
-		c->field_at = first_field(line, cuts[c->cut]);
+		c->field_at = first_field(line, frames[c->cut].cut);
 	}
 	while (c->field + 1 < c->names) {
-		size_t end = field_end(line, c->field_at, cuts[c->cut]);
+		size_t end = field_end(line, c->field_at, frames[c->cut].cut);
 		effort_add(8);
 		if (in_line < end || end >= line.n)
 			break;
-		c->field_at = next_field(line, end, cuts[c->cut]);
+		c->field_at = next_field(line, end, frames[c->cut].cut);
 		c->field++;
 	}
 	*out = (struct column){ .name = c->name[c->field],
@@ -788,8 +1106,7 @@ is_prose(struct span line)
 
 	for (size_t i = first_field(line, ' '); i + 1 < line.n; i++) {
 		char x = line.p[i];
-		if (x == '\t' || x == '|' || x == ';' || x == ',' ||
-			(x == ' ' && line.p[i + 1] == ' '))
+		if (is_one_of(x, "\t|;,&^") || x == BAR || (x == ' ' && line.p[i + 1] == ' '))
 			return false;
 		blanks += x == ' ';
 		if (blanks > NAME_BLANKS)
@@ -811,11 +1128,11 @@ void
 columns_judge_head(struct columns *c, size_t at)
 {
 	if (at >= c->judged) {
-		size_t from = line_start(c->text, at), end = line_end(c->text, at);
+		size_t from = row_start(c, at), end = row_end(c, from);
 		c->judged = end == SIZE_MAX ? at + COLUMN_LINE : end + 1;
 		c->judged_head = false;
 		if (end == SIZE_MAX || end - from > COLUMN_LINE ||
-			!is_line_start(c->text, from) || (c->inside && from == 0))
+			!is_line_start(c->text, from, c->mark) || (c->inside && from == 0))
 			return;
 		struct span line = column_line_at(c, from, end);
 		if (end >= c->text.n || is_prose(line))
@@ -824,9 +1141,9 @@ columns_judge_head(struct columns *c, size_t at)
 		struct column_parts p = parts_of(span_cut(line, 0, COLUMN_NAME + 16));
 		for (unsigned k = 0; k < COLUMN_CUTS && !c->judged_head; k++) {
 			struct span list = line;
-			char by = cuts[k];
-			c->judged_head =
-				(p.n[k] || sql_copy(&list, &by)) && are_names(list, by);
+			char by = frames[k].cut;
+			c->judged_head = (p.n[k] || k == FRAME_LATEX || sql_copy(&list, &by)) &&
+					 are_names(line, frames[k].cut);
 		}
 	}
 out:
@@ -839,10 +1156,10 @@ static bool
 take_rows(struct columns *c, size_t from, unsigned fields, uint64_t wanted, columns_take *take,
 	void *arg)
 {
-	char cut = cuts[c->split_cut];
+	char cut = frames[c->split_cut].cut;
 
 	while (from < c->text.n && !effort_over()) {
-		size_t end = line_end(c->text, from);
+		size_t end = row_end(c, from);
 		if (end == SIZE_MAX)
 			return true;
 		effort_add(end - from);
@@ -851,6 +1168,8 @@ take_rows(struct columns *c, size_t from, unsigned fields, uint64_t wanted, colu
 		if (!is_row(line, cut) && !goes_on)
 			return true;
 		unsigned n = count_fields(line, cut);
+		if (cut == '&')
+			column_opening(&line, &cut);
 		bool ours = !is_ruler(line) && (n == fields || (goes_on && n < fields));
 		if (ours &&
 			header_of(run_to(c, c->split_cut, from, end), from, n, goes_on) == from)
@@ -890,8 +1209,8 @@ wanted_fields(const struct columns *c, size_t line, size_t end, size_t *next)
 	return wanted;
 }
 
-/* Records whether the rules' key at `at` may be in the names of an INSERT or of a table of JSON,
- * after a parenthesis, a comma, a bracket, or a colon and a quote. */
+/* Records whether the rules' key at `at` may be in the names of an INSERT or of a table of
+ * JSON, after a parenthesis, a comma, a bracket, or a colon and a quote. */
 void
 columns_judge_list(struct columns *c, size_t at)
 {
@@ -1040,7 +1359,8 @@ cells_of_markup(struct columns *c, columns_take *take, columns_keys *keys, void 
 
 /* ---- tables of JSON ---- */
 
-/* Returns the offset after the string whose first byte is at `at`, at its closing quote, or t.n. */
+/* Returns the offset after the string whose first byte is at `at`, at its closing quote, or
+ * t.n. */
 static size_t
 json_quote(struct span t, size_t at)
 {
@@ -1068,7 +1388,8 @@ json_column(struct span t, size_t at, size_t *end)
 		if (t.p[at] == '"') {
 			size_t close = json_quote(t, at + 1);
 			struct span text = span_cut(t, at + 1, close);
-			if (depth == 0 && key.p && SPAN_AMONG(key, members, span_ieq) && !name.p)
+			if (depth == 0 && key.p && SPAN_AMONG(key, members, span_ieq) &&
+				!name.p)
 				name = text;
 			at = close;
 			size_t next = json_past_space(t, at + 1);
@@ -1083,7 +1404,8 @@ json_column(struct span t, size_t at, size_t *end)
 	return name;
 }
 
-/* Reads the names of columns after the bracket before `at` into name[]. names = name { "," name }
+/* Reads the names of columns after the bracket before `at` into name[]. names = name { "," name
+ * }
  * "]", where a name is a string or an object. Returns the offset after them, or 0. */
 static size_t
 json_names(struct columns *c, size_t at)
@@ -1120,7 +1442,8 @@ json_names(struct columns *c, size_t at)
 static struct span
 json_key_before(struct span t, size_t at)
 {
-	size_t from = at > COLUMN_NAME ? at - COLUMN_NAME : 0, i = span_back(t, at, from, is_space);
+	size_t from = at > COLUMN_NAME ? at - COLUMN_NAME : 0,
+	       i = span_back(t, at, from, is_space);
 
 	if (i == 0 || t.p[i - 1] != ':')
 		return (struct span){ 0 };
@@ -1130,7 +1453,8 @@ json_key_before(struct span t, size_t at)
 	return span_cut(t, span_back(t, i - 1, from, is_word), i - 1);
 }
 
-/* Returns the offset of the bracket of the row that begins at `at`, or t.n. row = list | "{" string
+/* Returns the offset of the bracket of the row that begins at `at`, or t.n. row = list | "{"
+ * string
  * ":" list "}". */
 static size_t
 json_row(struct span t, size_t at)
@@ -1147,8 +1471,8 @@ json_row(struct span t, size_t at)
 	return at < t.n && t.p[at] == '[' ? at : t.n;
 }
 
-/* Returns the offset of the value of a cell that is an object: "{" string ":" value "}". Another cell
- * begins at `at` itself. */
+/* Returns the offset of the value of a cell that is an object: "{" string ":" value "}".
+ * Another cell begins at `at` itself. */
 static size_t
 json_cell(struct span t, size_t at)
 {
@@ -1160,11 +1484,12 @@ json_cell(struct span t, size_t at)
 	return i < t.n && t.p[i] == ':' ? json_past_space(t, i + 1) : at;
 }
 
-/* Passes the wanted cells of the rows whose first one is at `at`. rows = row { "," row }; a row's list
- * is "[" cell { "," cell } "]". Returns the offset at which they end; *more becomes false if `take`
- * ends the search. */
+/* Passes the wanted cells of the rows whose first one is at `at`. rows = row { "," row }; a
+ * row's list is "[" cell { "," cell } "]". Returns the offset at which they end; *more becomes
+ * false if `take` ends the search. */
 static size_t
-take_json(struct columns *c, size_t at, uint64_t wanted, columns_take *take, void *arg, bool *more)
+take_json(struct columns *c, size_t at, uint64_t wanted, columns_take *take, void *arg,
+	bool *more)
 {
 	struct span t = c->text;
 
@@ -1173,7 +1498,8 @@ take_json(struct columns *c, size_t at, uint64_t wanted, columns_take *take, voi
 		char sign = ',';
 		at = row;
 		for (unsigned k = 0; sign == ','; k++) {
-			size_t cell = json_past_space(t, at + 1), from = json_cell(t, cell), end = from;
+			size_t cell = json_past_space(t, at + 1), from = json_cell(t, cell),
+			       end = from;
 			if (from < t.n && t.p[from] == '"') {
 				end = json_quote(t, ++from);
 				at = end + 1;
@@ -1184,7 +1510,8 @@ take_json(struct columns *c, size_t at, uint64_t wanted, columns_take *take, voi
 			}
 			effort_add(end - from + 1);
 			if (k < c->names && wanted >> k & 1 && end > from &&
-				!take(arg, c->name[k], from, span_back(t, end, from, is_space))) {
+				!take(arg, c->name[k], from,
+					span_back(t, end, from, is_space))) {
 				*more = false;
 				return end;
 			}
@@ -1205,17 +1532,19 @@ take_json(struct columns *c, size_t at, uint64_t wanted, columns_take *take, voi
 	return at;
 }
 
-/* Passes the cells of tables as pandas, BigQuery, Elasticsearch and others write them: names in a list
- * named "columns", and rows in a list after or before it; or a list of rows whose first row are names. */
+/* Passes the cells of tables as pandas, BigQuery, Elasticsearch and others write them: names in
+ * a list named "columns", and rows in a list after or before it; or a list of rows whose first
+ * row are names. */
 static bool
 cells_of_json(struct columns *c, columns_take *take, columns_keys *keys, void *arg)
 {
 	enum { FAR = 4096 /* bytes between the names and the rows */ };
-	static const char *const of_names[] = { "columns", "column_names", "cols", "fields", "headers",
-		"header", "rowtype", "meta", "columninfo" };
-	static const char *const of_rows[] = { "rows", "data", "values", "records", "data_array" };
+	static const char *const of_names[] = { "columns", "column_names", "cols", "fields",
+		"headers", "header", "rowtype", "meta", "columninfo" };
+	static const char *const of_rows[] = { "rows", "data", "values", "records",
+		"data_array" };
 	struct span t = c->text;
-	size_t names = 0; /* end of the names in name[]; 0: none */
+	size_t names = 0;	       /* end of the names in name[]; 0: none */
 	size_t rows = 0, rows_end = 0; /* the last rows that no names precede; 0: none */
 	uint64_t wanted = 0;
 	bool more = true;
@@ -1247,7 +1576,8 @@ cells_of_json(struct columns *c, columns_take *take, columns_keys *keys, void *a
 			at = end;
 			end = json_past_space(t, end);
 			if (end < t.n && t.p[end] == ',')
-				at = take_json(c, json_past_space(t, end + 1), wanted, take, arg, &more);
+				at = take_json(c, json_past_space(t, end + 1), wanted, take,
+					arg, &more);
 		} else if (is_rows) {
 			names = 0;
 			rows = inner;
@@ -1526,8 +1856,8 @@ cells_below(struct columns *c, size_t from, size_t end, size_t *next, columns_ta
 
 	for (unsigned k = 0; k < COLUMN_CUTS && !used; k++) {
 		unsigned n;
-		if (!has_cut(line, cuts[k]) ||
-			(n = count_fields(line, cuts[k])) > COLUMN_FIELDS ||
+		if (!has_cut(line, frames[k].cut) ||
+			(n = count_fields(line, frames[k].cut)) > COLUMN_FIELDS ||
 			header_of(run_to(c, k, from, end), from, n, false) != from)
 			continue;
 		split_header(c, from, k);
@@ -1546,7 +1876,7 @@ void
 columns_cells(
 	struct columns *c, columns_take *take, columns_keys *keys, const void *of, void *arg)
 {
-	size_t i = 0, first = c->lead ? line_end(c->text, 0) : SIZE_MAX;
+	size_t i = 0, first = c->lead ? row_end(c, 0) : SIZE_MAX;
 	bool more = true;
 
 	if (c->table && is_carried(c, c->table->cut))
@@ -1554,8 +1884,8 @@ columns_cells(
 	if (more && first < c->text.n)
 		more = cells_below(c, 0, first, &i, take, keys, arg);
 	while (more && i < c->heads) {
-		size_t from = line_start(c->text, c->head[i]);
-		more = cells_below(c, from, line_end(c->text, from), &i, take, keys, arg);
+		size_t from = row_start(c, c->head[i]);
+		more = cells_below(c, from, row_end(c, from), &i, take, keys, arg);
 	}
 	if (more && c->table && c->table->list.n)
 		more = cells_of_carried(c, take, keys, of, arg);
@@ -1569,28 +1899,28 @@ columns_cells(
 
 /* ---- parts of a text ---- */
 
-/* Updates the table after the line in t->line has ended. */
+/* Updates the table after a line has ended, of which `line` is what is kept. `fits`: it is
+ * whole. */
 static void
-line_passed(struct column_table *t)
+line_passed(struct column_table *t, struct span line, bool fits)
 {
-	struct span line =
-		line_of(span_of(t->line, t->line_n < COLUMN_LINE ? t->line_n : COLUMN_LINE), 0,
-			SIZE_MAX);
-	bool whole = line.n <= COLUMN_HEAD && t->line_n <= COLUMN_LINE; /* may be a header */
+	line = line_of(line, 0, SIZE_MAX);
+	bool whole = line.n <= COLUMN_HEAD && fits; /* may be a header */
 
-	if (t->head_n && (t->line_n > COLUMN_LINE || !is_row(line, cuts[t->cut])))
+	if (t->head_n && (!fits || !is_row(line, frames[t->cut].cut)))
 		t->head_n = 0;
 	struct column_parts p =
 		whole ? parts_of(line) : (struct column_parts){ .plain = false };
 	for (unsigned k = 0; k < COLUMN_CUTS; k++) {
-		unsigned n = p.n[k] || (whole && has_cut(line, cuts[k]))
-				     ? count_fields(line, cuts[k])
+		unsigned n = p.n[k] || (whole && has_cut(line, frames[k].cut))
+				     ? count_fields(line, frames[k].cut)
 				     : COLUMN_FIELDS + 1;
 		bool other = !t->head_n || (k == t->cut && n != t->fields);
-		bool again = t->head_n && k == t->cut && n == t->fields &&
-			     names_columns_again(line, span_of(t->head, t->head_n), cuts[k]);
+		bool again =
+			t->head_n && k == t->cut && n == t->fields &&
+			names_columns_again(line, span_of(t->head, t->head_n), frames[k].cut);
 		if (n > COLUMN_FIELDS || (!other && !again) || is_ruler(line) ||
-			!are_names(line, cuts[k]))
+			!are_names(line, frames[k].cut))
 			continue;
 		memcpy(t->head, line.p, line.n);
 		t->head_n = line.n;
@@ -1599,6 +1929,76 @@ line_passed(struct column_table *t)
 		t->keys_of = NULL;
 		break;
 	}
+}
+
+/* Appends to the line in t->line, as far as it fits. */
+static void
+keep_line(struct column_table *t, struct span s)
+{
+	size_t room = t->line_n < COLUMN_LINE ? COLUMN_LINE - t->line_n : 0;
+
+	if (s.n && room)
+		memcpy(t->line + t->line_n, s.p, s.n < room ? s.n : room);
+	t->line_n += s.n;
+}
+
+/* Passes each of the lines in t->line, except for a last one that has not ended. */
+static void
+split_line(struct column_table *t, char mark)
+{
+	struct span all = span_of(t->line, t->line_n < COLUMN_LINE ? t->line_n : COLUMN_LINE);
+	size_t at = 0, end;
+
+	for (; (end = at + span_chr(span_cut(all, at, all.n), mark)) < all.n; at = end + 1)
+		line_passed(t, span_cut(all, at, end), true);
+	t->line_n -= at;
+	memmove(t->line, t->line + at, all.n - at);
+}
+
+/* Returns true if the line ends in a quoted cell. */
+static bool
+ends_in_cell(struct span line)
+{
+	enum quoted_cell is = CELL_NONE;
+	size_t at = 0, end;
+
+	while (next_quoted(line, &at, line.n, &end, &is) < line.n)
+		;
+	return is == CELL_OPEN;
+}
+
+/* Returns true if each line end in `s` is in a quoted cell. */
+static bool
+is_row_of_lines(struct span s, char mark)
+{
+	enum quoted_cell is;
+	size_t at = 0, end = 0, q;
+
+	for (size_t from = 0; (q = next_quoted(s, &at, s.n, &end, &is)) < s.n; from = end)
+		if (memchr(s.p + from, mark, q - from))
+			return false;
+	return end <= s.n && !memchr(s.p + end, mark, s.n - end);
+}
+
+/* The line in t->line has ended. It continues in the next one if its end is in a quoted cell.
+ */
+static void
+line_ended(struct column_table *t)
+{
+	bool fits = t->line_n <= COLUMN_LINE;
+	struct span line = span_of(t->line, fits ? t->line_n : COLUMN_LINE);
+
+	if (t->line_n < COLUMN_LINE && ends_in_cell(line)) {
+		keep_line(t, span_of(&t->mark, 1));
+		return;
+	}
+	if (memchr(line.p, t->mark, line.n) && !is_row_of_lines(line, t->mark)) {
+		split_line(t, t->mark);
+		fits = t->line_n <= COLUMN_LINE;
+		line = span_of(t->line, fits ? t->line_n : COLUMN_LINE);
+	}
+	line_passed(t, line, fits);
+	t->line_n = 0;
 }
 
 /* Moves the list past `text`, from `at` on. */
@@ -1688,8 +2088,8 @@ begin_items(struct column_list *l, struct span text)
 
 	/* the first line of those at the end that are one item each */
 	while (line > 0) {
-		size_t start = line_start(text, line - 1);
-		if (!is_line_start(text, start) ||
+		size_t start = line_start(text, line - 1, '\n');
+		if (!is_line_start(text, start, '\n') ||
 			(line < text.n &&
 				next_item(span_cut(text, 0, line), start, &end) >= line))
 			break;
@@ -1703,7 +2103,7 @@ begin_items(struct column_list *l, struct span text)
 				     : (from < text.n ? from - 1 : 0);
 		while (k && at > 0 && text.p[at - 1] == '\n')
 			at--;
-		size_t stop = at ? line_start(text, at) : 0, start = stop;
+		size_t stop = at ? line_start(text, at, '\n') : 0, start = stop;
 		while (stop < at && items_after(text, stop) != at + 1)
 			stop++;
 		start = span_back(text, stop, stop > COLUMN_NAME ? stop - COLUMN_NAME : 0,
@@ -1729,17 +2129,18 @@ columns_pass(struct column_table *t, struct span text)
 		struct columns c = { .text = text };
 		begin_markup(&t->list, &c);
 	}
+	char was = t->mark;
+	t->mark = line_mark(text, was);
+	if (!t->mark && text.n && t->line_n <= COLUMN_LINE && memchr(t->line, '\r', t->line_n))
+		t->mark = '\r'; /* text follows it that is no line feed */
+	if (t->mark == '\r' && !was && t->line_n && t->line_n <= COLUMN_LINE)
+		split_line(t, t->mark);
 	while (text.n) {
-		const char *end = memchr(text.p, '\n', text.n);
+		const char *end = t->mark ? memchr(text.p, t->mark, text.n) : NULL;
 		size_t n = end ? (size_t)(end - text.p) : text.n;
-		size_t room = t->line_n < COLUMN_LINE ? COLUMN_LINE - t->line_n : 0;
-		if (n)
-			memcpy(t->line + (room ? t->line_n : 0), text.p, n < room ? n : room);
-		t->line_n += n;
-		if (end) {
-			line_passed(t);
-			t->line_n = 0;
-		}
+		keep_line(t, span_cut(text, 0, n));
+		if (end)
+			line_ended(t);
 		text = span_cut(text, n + (end != NULL), text.n);
 	}
 	if (!t->list.n && !t->head_n && all.n >= COLUMN_LINE)

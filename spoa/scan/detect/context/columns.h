@@ -1,9 +1,10 @@
 /* Tables in a text: finds the header that a value is under. A row is a line that is divided by
- * tabs, '|', ';', ',' or gaps of at least two spaces. The lines above a row, up to the first
- * line that is no row, belong to the table. The header is the first of these lines that has as
- * many fields, if the line reads like names. With tabs, a line "COPY t (a, b) FROM stdin" with
- * as many names is a header too. Rulers drawn with '-', '=', ':', '+' and '|' belong to any
- * table. Results are cached, so the work is linear as long as places are asked for in ascending
+ * the separator of a frame (columns.c has the list): tabs, '|', the bars of a box, ';', ',', '&' of
+ * LaTeX, or gaps of at least two spaces. A row has several lines if a cell in quotes contains line
+ * ends. The lines above a row, up to the first line that is no row, belong to the table. The header
+ * is the first of these lines that has as many fields, if the line reads like names. With tabs, a
+ * line "COPY t (a, b) FROM stdin" with as many names is a header too. Rulers drawn with '-', '=',
+ * ':', '+', '|' and the lines of boxes belong to any table, and so does \hline. Results are cached, so the work is linear as long as places are asked for in ascending
  * order. */
 #ifndef SCAN_DETECT_CONTEXT_COLUMNS_H
 #define SCAN_DETECT_CONTEXT_COLUMNS_H
@@ -16,7 +17,7 @@ enum {
 	COLUMN_FIELDS = 64,   /* a line with more fields is no row */
 	COLUMN_NAME = 48,     /* bytes of a header's field, at most */
 	COLUMN_WIDTHS = 4,    /* numbers of fields for which a run's header is known */
-	COLUMN_CUTS = 5,      /* kinds of separators */
+	COLUMN_CUTS = 7,      /* frames of lines, each with its kind of separator */
 	COLUMN_NAMES = 2048,  /* bytes of an INSERT's names */
 	COLUMN_LIST = 768,    /* bytes of names that are kept for a later part of the text */
 };
@@ -69,6 +70,7 @@ struct column_table {
 	unsigned cut, fields;	/* the header's separator, and its number of fields */
 	char line[COLUMN_LINE]; /* the line in which the next part begins, up to that part */
 	size_t line_n;	     /* bytes of that line before the next part; may be more than fit */
+	char mark;	     /* the byte that ends a line; 0: not known yet */
 	bool more;	     /* the next part is not the last: its last line may continue */
 	uint64_t keys;	     /* columns whose name is a key of a rule, a bit for each */
 	const void *keys_of; /* the rule set that `keys` is of; NULL: not known yet */
@@ -86,6 +88,14 @@ struct columns {
 	size_t lead; /* bytes of the first line that are before the text, in joined[] */
 	size_t joined_n;	  /* bytes in joined[]; 0: not filled yet */
 	char joined[COLUMN_LINE]; /* the first line from its beginning, if lead > 0 */
+	char mark;		  /* the byte that ends a line; 0: not known yet */
+	struct column_rows {
+		bool known; /* they were searched for */
+		size_t n, room;
+		struct column_row {
+			size_t from, to;
+		} *v; /* rows of several lines, in their order; `to` is the last line's end */
+	} rows;
 	bool known;		  /* the members below describe the line [line, line_end) */
 	size_t line, line_end;
 	size_t parts_of; /* offset of the line that `parts` describes, plus 1 */

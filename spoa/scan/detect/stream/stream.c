@@ -427,7 +427,7 @@ runs_open(const struct detect_stream *s, size_t open)
 static bool
 is_in_row(struct detect_stream *s, struct detect_scratch *scratch)
 {
-	if (!s->table.head_n && !memchr(s->buf, '\n', s->n))
+	if (!s->table.head_n && !memchr(s->buf, '\n', s->n) && !memchr(s->buf, '\r', s->n))
 		return false;
 	s->table.more = true;
 	columns_begin(&scratch->columns, span_of(s->buf, s->n), false, &s->table);
