@@ -56,6 +56,8 @@ struct exchange {
 	} credential;
 	bool hide_usage; /* the caller did not ask for usage: remove it */
 	bool may_reason; /* the model may reason without showing it */
+	bool asks_stream; /* the request asks for a stream */
+	uint64_t responses; /* number of responses that are generated at the same time */
 	/* the response only acknowledges the request, and the result is fetched later */
 	bool made_later;
 	bool https;	   /* the caller reached the gateway by https */

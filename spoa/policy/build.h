@@ -25,6 +25,7 @@ struct provider {
 	const char **headers; /* like target.headers */
 	size_t nheaders;
 	bool threads;		/* keeps Anthropic's message threads */
+	bool bills_on;		/* like target.bills_on */
 	struct breaker breaker; /* `on` is true if the provider itself has `breaker` */
 	unsigned concurrent;
 };

@@ -229,6 +229,7 @@ const struct section sections[] = {
   { "external", A_BOOL(provider, external), "true: the provider is outside of the company" },
   { "headers", OTHER(TEXTS), "names of headers that an external provider receives besides those that its API needs" },
   { "threads", A_BOOL(provider, threads), "the provider keeps Anthropic's message threads; default: true for dialect anthropic" },
+  { "bills_after_close", A_BOOL(provider, bills_on), "the provider bills a whole stream even if the connection closes before its end; default: true for the dialects bedrock, gemini and mistral" },
   { "region", A_TEXT(provider, region), "region of the provider" },
   { "prices", A_TEXT(provider, prices), "list of the price file; default: the list with the name of the provider or of its dialect" },
   { "via", A_FLAG(provider, relay, via_words), "relay: requests never go direct, so that heads and trailers of responses are filtered" },

@@ -54,6 +54,10 @@ struct target {
 	size_t nheaders;
 	bool relay;   /* always through the relay */
 	bool threads; /* the provider keeps message threads, as Anthropic does */
+	/* the provider bills a whole stream even if the connection closes before its end. If
+	 * `dialect` is NULL, a false value is the default, and dialect_bills_on() of the
+	 * request's dialect counts. */
+	bool bills_on;
 	/* forms that the provider accepts, bit by enum form (FORM_NONE: requests without a
 	 * form); 0: any. `translated` is the first form that requests can be translated into,
 	 * or FORM_NONE */

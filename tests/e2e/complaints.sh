@@ -118,6 +118,23 @@ left=$(header x-ratelimit-remaining-tokens)
 chat "{\"model\":\"echo\",\"max_tokens\":5,$(user hi)}"
 check "counters do not drift: a settled reservation is released (litellm#30460)" test "$(header x-ratelimit-remaining-tokens)" -gt "$left"
 is "only the usage is counted (litellm#30460)" "$used" 2
+as '{"sub":"sam","team":"stop"}'
+for n in 1 2 3 4 5 6; do
+	control '{"hold_after_events":12,"times":1}'
+	: >"$D/stream"
+	curl -sN -m 90 -H "$auth" -H "$json" "$EDGE/v1/chat/completions" -d "{\"model\":\"echo\",\"max_tokens\":32000,\"stream\":true,$(user 'where the river bends there is an old mill and a garden with apple trees')}" >"$D/stream" &
+	wait_for grep -q mill "$D/stream"
+	kill $!
+	wait $! 2>/dev/null
+done
+release
+settled
+control '{}'
+chat "{\"model\":\"echo\",\"max_tokens\":32000,$(user hi)}"
+is "after six stops of a caller with the cap of a current model, the seventh request passes (litellm#27639)" "$status" 200
+left=$(header x-ratelimit-remaining-tokens)
+check "a stopped stream is charged what it can have used, not its cap: $left of 200000 tokens are left" test "$left" -gt 160000 -a "$left" -lt 199900
+like "usage has the tokens that were charged" "$("$B/tollgate" usage -c "$D/tollgate.yaml" --by person --since 1h --json | jq -c '.rows[] | select(.person == "sam") | [.unknown_usage, .estimated_output_tokens > 60]')" '^\[6,true\]'
 as '{"sub":"ray","team":"rate"}'
 chat "{\"model\":\"echo\",$(user hi)}"; chat "{\"model\":\"echo\",$(user hi)}"
 messages "{\"model\":\"echo\",\"max_tokens\":9,$(user hi)}"

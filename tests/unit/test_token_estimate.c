@@ -88,8 +88,8 @@ errors_in_the_model_table_are_named(void **state)
 		{ "families: {a: {encoding: x, like: b}, b: {encoding: x}}\nunknown: a\n",
 			"like: there is no family b above" },
 		{ "families: {a: {encoding: x}}\nmodels: [{model: m}]\nunknown: a\n",
-			"models: family, window, output, effort, sampling or custom_tools is "
-			"missing" },
+			"models: family, window, output, rate, effort, sampling or "
+			"custom_tools is missing" },
 		{ "families: {a: {encoding: x}}\nmodels: [{model: m, effort: [low, loud]}]\n"
 		  "unknown: a\n",
 			":2:35: effort: none, minimal, low, medium, high, xhigh or max is "
@@ -162,23 +162,23 @@ windows_are_found_like_prices(void **state)
 		"  - {model: 'gpt*', family: a, window: 1000}\n"
 		"  - {model: [gpt-4o, '{us.,eu.}m'], window: 500, output: 50}\n"
 		"  - {model: gpt-4o-2024-05-13, output: 10}\n"
-		"  - {model: 'o1*', output: 7}\n"
+		"  - {model: 'o1*', output: 7, rate: 90}\n"
 		"unknown: a\n";
 	static const struct {
 		const char *model;
-		uint64_t window, output;
+		uint64_t window, output, rate; /* rate 0: the default */
 	} rows[] = {
-		{ "gpt-5", 1000, 0 },
-		{ "gpt-4o", 500, 50 },
-		{ "gpt-4o-2024-08-06", 500, 50 },
-		{ "gpt-4o-2024-05-13", 500, 10 },
-		{ "gpt-4o-mini", 1000, 0 },
-		{ "models/gpt-4o", 500, 50 },
-		{ "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.m-v1:0", 500, 50 },
-		{ "us.m", 500, 50 },
-		{ "m", 0, 0 },
-		{ "o1-mini", 0, 7 },
-		{ "", 0, 0 },
+		{ "gpt-5", 1000, 0, 0 },
+		{ "gpt-4o", 500, 50, 0 },
+		{ "gpt-4o-2024-08-06", 500, 50, 0 },
+		{ "gpt-4o-2024-05-13", 500, 10, 0 },
+		{ "gpt-4o-mini", 1000, 0, 0 },
+		{ "models/gpt-4o", 500, 50, 0 },
+		{ "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.m-v1:0", 500, 50, 0 },
+		{ "us.m", 500, 50, 0 },
+		{ "m", 0, 0, 0 },
+		{ "o1-mini", 0, 7, 90 },
+		{ "", 0, 0, 0 },
 	};
 	char file[] = "/tmp/tgmodelsXXXXXX";
 	struct arena a;
@@ -196,9 +196,11 @@ windows_are_found_like_prices(void **state)
 		fail_msg("%.*s", SPAN_ARG(buf_view(&d.text)));
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct model_size s = model_size_of(m, span_str(rows[i].model));
-		if (s.window != rows[i].window || s.output != rows[i].output)
-			fail_msg("%s: %llu %llu", rows[i].model, (unsigned long long)s.window,
-				(unsigned long long)s.output);
+		uint64_t rate = rows[i].rate ? rows[i].rate : MODEL_RATE_DEFAULT;
+		if (s.window != rows[i].window || s.output != rows[i].output || s.rate != rate)
+			fail_msg("%s: %llu %llu %llu", rows[i].model,
+				(unsigned long long)s.window, (unsigned long long)s.output,
+				(unsigned long long)s.rate);
 	}
 	assert_int_equal(m->least_window, 500);
 	assert_int_equal(m->least_output, 7);

@@ -81,7 +81,7 @@ static const char *const records[] = {
 	DECISION("bob \\\"q\\\"", "=m", "\"permit\""),
 	COMPLETION("bob \\\"q\\\"", "=m",
 		"\"usage_unknown\":true,\"estimated_usage\":{\"input_tokens\":3,"
-		"\"cost_nanousd\":70}"),
+		"\"output_tokens\":12,\"cost_nanousd\":70}"),
 	"{\"v\":1,\"type\":\"policy\",\"policy\":\"p\"}",
 	"no JSON at all",
 };
@@ -134,7 +134,7 @@ record_counts_for_its_person(void **state)
 		"person,model,requests,refused,refused_unpriced,input_tokens,cached_tokens,"
 		"cache_write_tokens,cache_write_1h_tokens,output_tokens,reasoning_tokens,"
 		"audio_input_tokens,audio_output_tokens,images,searches,sessions,cost_nanousd,"
-		"unpriced_answers,unknown_usage,estimated_nanousd,further_attempts,"
+		"unpriced_answers,unknown_usage,estimated_nanousd,estimated_input_tokens,estimated_output_tokens,further_attempts,"
 		"haproxy_answered,cache_hits,saved_input_tokens,saved_output_tokens,"
 		"saved_nanousd,embedded_tokens,embedded_nanousd,left_url,left_host,left_tool,left_size,left_unknown,redacted,cached_percent,"
 		"prompt_tokens_count,prompt_tokens_mean,prompt_tokens_p95,prompt_tokens_max,"
@@ -144,10 +144,10 @@ record_counts_for_its_person(void **state)
 		"total_ms_mean,total_ms_p95,total_ms_max,first_token_ms_p50,total_ms_p50,"
 		"tokens_per_s_count,tokens_per_s_mean,tokens_per_s_p5,tokens_per_s_p50,"
 		"tokens_per_s_p95\r\n"
-		"\"alice\",\"m\",2,0,0,11,4,3,2,6,2,0,0,0,0,0,2000,1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1,36."
+		"\"alice\",\"m\",2,0,0,11,4,3,2,6,2,0,0,0,0,0,2000,1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1,36."
 		"4,2,5.5,10,10,,,,,,0,,,,0,,,,,,0,,,,\r\n"
 		"\"bob "
-		"\"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
+		"\"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70,3,12,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
 		NO_FIGURES);
 	free(csv);
 	char *text = printed(&t, FORM_JSON);
@@ -214,7 +214,7 @@ cache_hits_are_summed_separately(void **state)
 	}
 	char *csv = printed(&t, FORM_CSV);
 	if (!strstr(csv,
-		    "\"alice\",3,0,0,10,0,0,0,5,0,0,0,0,0,0,1500,0,0,0,0,0,2,10,5,1500,17,34,0,0,0,0,0,0,"
+		    "\"alice\",3,0,0,10,0,0,0,5,0,0,0,0,0,0,1500,0,0,0,0,0,0,0,2,10,5,1500,17,34,0,0,0,0,0,0,"
 		    "0.0,1,10.0,10,10,,"))
 		fail_msg("%s", csv);
 	free(csv);
@@ -310,9 +310,9 @@ attempt_counts_for_its_target(void **state)
 	usage_sort(&t);
 	char *csv = printed(&t, FORM_CSV);
 	if (!strstr(csv, "\"openai/"
-			 "m2\",\"x\",0,0,0,10,0,0,0,0,0,0,0,0,0,0,700,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0."
+			 "m2\",\"x\",0,0,0,10,0,0,0,0,0,0,0,0,0,0,700,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0."
 			 "0,1,10.0,10,10,,") ||
-		!strstr(csv, "\"b\",\"x\",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,40,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
+		!strstr(csv, "\"b\",\"x\",0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,40,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
 			     NO_FIGURES) ||
 		strstr(csv, "a/x"))
 		fail_msg("%s", csv);

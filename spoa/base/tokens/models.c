@@ -51,48 +51,54 @@ token_family_of(const struct token_models *m, struct span model)
 	return m->unknown;
 }
 
+/* The rows that state a property of a model; NULL: none does. */
+struct size_rows {
+	const struct model_size *window, *output, *rate, *effort, *sampling, *custom;
+};
+
 /* Finds the rows of a name. `version`: the name is the base of one of its versions, for which
  * patterns that end in * were already tried. */
 static void
-sizes_of(const struct token_models *m, struct span model, bool version,
-	const struct model_size **window, const struct model_size **output,
-	const struct model_size **effort, const struct model_size **sampling,
-	const struct model_size **custom)
+sizes_of(const struct token_models *m, struct span model, bool version, struct size_rows *of)
 {
 	for (size_t i = 0; i < m->nsizes; i++) {
 		const struct model_size *s = &m->sizes[i];
 		if ((version && span_ends(span_str(s->model), SPAN_LIT("*"))) ||
 			!price_matches(s->model, model))
 			continue;
-		if (s->window && (!*window || price_within(s->model, (*window)->model)))
-			*window = s;
-		if (s->output && (!*output || price_within(s->model, (*output)->model)))
-			*output = s;
-		if (s->effort.takes && (!*effort || price_within(s->model, (*effort)->model)))
-			*effort = s;
+		if (s->window && (!of->window || price_within(s->model, of->window->model)))
+			of->window = s;
+		if (s->output && (!of->output || price_within(s->model, of->output->model)))
+			of->output = s;
+		if (s->rate && (!of->rate || price_within(s->model, of->rate->model)))
+			of->rate = s;
+		if (s->effort.takes &&
+			(!of->effort || price_within(s->model, of->effort->model)))
+			of->effort = s;
 		if (s->fixed_sampling)
-			*sampling = s;
+			of->sampling = s;
 		if (s->custom_tools)
-			*custom = s;
+			of->custom = s;
 	}
 }
 
 struct model_size
 model_size_of(const struct token_models *m, struct span model)
 {
-	const struct model_size *window = NULL, *output = NULL, *effort = NULL,
-				*sampling = NULL, *custom = NULL;
+	struct size_rows of = { NULL };
 	size_t n;
 
 	model = price_bare_name(model);
-	sizes_of(m, model, false, &window, &output, &effort, &sampling, &custom);
+	sizes_of(m, model, false, &of);
 	while ((n = price_version(model)) > 0) {
 		model.n -= n;
-		sizes_of(m, model, true, &window, &output, &effort, &sampling, &custom);
+		sizes_of(m, model, true, &of);
 	}
-	return (struct model_size){ .window = window ? window->window : 0,
-		.output = output ? output->output : 0,
-		.fixed_sampling = sampling,
-		.custom_tools = custom,
-		.effort = effort ? effort->effort : (struct model_effort){ .takes = EFFORT_ANY } };
+	return (struct model_size){ .window = of.window ? of.window->window : 0,
+		.output = of.output ? of.output->output : 0,
+		.rate = of.rate ? of.rate->rate : MODEL_RATE_DEFAULT,
+		.fixed_sampling = of.sampling,
+		.custom_tools = of.custom,
+		.effort = of.effort ? of.effort->effort
+				    : (struct model_effort){ .takes = EFFORT_ANY } };
 }

@@ -74,12 +74,17 @@ struct model_effort {
 	uint64_t least, most; /* EFFORT_BUDGET: tokens; least 0: reasoning can be switched off */
 };
 
+/* The rate of a model without a row that states it. */
+enum { MODEL_RATE_DEFAULT = 400 };
+
 /* The limits of a model, in tokens; 0: not given. */
 struct model_size {
 	const char *model; /* a pattern, as for prices (base/price/price.h) */
 	/* prompt and response together, or the prompt alone if the provider counts so */
 	uint64_t window;
 	uint64_t output;   /* the most tokens that a request may ask for in a response */
+	/* the most tokens that any service generates in a second for one response */
+	uint64_t rate;
 	struct model_effort effort;
 	bool fixed_sampling; /* the model refuses a caller's temperature, top_p and top_k */
 	bool custom_tools; /* the model supports OpenAI's custom tools, whose arguments are text */
@@ -103,7 +108,7 @@ struct token_models {
 const struct token_family *token_family_of(const struct token_models *m, struct span model);
 /* Returns the limits of a model. Each number comes from the most specific pattern whose row has
  * it, as for prices: an ARN counts by the part after its last slash, and a model's versions by
- * its name. A model without a row has no limits. */
+ * its name. A model without a row has no limits, and the rate MODEL_RATE_DEFAULT. */
 struct model_size model_size_of(const struct token_models *m, struct span model);
 
 /* A file that is compiled in. */

@@ -594,6 +594,8 @@ static const struct {
 	{ SUM_CACHED,     "cached",           SUMS,           false },
 	{ SUM_OUTPUT,     "output",           SUMS,           false },
 	{ SUM_REASONING,  "reasoning",        SUMS,           false },
+	{ SUM_EST_IN,     "input up to",      SUM_EST_IN,     false },
+	{ SUM_EST_OUT,    "output up to",     SUM_EST_OUT,    false },
 	{ SUM_HITS,       "hits",             SUM_HITS,       false },
 	{ SUM_SAVED_IN,   "saved in",         SUM_HITS,       false },
 	{ SUM_SAVED_OUT,  "saved out",        SUM_HITS,       false },

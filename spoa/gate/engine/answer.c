@@ -283,6 +283,10 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 	const struct dialect *sent = x->translate.sent;
 	x->may_reason = dialect_may_reason(sent ? sent : r->found.endpoint.dialect,
 		r->in.body.model, r->in.have_body && !sent ? &r->in.body : NULL);
+	const struct body *b = r->in.have_body ? &r->in.body : NULL;
+	x->asks_stream = r->found.endpoint.streams || (b && b->stream);
+	x->responses = (b && b->choices > 1 ? (uint64_t)b->choices : 1) *
+		       (b && b->prompts > 1 ? (uint64_t)b->prompts : 1);
 	x->made_later =
 		r->in.have_body && (dialect_responds_later(&r->found.endpoint, &r->in.body) ||
 					   r->found.file.state == FILE_KNOWN);

@@ -20,13 +20,50 @@ enum {
 };
 
 /* Returns true if everything the model made was visible: only text, in a stream as far as it
- * arrived, or in a whole response. */
+ * arrived, or in a whole response. `hidden`: the model may also have reasoned invisibly. */
 static bool
 saw_all(const struct exchange *x, const struct exchange_result *res,
-	const struct guard_report *a)
+	const struct guard_report *a, bool hidden)
 {
-	return !x->may_reason && !a->opaque_bytes && !a->sealed_bytes && !a->unread_bytes &&
-	       !a->blind && (a->streamed || res->end == END_COMPLETE);
+	return (hidden || (!x->may_reason && !a->sealed_bytes)) && !a->opaque_bytes &&
+	       !a->unread_bytes && !a->blind && (a->streamed || res->end == END_COMPLETE);
+}
+
+/* The state of a stream that the gateway closed before its end, because the caller left or a rule
+ * denied the response. */
+enum stopped {
+	STOPPED_NOT,  /* it was not closed, or the provider's work cannot be bounded by time */
+	STOPPED_ENDS, /* the provider stops to generate, and bills what it had generated */
+	STOPPED_BILLED /* the provider bills the whole response */
+};
+
+static enum stopped
+how_stopped(const struct request *r, const struct exchange_result *res)
+{
+	const struct exchange *x = r->x;
+	const struct target *t = request_target(r);
+	const struct dialect *sent =
+		x->translate.sent ? x->translate.sent : r->found.endpoint.dialect;
+
+	if ((res->end != END_CLIENT_ABORT && res->end != END_ANSWER_DENIED) || !x->sent_us ||
+		!x->plan.reads_answer || x->made_later || !x->asks_stream)
+		return STOPPED_NOT;
+	return t && (t->bills_on || (!t->dialect && dialect_bills_on(sent))) ? STOPPED_BILLED
+									      : STOPPED_ENDS;
+}
+
+/* Returns the most output tokens that the model can have generated since the request was sent,
+ * in all responses together. */
+static int64_t
+unseen_output(const struct request *r)
+{
+	const struct snapshot *s = r->snap;
+	uint64_t rate = s->models ? model_size_of(s->models, request_priced_model(r)).rate
+				  : MODEL_RATE_DEFAULT;
+	uint64_t us = clock_mono_us() - r->x->sent_us;
+	unsigned __int128 all = (unsigned __int128)us * rate * r->x->responses / 1000000 + 1;
+
+	return all < INT64_MAX / 2 ? (int64_t)all : INT64_MAX / 2;
 }
 
 /* Returns the output tokens that the provider reported before the rest of the stream. */
@@ -36,18 +73,18 @@ reported_output(const struct usage *u)
 	return u->output_seen && !u->spoilt ? u->output_tokens : 0;
 }
 
-/* Returns an upper bound of the output tokens: one for each byte, but not above the
- * reservation. A text that is longer even by the usual estimate exceeds the reservation: then
- * the provider did not obey the output limit. */
+/* Returns an upper bound of the output tokens: one for each byte and the unseen ones, but not
+ * above the reservation. A text that is longer even by the usual estimate exceeds the
+ * reservation: then the provider did not obey the output limit. */
 static int64_t
-most_output(const struct request *r, int64_t counted, uint64_t bytes)
+most_output(const struct request *r, int64_t counted, uint64_t bytes, int64_t unseen)
 {
 	int64_t likely = counted + (int64_t)(bytes / BYTES_A_TOKEN),
-		reserved = r->found.output_tokens;
+		most = counted + (int64_t)bytes + unseen, reserved = r->found.output_tokens;
 
 	if (likely > reserved)
 		return likely;
-	return counted + (int64_t)bytes < reserved ? counted + (int64_t)bytes : reserved;
+	return most < reserved ? most : reserved;
 }
 
 /* Counts a whole response with the model's own vocabulary; -1: unknown. */
@@ -106,16 +143,25 @@ exchange_used(const struct request *r, const struct exchange_result *res, struct
 	if ((res->status >= 400 && !res->output_begun) || closed_unheard(res) ||
 		(a && a->provider_error && !a->finish[0] && !a->events))
 		return USED_NOTHING;
-	if (!a || !res->status || x->made_later)
+	enum stopped how = how_stopped(r, res);
+	bool stopped = how == STOPPED_ENDS, arrived = a && res->status;
+	if ((!arrived && !stopped) || x->made_later || how == STOPPED_BILLED)
 		return USED_RESERVED;
-	if (!saw_all(x, res, a) && reported_output(&res->usage) <= r->found.output_tokens)
+	if (arrived && !saw_all(x, res, a, stopped) &&
+		reported_output(&res->usage) <= r->found.output_tokens)
 		return USED_RESERVED;
-	if (u->spoilt || u->input_tokens < r->found.input_tokens)
-		u->input_tokens = r->found.input_tokens;
+	/* the first event of a stream may state the input */
+	if (u->spoilt || !(stopped && u->input_seen && u->input_tokens > 0)) {
+		if (u->spoilt || u->input_tokens < r->found.input_tokens)
+			u->input_tokens = r->found.input_tokens;
+		u->cached_tokens = 0;
+	}
 	/* the bound by bytes, or the count if that is lower */
-	int64_t before = reported_output(&res->usage), n = counted_tokens(r, a);
-	u->output_tokens =
-		most_output(r, before, a->output_bytes - (before ? a->counted_bytes : 0));
+	int64_t before = reported_output(&res->usage), n = arrived ? counted_tokens(r, a) : -1;
+	bool hidden = !arrived || x->may_reason || a->sealed_bytes;
+	u->output_tokens = most_output(r, before,
+		arrived ? a->output_bytes - (before ? a->counted_bytes : 0) : 0,
+		stopped && hidden ? unseen_output(r) : 0);
 	if (n >= 0 && n < u->output_tokens)
 		u->output_tokens = n;
 	return USED_SEEN;

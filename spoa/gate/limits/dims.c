@@ -948,7 +948,7 @@ vector_cost(const struct request *r, const struct quota_dim *d)
 static uint64_t
 cached_input(const struct exchange *x)
 {
-	return x->used_by == USED_SAID && x->used.cached_tokens > 0
+	return (x->used_by == USED_SAID || x->used_by == USED_SEEN) && x->used.cached_tokens > 0
 		       ? (uint64_t)x->used.cached_tokens
 		       : 0;
 }

@@ -36,8 +36,8 @@ static const char *const family_keys[] = {
 	NULL };
 /* clang-format on */
 static const char *const top_keys[] = { "families", "models", "unknown", NULL };
-static const char *const model_keys[] = { "model", "family", "window", "output", "effort",
-	"sampling", "custom_tools", NULL };
+static const char *const model_keys[] = { "model", "family", "window", "output", "rate",
+	"effort", "sampling", "custom_tools", NULL };
 
 /* State of one models_load() call. Lives on its stack; families are in the arena. */
 struct reader {
@@ -226,6 +226,7 @@ check_size(struct reader *r, const struct token_models *m, const struct model_si
 		const struct model_size *o = &m->sizes[i];
 		const struct yaml_node *at = o->at;
 		if (((o->window && s->window) || (o->output && s->output) ||
+			    (o->rate && s->rate) ||
 			    (o->effort.takes && s->effort.takes)) &&
 			price_ambiguous(o->model, s->model))
 			diag_at(r->d, s->at,
@@ -256,7 +257,7 @@ add_model(struct reader *r, const struct yaml_node *n, const struct token_family
 		size.model = patterns[i];
 		if (f)
 			models[out->nmodels++] = (struct token_model){ size.model, f };
-		if (!size.window && !size.output && !size.effort.takes &&
+		if (!size.window && !size.output && !size.rate && !size.effort.takes &&
 			!size.fixed_sampling && !size.custom_tools)
 			continue;
 		check_size(r, out, &size);
@@ -282,16 +283,17 @@ read_models(struct reader *r, const struct yaml_node *n, struct token_models *ou
 		names = yaml_get(c, "model");
 		struct model_size size = { .window = read_most(r, c, "window"),
 			.output = read_most(r, c, "output"),
+			.rate = read_most(r, c, "rate"),
 			.effort = read_model_effort(r, yaml_get(c, "effort")),
 			.fixed_sampling = read_model_word(r, c, "sampling", "none"),
 			.custom_tools = read_model_word(r, c, "custom_tools", "true") };
 		if (!names)
 			diag_at(r->d, c, "models: model is missing");
 		else if (!family && !yaml_get(c, "window") && !yaml_get(c, "output") &&
-			 !yaml_get(c, "effort") && !yaml_get(c, "sampling") &&
-			 !yaml_get(c, "custom_tools"))
+			 !yaml_get(c, "rate") && !yaml_get(c, "effort") &&
+			 !yaml_get(c, "sampling") && !yaml_get(c, "custom_tools"))
 			diag_at(r->d, c,
-				"models: family, window, output, effort, sampling or "
+				"models: family, window, output, rate, effort, sampling or "
 				"custom_tools is missing");
 		const struct token_family *f =
 			family ? find_token_family(r, family, "family") : NULL;

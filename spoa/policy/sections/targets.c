@@ -168,6 +168,8 @@ build_providers(struct builder *b, const struct yaml_node *n)
 			provider_dialect(b, x, &v->dialect);
 		if (!yaml_get(c, "threads"))
 			v->threads = v->dialect == dialect_find(SPAN_LIT("anthropic"));
+		if (!yaml_get(c, "bills_after_close"))
+			v->bills_on = dialect_bills_on(v->dialect);
 		provider_headers(b, yaml_get(c, "headers"), v);
 		build_speaks(b, yaml_get(c, "speaks"), v);
 		if ((x = yaml_get(c, "prices")) && v->prices)
@@ -260,6 +262,7 @@ resolve_target(struct builder *b, const struct yaml_node *n, struct target *t)
 			t->credential = &b->cfg->credentials[i];
 	t->relay = v->relay || t->credential;
 	t->threads = v->threads;
+	t->bills_on = v->bills_on;
 	t->backend = v->backend;
 	t->concurrent = v->concurrent;
 	t->breaker = v->breaker;

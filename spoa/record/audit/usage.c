@@ -299,7 +299,9 @@ sum_left(struct span map, uint64_t sum[SUMS])
 static void
 sum_completion(const struct span *m, struct usage_sums *to)
 {
-	static const enum record_field cost = RF_ESTIMATED_USAGE_COST_NANOUSD;
+	static const enum record_field fields[] = { RF_ESTIMATED_USAGE_INPUT_TOKENS,
+		RF_ESTIMATED_USAGE_OUTPUT_TOKENS, RF_ESTIMATED_USAGE_COST_NANOUSD };
+	static const enum usage_sum sums[] = { SUM_EST_IN, SUM_EST_OUT, SUM_ESTIMATE };
 	uint64_t *sum = to->sum;
 	struct span id = m[RP_ID];
 
@@ -315,11 +317,12 @@ sum_completion(const struct span *m, struct usage_sums *to)
 	sum[SUM_HITS] = span_is(m[RP_CACHE], "\"hit\"");
 	sum_left(m[RP_ANSWER_LEFT_IN_CALLS], sum);
 	for (int i = RP_ESTIMATED_USAGE; i <= RP_RESERVED_USAGE; i++) {
-		struct span used;
+		struct span used[COUNT_OF(fields)];
 		if (!m[i].n)
 			continue;
-		fields_in(m[i], &cost, 1, &used);
-		sum[SUM_ESTIMATE] = usage_number_of(used);
+		fields_in(m[i], fields, COUNT_OF(fields), used);
+		for (size_t k = 0; k < COUNT_OF(fields); k++)
+			sum[sums[k]] = usage_number_of(used[k]);
 	}
 }
 

@@ -48,6 +48,8 @@ extern const char *const usage_dim_names[BY_DIMS];
   X(SUM_UNPRICED,    "unpriced_answers",       RP_COUNT) \
   X(SUM_UNKNOWN,     "unknown_usage",          RP_COUNT) \
   X(SUM_ESTIMATE,    "estimated_nanousd",      RP_COUNT) \
+  X(SUM_EST_IN,      "estimated_input_tokens", RP_COUNT) /* of responses with unknown usage */ \
+  X(SUM_EST_OUT,     "estimated_output_tokens", RP_COUNT) \
   X(SUM_FURTHER,     "further_attempts",       RP_COUNT) \
   X(SUM_RULED,       "haproxy_answered",       RP_COUNT) \
   X(SUM_HITS,        "cache_hits",             RP_COUNT) \

@@ -246,6 +246,7 @@ const struct dialect dialect_bedrock = {
 	.main = &converse,
 	.other = &other,
 	.types = TYPES_BEDROCK,
+	.bills_on = true,
 	.usage = usage_bedrock,
 	/* AWS restJson1: SDKs read the exception's name from the header x-amzn-errortype or
 	 * from __type. A member "code" would replace it, so no member may have this name.

@@ -381,6 +381,12 @@ dialect_may_reason(const struct dialect *d, struct span model, const struct body
 }
 
 bool
+dialect_bills_on(const struct dialect *d)
+{
+	return d && d->bills_on;
+}
+
+bool
 dialect_responds_later(const struct endpoint *e, const struct body *b)
 {
 	static const char *const names[] = { "background" };

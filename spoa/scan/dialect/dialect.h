@@ -163,6 +163,10 @@ struct price_usage usage_split(const struct usage *u);
  * response, for a request with these parameters. `b` NULL: the parameters are unknown. Unknown
  * models return true. */
 bool dialect_may_reason(const struct dialect *d, struct span model, const struct body *b);
+/* Returns true if the family's services are known to generate, and to bill, the whole response
+ * even if the connection closes before its end. Source: "Stream Cancellation" in OpenRouter's
+ * documentation of 2026-11-30 (openrouter.ai/docs/api/reference/streaming). `d` may be NULL. */
+bool dialect_bills_on(const struct dialect *d);
 /* Returns true if the response may only confirm that the provider accepted the request: a
  * batch, the file of one, a response in the background. The client fetches the results later;
  * they are not counted again. */

@@ -63,6 +63,8 @@ struct dialect {
 	/* the counts of a whole response; the last row has path NULL */
 	const struct usage_row *usage;
 	bool bare_models;		  /* "models/x" in a body is the x of a path */
+	/* its services bill the whole response even if the connection closes before its end */
+	bool bills_on;
 	enum error_types types;
 	/* Forms of base/codec/error_form.h: a whole document, the document that ends a stream,
 	 * and the one for streams of lines. The last two are NULL if they equal `error`. */

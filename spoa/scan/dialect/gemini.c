@@ -423,6 +423,7 @@ const struct dialect dialect_gemini = {
 	.main = &generate,
 	.other = &other,
 	.bare_models = true,
+	.bills_on = true,
 	.types = TYPES_GOOGLE,
 	.usage = usage_gemini,
 	/* google.rpc.Status in its REST form. */

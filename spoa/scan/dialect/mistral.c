@@ -232,6 +232,7 @@ const struct dialect dialect_mistral = {
 	.main = &chat,
 	.other = &other,
 	.usage = usage_openai,
+	.bills_on = true,
 	.error = "{'object':'error','message':%m,'type':'%t','param':%p,'code':'%c','request_"
 		 "id':%i}",
 	.stream = STREAM_SSE,
