@@ -12,7 +12,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -627,11 +629,37 @@ relay_drain(struct relay *r)
 		pool_drop(LIST_FIRST(&r->pool));
 }
 
+/* Returns true if bytes wait for the peer, and the peer has read nothing for stuck_us. */
+static bool
+is_stuck(struct edge *c, uint64_t now_us)
+{
+	int queued = 0; /* bytes in the socket that the peer has not read */
+
+	if (!c->relay->options.stuck_us || c->fd < 0 || c->reading.away || edge_unsent(c) == 0) {
+		c->stuck.since_us = 0;
+		return false;
+	}
+	if (ioctl(c->fd, SIOCOUTQ, &queued) < 0 || queued < 0)
+		queued = 0;
+	size_t unread = edge_unsent(c) + (size_t)queued;
+	if (!c->stuck.since_us || unread != c->stuck.unread_bytes) {
+		c->stuck.since_us = now_us;
+		c->stuck.unread_bytes = unread;
+	}
+	return now_us - c->stuck.since_us >= c->relay->options.stuck_us;
+}
+
 void
 relay_end_streams(struct relay *r, bool sockets)
 {
+	uint64_t now_us = clock_mono_us();
+
 	for (struct edge *c = LIST_FIRST(&r->edges), *next; c; c = next) {
 		next = LIST_NEXT(c, all);
+		if (is_stuck(c, now_us)) {
+			edge_end(c, "the client did not read, and the daemon stops");
+			continue;
+		}
 		if (sockets)
 			socket_drain(c);
 		if (c->state == EDGE_EXCHANGE && c->up && !c->reading.away && stream_stays(c)) {

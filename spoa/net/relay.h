@@ -59,10 +59,16 @@ struct relay_options {
 	uint64_t response_us; /* longest silence of the provider */
 	uint64_t idle_us;     /* longest idle time of a connection, on both sides */
 	uint64_t keep_alive_us; /* a silent MCP stream gets a comment after this; 0: never */
-	unsigned pool;	      /* idle upstream connections kept at most */
+	/* while the daemon drains: a client that has read nothing for this time, although bytes
+	 * wait for it, is disconnected; 0: never */
+	uint64_t stuck_us;
+	unsigned pool; /* idle upstream connections kept at most */
 };
 /* The default of keep_alive_us: 15 s. */
 enum { RELAY_KEEP_ALIVE_US = 15000000 };
+/* The default of stuck_us. HAProxy reads on for a client that does not read, until its buffer and
+ * the client's connection are full: together they hold a daemon that stops for 5 s. */
+enum { RELAY_STUCK_US = 4000000 };
 
 struct relay;
 /* Returns NULL if memory or descriptors are exhausted, or if the egress path is too long. */
@@ -75,7 +81,8 @@ int relay_listen(struct relay *r, int fd, bool own);
  * this only when no ticket is outstanding. */
 void relay_drain(struct relay *r);
 /* Called repeatedly while the daemon drains. Ends streams that have no end of their own with a
- * proper HTTP end, so that their clients connect to another daemon. If `sockets` is set,
+ * proper HTTP end, so that their clients connect to another daemon. Disconnects
+ * clients that do not read (stuck_us). If `sockets` is set,
  * WebSockets are closed too, between two responses. */
 void relay_end_streams(struct relay *r, bool sockets);
 /* Returns the number of connections that carry a request or wait for the gate. */

@@ -109,6 +109,12 @@ struct edge {
 	uint64_t timer_us;  /* when the timer fires: at or before the true deadline; monotonic µs */
 	uint64_t active_us; /* the edge's last byte in either direction, monotonic µs */
 	uint64_t defer_us;  /* when EDGE_DEFER began, monotonic µs */
+	/* While the daemon drains: the bytes that the peer had not read yet, and the time since
+	 * which their number is the same (monotonic µs; 0: all was read) */
+	struct {
+		size_t unread_bytes;
+		uint64_t since_us;
+	} stuck;
 	bool hup_watched;   /* reading is paused; only a close is watched for (relay.c) */
 	bool filled;	    /* the last read filled all the room that it had */
 

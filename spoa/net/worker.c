@@ -614,6 +614,7 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 			.response_us = cfg->relay_response_us,
 			.idle_us = cfg->relay_idle_us,
 			.keep_alive_us = RELAY_KEEP_ALIVE_US,
+			.stuck_us = RELAY_STUCK_US,
 			.pool = cfg->relay_pool,
 		};
 		w->relay = relay_new(w->loop, &relay_gate_ops, w->gate, &options, &w->metrics);

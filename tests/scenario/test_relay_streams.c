@@ -252,6 +252,65 @@ client_that_reads_nothing_is_disconnected(void **state)
 	over(s);
 }
 
+/* Sends events until the client's socket and the relay are full. */
+static void
+fill(struct stage *s)
+{
+	static char event[60000];
+
+	s->options.stuck_us = 150000;
+	begin(s, false, false);
+	say(s, &up, EVENTS);
+	memset(event, 'x', sizeof(event));
+	memcpy(event, "ea58\r\n:", 7);
+	memcpy(event + 6 + 0xea58 - 2, "\n\n\r\n", 4);
+	for (int i = 0; i < 100; i++) {
+		ssize_t n = send(up.fd, event, 6 + 0xea58 + 2, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0)
+			break;
+		relay_turn(s);
+	}
+}
+
+/* The daemon drains for 0.6 s, or until the exchange ends. */
+static void
+drain(struct stage *s, size_t reads)
+{
+	char some[4096];
+	uint64_t began_us = clock_mono_us();
+
+	while (!s->gate.finishes && clock_mono_us() - began_us < 600000) {
+		relay_end_streams(s->relay, true);
+		if (reads)
+			assert_true(recv(edge.fd, some, reads, MSG_DONTWAIT) > 0);
+		relay_turn(s);
+		usleep(1000);
+	}
+}
+
+static void
+stopping_daemon_leaves_a_client_that_reads_nothing(void **state)
+{
+	struct stage *s = *state;
+
+	fill(s);
+	drain(s, 0);
+	assert_int_equal(s->gate.finishes, 1);
+	assert_int_equal(exchange(s)->result.end, END_CLIENT_ABORT);
+	over(s);
+}
+
+static void
+stopping_daemon_waits_for_a_client_that_reads_slowly(void **state)
+{
+	struct stage *s = *state;
+
+	fill(s);
+	drain(s, 1024);
+	assert_int_equal(s->gate.finishes, 0);
+	over(s);
+}
+
 #define OLDER "1f\r\nevent: endpoint\ndata: /m?s=1\n\n\r\n"
 
 /* The old transport's event arrives with the head, right after it, or in pieces: 502. If the
@@ -329,6 +388,8 @@ main(void)
 		T(stopping_daemon_ends_the_stream_properly),
 		T(stopping_daemon_leaves_other_streams_open),
 		T(client_that_reads_nothing_is_disconnected),
+		T(stopping_daemon_leaves_a_client_that_reads_nothing),
+		T(stopping_daemon_waits_for_a_client_that_reads_slowly),
 		T(older_mcp_transport_is_reported),
 		T(html_page_is_no_mcp_response),
 	};
