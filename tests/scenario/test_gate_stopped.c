@@ -1,5 +1,5 @@
-/* What limits are charged for a stream that ends before its end: the part that was seen, a bound
- * on what the model may have generated unseen, or the reservation. */
+/* The charge for a stream that is stopped before its end: the part that was seen, a bound on the
+ * tokens that the model may have generated unseen, or the reservation. */
 #include "scenario/gate_stage.h"
 #include "scenario/relay_policy.h"
 #include "answer/guard/guard.h"
@@ -44,7 +44,7 @@ enum { WHOLE = -1 }; /* the output is the whole reservation */
 
 static const struct row {
 	const char *name, *path, *to, *body;
-	const char *answer; /* what arrived; NULL: nothing, not even a head */
+	const char *answer; /* the bytes that arrived; NULL: none, not even a head */
 	uint64_t ms;	    /* between the request and the end */
 	enum exchange_end end;
 	int64_t out;   /* output tokens charged */
