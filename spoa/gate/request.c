@@ -361,6 +361,7 @@ request_let_go(struct request *r, struct arena *own)
 		.team = arena_dup(own, id->team),
 		.department = arena_dup(own, id->department),
 		.key_id = arena_dup(own, id->key_id),
+		.first_key_id = arena_dup(own, id->first_key_id),
 		.verified = id->verified };
 	keep_tags(r, own);
 	uint16_t *roles = r->found.roles ? new_roles(r, own) : NULL;

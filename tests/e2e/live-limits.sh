@@ -120,6 +120,19 @@ ask "$own" "${chat/50/90}"
 like "a key's limit of tokens per hour refuses a request" "$status $body" '^(403|429) .*key-limit-3'
 ask "$own" "${chat/50/10}"
 is "a smaller request passes" "$status" 200
+# The counters belong to the identity, not to the token: a rotated key has the rest of its limits.
+old=$(key new --person rosa --limits requests=3/1h)
+synced
+ask "$old"
+is "a key with a limit passes" "$status" 200
+new=$(key rotate "$(cut -d_ -f2 <<<"$old")" --overlap 1h)
+newest=$(key rotate "$(cut -d_ -f2 <<<"$new")" --overlap 1h)
+synced
+is "a rotated key has the rest of its limit" "$(six "$newest")" "2 4"
+ask "$old"
+is "during the overlap the old key draws on the same counter" "$status" 429
+ask "$new"
+is "so does each key between them" "$status" 429
 input=$(key new --person ina --limits 'input_tokens=1000/1h,output_tokens=120/day')
 synced
 ask "$input" "${chat/50/100}"

@@ -245,6 +245,17 @@ rotated_key_overlaps_with_the_new_one(void **state)
 	assert_string_equal(is->owner, "ops");
 	assert_int_equal(is->nscopes, 2);
 	assert_string_equal(is->scopes[1], "models");
+	assert_string_equal(apikey_counts_as(was), id);
+	assert_string_equal(apikey_counts_as(is), id);
+	char next_id[APIKEY_ID_LEN + 1];
+	snprintf(next_id, sizeof(next_id), "%s", is->id);
+	apikeys_free(&k);
+	diag_free(&d);
+	/* A key that is rotated again still uses the counters of the first one. */
+	assert_int_equal(KEY(new_text, "rotate", next_id), EXIT_DONE);
+	new_text[strcspn(new_text, "\n")] = 0;
+	k = load(&d);
+	assert_string_equal(apikey_counts_as(apikeys_find(k, span_str(new_text))), id);
 	apikeys_free(&k);
 	diag_free(&d);
 	/* A revoked key cannot be rotated. */

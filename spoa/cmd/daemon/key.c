@@ -207,7 +207,7 @@ give_key(struct key_live *k, const char *id)
 		c->wrong = k->lists[i] && !key_list_whole(apikey_lists[i].name, k->lists[i]);
 	if (c->wrong)
 		return;
-	for (size_t i = 1; i < APIKEY_TEXTS; i++)
+	for (size_t i = 1; i < APIKEY_GIVEN; i++)
 		give_key_text(c, apikey_texts[i].name, *apikey_text(&key, i));
 	for (size_t i = 0; i < APIKEY_LISTS; i++) /* "a, b" becomes a list; "" becomes null */
 		if (k->lists[i])
@@ -418,7 +418,7 @@ key_new(const struct key_args *args)
 					   "key authenticates");
 	for (size_t i = 0; i < APIKEY_LISTS; i++)
 		named = named && is_key_name(args->o.lists[i]);
-	for (size_t i = 0; i < APIKEY_TEXTS; i++)
+	for (size_t i = 0; i < APIKEY_GIVEN; i++)
 		named = named && is_key_name(*apikey_text(&k, i));
 	if (!named)
 		return cmd_fail(
@@ -446,7 +446,8 @@ key_new(const struct key_args *args)
 	return code;
 }
 
-/* Makes a new key for the same person, rights and lifetime. The old key works until the
+/* Makes a new key for the same person, rights and lifetime. Both keys draw on one counter of
+ * each of their limits, so that a rotation gives nobody more. The old key works until the
  * overlap ends. */
 static int
 key_rotate(const struct key_args *args, const char *id)
@@ -465,6 +466,7 @@ key_rotate(const struct key_args *args, const char *id)
 				"a new key with tollgate key new\n", id);
 	} else if (old) {
 		struct apikey next = *old;
+		next.counts_as = apikey_counts_as(old);
 		int64_t end = now + (int64_t)overlap_us * 1000;
 		next.created_ns = now;
 		next.expires_ns = given ? given

@@ -105,9 +105,18 @@ apply_overrides(struct request *r, const struct policy_facts *f, struct policy_l
 
 	for (size_t k = 0; any && k < LIVE_PAIR_NAMES; k++)
 		values[k] = override_value(r, f, live_pair_names[k]);
+	/* a change for a key also applies to the key that replaces it */
+	struct span first[LIVE_PAIR_NAMES];
+	memcpy(first, values, sizeof(first));
+	for (size_t k = 0; any && k < LIVE_PAIR_NAMES; k++)
+		if (!strcmp(live_pair_names[k], "key") && values[k].n)
+			first[k] = r->found.identity.first_key_id;
 	for (size_t i = 0; any && i < n; i++) {
 		hits[i].limit = hits[i].of; /* undo an earlier override, if called again */
 		const struct live_override *o = override_of(r, v, hits[i].of, values);
+		const struct live_override *old = override_of(r, v, hits[i].of, first);
+		if (old && (!o || old->npairs > o->npairs))
+			o = old;
 		struct limit *l = o ? arena_new(&r->arena, struct limit) : NULL;
 		if (!l)
 			continue;
@@ -141,7 +150,8 @@ limits_overridden_by_model(const struct request *r, const struct limit *l)
 }
 
 /* Adds the API key's own limits. A counter is named by key, unit and window: with another
- * amount it continues, with another window a new counter begins. */
+ * amount it continues, with another window a new counter begins. A rotated key uses the
+ * counters of the key that it replaces. */
 static int
 add_own(struct request *r, bool whole, struct policy_limit_hit *hits, size_t *n)
 {
@@ -154,8 +164,8 @@ add_own(struct request *r, bool whole, struct policy_limit_hit *hits, size_t *n)
 		if (*n == LIMIT_HITS_MAX)
 			return ERR_LIMIT;
 		hits[(*n)++] = (struct policy_limit_hit){ l,
-			arena_printf(&r->arena, "%zu:%.*s%s:%llu:%d", id->key_id.n,
-				SPAN_ARG(id->key_id), limit_units[l->of].name,
+			arena_printf(&r->arena, "%zu:%.*s%s:%llu:%d",
+				id->first_key_id.n, SPAN_ARG(id->first_key_id), limit_units[l->of].name,
 				(unsigned long long)l->window_s,
 				l->by_calendar ? (int)l->calendar : -1),
 			NULL };

@@ -24,7 +24,7 @@ hash_pin_part(struct sha256 *h, struct span s)
 }
 
 /* Hashes the caller. Keys of the same person are different callers, because they may belong to
- * different applications. */
+ * different applications. A rotated key is the same caller as the key that it replaces. */
 static void
 hash_identity(const struct request *r, unsigned char out[SHA256_BYTES])
 {
@@ -35,7 +35,7 @@ hash_identity(const struct request *r, unsigned char out[SHA256_BYTES])
 	sha256_begin(&h);
 	hash_pin_part(&h, span_str(who->method));
 	hash_pin_part(&h, who->issuer);
-	hash_pin_part(&h, key ? who->key_id : (struct span){ NULL, 0 });
+	hash_pin_part(&h, key ? who->first_key_id : (struct span){ NULL, 0 });
 	hash_pin_part(&h, who->person);
 	hash_pin_part(&h, who->agent);
 	sha256_end(&h, out);

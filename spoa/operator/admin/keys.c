@@ -21,7 +21,7 @@
 static bool
 is_member(const char *name)
 {
-	for (size_t i = 1; i < APIKEY_TEXTS; i++)
+	for (size_t i = 1; i < APIKEY_GIVEN; i++)
 		if (!strcmp(name, apikey_texts[i].name))
 			return true;
 	for (size_t i = 0; i < APIKEY_LISTS; i++)
@@ -199,6 +199,8 @@ make_next(struct change *c, json_t *old, json_t *next, uint64_t *overlap_us)
 	if (!change_until(c, "ttl", "expires", &ns, &given) || !change_sign(c, next))
 		return false;
 	json_object_del(next, "serial");
+	if (!json_object_get(next, "counts_as"))
+		json_object_set(next, "counts_as", json_object_get(old, "id"));
 	set_fresh(c, next);
 	change_set_time(next, "expires", given ? ns : end && made ? now + (end - made) : end);
 	return change_put(c, NULL, next);

@@ -19,7 +19,7 @@
 #member, offsetof(struct apikey, member)                                       \
 	}
 const struct apikey_text apikey_texts[] = { TEXT(id), TEXT(person), TEXT(owner), TEXT(agent),
-	TEXT(department), TEXT(team), TEXT(tier) };
+	TEXT(department), TEXT(team), TEXT(tier), TEXT(counts_as) };
 #define LIST(member)                                                                           \
 	{                                                                                      \
 #member, offsetof(struct apikey, member), offsetof(struct apikey, n##member)   \
@@ -68,8 +68,8 @@ static void
 read_api_key(struct apikeys *k, const struct yaml_node *n, struct diag *d)
 {
 	static const char *const accepted[] = { "id", "sha256", "person", "owner", "agent",
-		"department", "team", "tier", "roles", "scopes", "models", "limits",
-		"clearance", "created", "expires", "revoked", NULL };
+		"department", "team", "tier", "counts_as", "roles", "scopes", "models",
+		"limits", "clearance", "created", "expires", "revoked", NULL };
 	static const char *const none[] = { NULL };
 	struct apikey *key = &k->keys[k->n];
 	const struct yaml_node *hash = yaml_get(n, "sha256"), *v;

@@ -17,6 +17,9 @@ enum { APIKEY_ID_LEN = 8, APIKEY_SECRET_LEN = 52 }; /* characters; 256 bits in b
 /* One key. Strings live in the arena of its struct apikeys; missing ones are "". */
 struct apikey {
 	const char *id, *person, *owner, *agent, *department, *team, *tier;
+	/* the id whose counters the key's own limits use: that of the first key in a series of
+	 * rotations; "": the key's own id */
+	const char *counts_as;
 	/* scopes: names of routes; none: every route. models: patterns of names, as glob()
 	 * reads them; none: every model */
 	const char **roles, **scopes, **models;
@@ -29,8 +32,9 @@ struct apikey {
 };
 
 /* The strings of a key, in the order and by the names of the file and of `key new`. `place` is
- * the offset in struct apikey. */
-enum { APIKEY_TEXTS = 7 };
+ * the offset in struct apikey. People may set the first APIKEY_GIVEN texts; `key rotate` sets
+ * the rest. */
+enum { APIKEY_GIVEN = 7, APIKEY_TEXTS };
 extern const struct apikey_text {
 	const char *name;
 	size_t place;
@@ -46,6 +50,13 @@ static inline const char **
 apikey_text(struct apikey *k, size_t i)
 {
 	return (const char **)(void *)((char *)k + apikey_texts[i].place);
+}
+
+/* Returns the id whose counters the key's own limits use. */
+static inline const char *
+apikey_counts_as(const struct apikey *k)
+{
+	return k->counts_as && k->counts_as[0] ? k->counts_as : k->id;
 }
 
 static inline const char ***

@@ -404,6 +404,7 @@ identity_copy(const struct identity *from, struct arena *a, struct identity *to)
 		*identity_text(to, i) = arena_dup(a, *identity_text(to, i));
 	to->issuer = arena_dup(a, from->issuer);
 	to->key_id = arena_dup(a, from->key_id);
+	to->first_key_id = arena_dup(a, from->first_key_id);
 	to->roles = cel_copy(&roles, a).list.v;
 	to->attributes = cel_copy(&pairs, a).list.v;
 	return arena_failed(a) ? ERR_NOMEM : 0;
@@ -917,6 +918,7 @@ from_key(const struct identity_entry *e, const struct apikey *k, struct arena *a
 		.tier = span_str(k->tier),
 		.clearance = k->clearance,
 		.key_id = span_str(k->id),
+		.first_key_id = span_str(apikey_counts_as(k)),
 		.scopes = k->scopes,
 		.nscopes = k->nscopes,
 		.models = k->models,

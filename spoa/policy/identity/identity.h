@@ -35,6 +35,8 @@ struct identity {
 	const char *const *recorded;
 	size_t nrecorded;	    /* 0: see struct identity_entry */
 	struct span issuer, key_id; /* recorded: iss and kid, or the API key's id */
+	/* API keys: the id that stays the same when the key is rotated; else empty */
+	struct span first_key_id;
 	/* wall seconds from which the credential no longer verifies; 0: never */
 	int64_t expires_s;
 	bool verified; /* false if the method is "none" */
