@@ -16,6 +16,7 @@
 #include "scan/detect/custom/custom_stage.h"
 #include "scan/detect/disguise/evade.h"
 #include "scan/detect/engine.h"
+#include "scan/detect/names/names.h"
 #include "scan/detect/prefilter/starts.h"
 #include "scan/detect/validate/check.h"
 
@@ -743,7 +744,9 @@ sweep_cell(void *arg, struct span name, size_t start, size_t end)
 	struct sweep *w = arg;
 
 	effort_add(WORK_CELL);
-	sweep_keyed(w, name, span_cut(w->text, start, end), start);
+	w->err = names_cell(w->r, w->s, w->opt, name, span_cut(w->text, start, end), start);
+	if (!w->err)
+		sweep_keyed(w, name, span_cut(w->text, start, end), start);
 	return w->err == 0;
 }
 
@@ -791,6 +794,9 @@ rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 		sweep_keyed(&w, opt->before, text, 0);
 	if (!w.err)
 		columns_cells(&s->columns, sweep_cell, sweep_names, r, &w);
+	if (!w.err)
+		w.err = names_column_end(r, s);
+	s->name_column = (struct name_column){ .key = false };
 	if (!w.err && s->columns.lost)
 		w.err = ERR_NOMEM;
 	return w.err || (opt && opt->identifier) ? w.err : custom_scan(r, s, text, opt);

@@ -358,24 +358,11 @@ thresholds(struct names_sweep *w)
 
 /* Returns whether a key names a person. */
 static enum field_lead
-key_lead(const struct names_sweep *w, struct span key)
+key_lead(const struct names_table *t, struct span key)
 {
-	bool label;
-	size_t start = 0;
-	char text[CONTEXT_BYTES + 2];
+	uint32_t f = names_key(t, key);
 
-	if (key.n == 0 || key.n > CONTEXT_BYTES)
-		return LEAD_NONE;
-	memcpy(text, key.p, key.n);
-	text[key.n] = ':';
-	text[key.n + 1] = ' ';
-	struct names_sweep k = { .t = w->t, .text = span_of(text, key.n + 2) };
-	uint32_t f = words_before(&k, k.text.n, W_KEY | W_CUE | W_WEAK, &label, &start);
-	/* "name" alone, or two words at the end of a longer key; not "file name" */
-	if (!f || (start > 0 && !memchr(text + start, '_', key.n - start) &&
-			  !memchr(text + start, ' ', key.n - start)))
-		return LEAD_NONE;
-	return f & W_WEAK ? LEAD_KEY : LEAD_SURE;
+	return f & W_WEAK ? LEAD_KEY : f & (W_KEY | W_CUE) ? LEAD_SURE : LEAD_NONE;
 }
 
 static void
@@ -410,7 +397,7 @@ names_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 	effort_add(text.n);
 	if (!r->names || !thresholds(&w))
 		return 0;
-	w.key = opt ? key_lead(&w, opt->before) : LEAD_NONE;
+	w.key = opt ? key_lead(w.t, opt->before) : LEAD_NONE;
 	w.lower = !(opt && opt->part) && text_without_capitals(text);
 	w.rejects = words_rejectable(&w);
 	/* People found in earlier parts of the same text. */

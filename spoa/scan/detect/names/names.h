@@ -199,6 +199,15 @@ int finder_find(struct span name);
 const char *finder_names(void);
 
 struct detect_scratch;
+/* Returns flags of W_KEY, W_CUE, W_WEAK and W_BESIDE for the name of a key or column; 0: it is no
+ * key of people. */
+uint32_t names_key(const struct names_table *t, struct span key);
+/* Finds a person's name in the cell at `start` below the header `name`, which is one of the names
+ * in s->columns if it has neighbors. names_column_end() must follow the last cell of a text. Both
+ * return 0 or a negative error. */
+int names_cell(const struct detect_rules *r, struct detect_scratch *s,
+	const struct detect_options *opt, struct span name, struct span cell, size_t start);
+int names_column_end(const struct detect_rules *r, struct detect_scratch *s);
 /* Finds the names in a text and adds them to the scratch's candidates. Returns 0 or a negative
  * error. Costs almost nothing if no entity with a finder is asked for. */
 int names_scan(const struct detect_rules *r, struct detect_scratch *s, struct span text,

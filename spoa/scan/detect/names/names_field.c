@@ -104,6 +104,7 @@ count_word(const struct names_sweep *w, const struct word *x, struct field *f, b
 		return false;
 	if (x->initial) {
 		f->initials++;
+		f->dotted |= x->dot;
 		return true;
 	}
 	if (f->words && x->flags & W_PARTICLE && !(x->flags & W_NAME))
@@ -182,6 +183,7 @@ read_given(const struct names_sweep *w, struct field *f)
 	f->comma = true;
 	f->words += g.words;
 	f->initials += g.initials;
+	f->dotted |= g.dotted;
 	f->given += g.given;
 	f->surname += g.surname;
 	f->weak += g.weak;
@@ -283,5 +285,7 @@ field_is_name(const struct field *f, enum field_lead lead, bool beside)
 		return parts == 1 ? f->given_alone : 2 * f->ordinary <= f->words && (listed || !f->caps);
 	if (f->ordinary || parts == 1)
 		return false;
+	if (f->dotted)
+		return true;
 	return f->given_first ? f->caps < f->words : listed > 1 && f->given + f->surname > 0;
 }

@@ -696,7 +696,8 @@ labeled_han(struct names_sweep *w, size_t at)
 	bool label;
 	size_t start;
 
-	return words_before(w, at, W_CUE | W_LABEL, &label, &start) && label;
+	return words_before(w, at, W_CUE | W_LABEL, &label, &start) &&
+	       (label || (start > 0 && w->text.p[start - 1] == '<'));
 }
 
 static bool

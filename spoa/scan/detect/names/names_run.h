@@ -54,6 +54,7 @@ struct field {
 	size_t from, end;      /* the end of the last word; without a dot that ends a sentence */
 	size_t words;	       /* number of words without initials, particles and suffixes */
 	size_t initials;
+	bool dotted;	       /* an initial has a dot */
 	size_t given, surname; /* in the lists, and no ordinary words */
 	size_t weak;	       /* in the lists, and ordinary words too */
 	size_t unknown;	       /* in no list of names */

@@ -12,6 +12,7 @@ enum {
 	KEYED_TEXT = 1024, /* bytes of the text that are tried together with the key */
 	KEYED_ROOM = CONTEXT_BYTES + 1 + KEYED_TEXT,
 	KNOWN_NAMES = 64,
+	NAME_CELLS = 32,
 };
 
 struct view_part;
@@ -21,6 +22,16 @@ struct known_names {
 	uint64_t v[KNOWN_NAMES];
 	uint32_t at[KNOWN_NAMES]; /* offset in the text where the name was found */
 	size_t n;
+};
+
+/* The column whose cells are read, if its header may name people. */
+struct name_column {
+	struct span name; /* the header's field; compared by its address */
+	bool key, weak;	  /* the header names people; or perhaps something else */
+	bool beside;	  /* a key of personal data is in the same header */
+	size_t cells, names;   /* number of cells so far, and of those that look like names */
+	size_t n;	       /* cells that are names if most others are */
+	size_t start[NAME_CELLS], end[NAME_CELLS];
 };
 
 /* Owner: one worker thread; reused for all its scans. */
@@ -37,6 +48,7 @@ struct detect_scratch {
 	size_t n, room;
 	char *keyed;		      /* buffer for `before` + "=" + text */
 	struct columns columns;	      /* columns of the current text */
+	struct name_column name_column; /* names.h: names_cell() */
 	struct context_state near_by; /* context of the current text */
 	struct scan_open {
 		const char *of; /* the text that continues after its end; NULL: none */
