@@ -17,6 +17,7 @@
 #include "scan/detect/custom/custom_stage.h"
 #include "scan/detect/engine.h"
 #include "scan/detect/names/names.h"
+#include "scan/detect/tools.h"
 
 struct definition {
 	struct span name, text;
@@ -87,6 +88,8 @@ rule_is_kind(struct loader *l, const struct yaml_node *n, enum yaml_kind kind, c
 }
 
 /* ---- patterns ---- */
+
+#define TOOL_SCORE 0.8f
 
 static void
 definitions_of(struct loader *l, const struct yaml_node *map)
@@ -430,12 +433,36 @@ pattern_of(struct loader *l, const struct yaml_node *map, uint16_t entity,
 	l->r->any_keyed |= p->keyed;
 }
 
-/* Reads `define`, `check` and `patterns` of a rule file. */
+/* Adds the pattern of a row of `tools`. */
+static void
+tool_row_of(struct loader *l, const struct yaml_node *row, uint16_t entity, const struct check *check)
+{
+	static const char *const ends[] = { " ", ".exe ", ".py " };
+	SCOPED_BUF(regex, CAP_RULE_REGEX);
+	struct pattern *p;
+
+	if (!tool_row_regex(row, l->d, &regex) || !(p = new_pattern(l, row, entity)))
+		return;
+	p->name = rule_text(l, yaml_get(row, "manual"), "manual").p;
+	p->check = check;
+	p->score = TOOL_SCORE;
+	p->kind = START_LITERAL;
+	for (const struct yaml_node *n = yaml_get(row, "tools")->child; n; n = n->next)
+		for (size_t i = 0; i < COUNT_OF(ends); i++)
+			add_literal(l, n, arena_printf(l->a, "%.*s%s", SPAN_ARG(n->s), ends[i]),
+				true, true, p);
+	buf_putc(&regex, '\0');
+	p->regex = arena_strdup(l->a, buf_failed(&regex) ? "" : buf_view(&regex).p);
+	if (p->regex)
+		compile_pattern(l, row, p);
+}
+
+/* Reads `define`, `check`, `patterns` and `tools` of a rule file. */
 static void
 load_rule_patterns(struct loader *l, const struct yaml_node *root, uint16_t entity)
 {
 	const struct yaml_node *list = yaml_get(root, "patterns"),
-			       *named = yaml_get(root, "check");
+			       *tools = yaml_get(root, "tools"), *named = yaml_get(root, "check");
 	const struct check *check = NULL;
 
 	l->ndefs = 0;
@@ -443,10 +470,12 @@ load_rule_patterns(struct loader *l, const struct yaml_node *root, uint16_t enti
 		definitions_of(l, yaml_get(root, "define"));
 	if (named)
 		check = check_of(l, named);
-	if (!list || !rule_is_kind(l, list, YAML_SEQUENCE, "patterns"))
-		return;
-	for (const struct yaml_node *n = list->child; n; n = n->next)
-		pattern_of(l, n, entity, check);
+	if (list && rule_is_kind(l, list, YAML_SEQUENCE, "patterns"))
+		for (const struct yaml_node *n = list->child; n; n = n->next)
+			pattern_of(l, n, entity, check);
+	if (tools && rule_is_kind(l, tools, YAML_SEQUENCE, "tools"))
+		for (const struct yaml_node *n = tools->child; n; n = n->next)
+			tool_row_of(l, n, entity, check);
 }
 
 /* Reads the pattern with this index of a policy's own class. */
@@ -655,8 +684,8 @@ rule_of(struct loader *l, const struct yaml_node *root)
 	for (size_t i = 0; i < COUNT_OF(required); i++)
 		if (!yaml_get(root, required[i]))
 			diag_at(l->d, root, "a rule needs `%s`", required[i]);
-	if (!yaml_get(root, "patterns") && !yaml_get(root, "finder"))
-		diag_at(l->d, root, "a rule needs `patterns` or `finder`");
+	if (!yaml_get(root, "patterns") && !yaml_get(root, "finder") && !yaml_get(root, "tools"))
+		diag_at(l->d, root, "a rule needs `patterns`, `tools` or `finder`");
 	struct entity_rule *e = new_entity(l, root);
 	l->file = arena_strdup(l->a, root->file);
 	if (!e)
@@ -704,7 +733,7 @@ rule_of(struct loader *l, const struct yaml_node *root)
 		} else if (span_is(k, "finder")) {
 			finder_of(l, c, index);
 		} else if (!span_is(k, "define") && !span_is(k, "check") &&
-			   !span_is(k, "patterns")) {
+			   !span_is(k, "patterns") && !span_is(k, "tools")) {
 			diag_at(l->d, c->key, "unknown key `%.*s`", SPAN_ARG(k));
 		}
 	}
