@@ -142,6 +142,10 @@ data: {oops
 is "malformed events end a stream with an error" "$(asked ',"stream":true' | grep -c provider_error)" 1
 control "$(printf '{"choices":[{"message":{"content":"to jane.doe@example.org"}}]}' | gzip -c | base64 -w 0 | jq -cR '{body_base64:.,content_type:"application/json",headers:{"content-encoding":"gzip"},times:1}')"
 is "a response that is compressed although the relay did not ask for it is inspected" "$(asked | jq -r '.choices[0].message.content')" 'to <EMAIL_ADDRESS>'
+# A stream, although the relay did not ask for compression either: it is inspected, and its usage is known.
+control "$(printf 'data: {"choices":[{"index":0,"delta":{"content":"to jane.doe@example.org"},"finish_reason":"stop"}]}\n\ndata: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":7,"total_tokens":16}}\n\ndata: [DONE]\n\n' | gzip -c | base64 -w 0 | jq -cR '{body_base64:.,content_type:"text/event-stream",headers:{"content-encoding":"gzip"},chunk_bytes:20,times:1}')"
+is "a compressed stream is inspected" "$(asked ',"stream":true' | text)" 'to <EMAIL_ADDRESS>'
+is "its usage is known" "$(completion '[.usage.input_tokens,.usage.output_tokens]')" '[9,7]'
 # as_bytes TYPE ENCODER…: the provider returns the encoder's output with this type; prints the status
 as_bytes() {
 	local type=$1

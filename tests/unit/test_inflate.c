@@ -258,12 +258,110 @@ excessive_decompression_is_stopped_early(void **state)
 	buf_free(&b);
 }
 
+/* Decodes `in` in pieces of `step` bytes. Returns 0 or an error, and ERR_TRUNCATED if the body may
+ * not end there. */
+static int
+unpack_pieces(const char *coding, struct span in, size_t step, uint64_t ratio, struct buf *out)
+{
+	struct inflate *f;
+	int err = inflate_open(span_str(coding), ratio, &f);
+
+	buf_init(out, 0);
+	for (size_t at = 0; !err && at < in.n; at += step) {
+		struct span cut = span_cut(in, at, at + step < in.n ? at + step : in.n);
+		char *p = guard_dup(cut.p, cut.n);
+		struct span piece = span_of(p, cut.n);
+		do
+			err = inflate_some(f, &piece, out);
+		while (err == 1);
+		if (!err)
+			assert_int_equal(piece.n, 0);
+		guard_free(p, cut.n);
+	}
+	if (!err && !inflate_whole(f))
+		err = ERR_TRUNCATED;
+	if (f)
+		assert_true(inflate_held(f) > 0);
+	inflate_close(&f);
+	return err;
+}
+
+static void
+body_is_decompressed_in_pieces(void **state)
+{
+	static const size_t steps[] = { 1, 2, 3, 7, 1000 };
+	char zstd[512];
+	struct buf packed[3], out, long_text, long_packed;
+	static const int bits[] = { GZIP, ZLIB, RAW };
+	struct {
+		const char *coding;
+		struct span in;
+	} rows[5] = { { "gzip", { NULL, 0 } }, { "deflate", { NULL, 0 } },
+		{ "deflate", { NULL, 0 } },
+		{ "br", { BROTLI, sizeof(BROTLI) - 1 } } };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		buf_init(&packed[i], 0);
+		pack(&packed[i], bits[i], TEXT, strlen(TEXT));
+		rows[i].in = buf_view(&packed[i]);
+	}
+	size_t n = ZSTD_compress(zstd, sizeof(zstd), TEXT, strlen(TEXT), 3);
+	rows[4].coding = "zstd";
+	rows[4].in = span_of(zstd, n);
+	for (size_t i = 0; i < 5; i++) {
+		for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]); k++) {
+			assert_int_equal(
+				unpack_pieces(rows[i].coding, rows[i].in, steps[k], 100, &out),
+				0);
+			assert_true(span_is(buf_view(&out), TEXT));
+			buf_free(&out);
+		}
+		for (size_t cut = 1; cut < rows[i].in.n; cut++) {
+			int err = unpack_pieces(
+				rows[i].coding, span_cut(rows[i].in, 0, cut), 5, 100, &out);
+			if (err != ERR_TRUNCATED)
+				fail_msg("%s cut at %zu: %d", rows[i].coding, cut, err);
+			buf_free(&out);
+		}
+		char tail[512];
+		memcpy(tail, rows[i].in.p, rows[i].in.n);
+		memcpy(tail + rows[i].in.n, "xxxxxxxxxx", 10);
+		int err = unpack_pieces(
+			rows[i].coding, span_of(tail, rows[i].in.n + 10), 5, 100, &out);
+		if (err != ERR_SYNTAX)
+			fail_msg("%s with a tail: %d", rows[i].coding, err);
+		buf_free(&out);
+	}
+	/* more than one step of output; and too much of it */
+	buf_init(&long_text, 0);
+	buf_init(&long_packed, 0);
+	for (size_t i = 0; i < 400000; i++)
+		buf_printf(&long_text, "%zu,", i * 7919 % 100003);
+	pack(&long_packed, GZIP, long_text.p, long_text.n);
+	assert_int_equal(
+		unpack_pieces("gzip", buf_view(&long_packed), 70000, 100, &out), 0);
+	assert_true(span_eq(buf_view(&out), buf_view(&long_text)));
+	buf_free(&out);
+	struct span bomb = span_of(BROTLI_BOMB, sizeof(BROTLI_BOMB) - 1);
+	assert_int_equal(unpack_pieces("br", bomb, 9, 100, &out), ERR_LIMIT);
+	assert_true(out.n <= CAP_INFLATE_FREE_BYTES + 65536);
+	buf_free(&out);
+	assert_int_equal(unpack_pieces("gzip, br", bomb, 9, 100, &out), ERR_UNSUPPORTED);
+	buf_free(&out);
+	buf_free(&long_text);
+	buf_free(&long_packed);
+	for (size_t i = 0; i < 3; i++)
+		buf_free(&packed[i]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_coding_is_decompressed),
 		cmocka_unit_test(zstd_is_decompressed),
+		cmocka_unit_test(body_is_decompressed_in_pieces),
 		cmocka_unit_test(unknown_and_stacked_codings_are_refused),
 		cmocka_unit_test(gzip_may_have_several_members),
 		cmocka_unit_test(damaged_data_is_refused),

@@ -17,6 +17,7 @@
 #include "base/ascii.h"
 #include "base/codec/eventstream.h"
 #include "base/codec/http.h"
+#include "base/codec/inflate.h"
 #include "base/codec/json.h"
 #include "base/err.h"
 #include "scan/dialect/usage_feed.h"
@@ -174,7 +175,10 @@ static void
 go_as_stream(struct guard *g, enum frames_kind kind, bool encoded)
 {
 	g->report.streamed = true;
-	g->way = encoded ? WAY_OPAQUE : WAY_STREAM;
+	buf_init(&g->plain, GUARD_PLAIN_MAX);
+	if (encoded && inflate_open(span_str(g->coding), INFLATE_RATIO, &g->inflate) == 0)
+		g->coding[0] = '\0'; /* from here on it is a stream like any other */
+	g->way = g->coding[0] ? WAY_OPAQUE : WAY_STREAM;
 	/* an event of MCP is a whole response */
 	frames_init(&g->frames, kind, g->plan.messages.is ? CAP_ANSWER_BYTES : 0);
 	frame_writer_init(&g->writer, kind);
@@ -313,6 +317,8 @@ guard_drop(struct guard **gp)
 		event_template_free(g->template);
 	translator_drop(&g->translator);
 	buf_free(&g->let_go);
+	inflate_close(&g->inflate);
+	buf_free(&g->plain);
 	buf_free(&g->tapped);
 	buf_free(&g->copied);
 	buf_free(&g->body);
@@ -339,12 +345,19 @@ guard_let_go(struct guard *g)
 	return g->way == WAY_METER && !g->translator;
 }
 
+/* Returns true if events are written again, and false if their bytes pass as they are. */
+static bool
+writes_events(const struct guard *g)
+{
+	return guard_reads(g) || g->translator || g->plan.hide_usage || g->plan.alias ||
+	       g->plan.lead;
+}
+
 bool
 guard_edits(const struct guard *g)
 {
-	return g->way == WAY_KEEP || g->translator ||
-	       (g->way == WAY_STREAM &&
-		       (guard_reads(g) || g->plan.hide_usage || g->plan.alias || g->plan.lead));
+	return g->way == WAY_KEEP || g->translator || g->inflate ||
+	       (g->way == WAY_STREAM && writes_events(g));
 }
 
 const char *
@@ -477,6 +490,8 @@ guard_held(const struct guard *g)
 {
 	size_t translated = g->translator ? translator_held(g->translator) : 0;
 
+	if (g->inflate)
+		translated += inflate_held(g->inflate);
 	return g->way != WAY_STREAM ? translated
 				    : frames_kept(&g->frames) + guard_queue_held(g) +
 					      translated + (g->held ? calls_held(g->held) : 0);
@@ -643,7 +658,7 @@ feed_way(struct guard *g, struct span bytes, struct buf *out)
 		return g->failed;
 	switch (g->way) {
 	case WAY_STREAM:
-		if (guard_edits(g)) {
+		if (writes_events(g)) {
 			if (!guard_reads(g) || !is_other_stream(g, bytes, out))
 				guard_events(g, bytes, out);
 		} else {
@@ -764,11 +779,11 @@ end_way(struct guard *g, struct buf *out)
 
 	switch (g->way) {
 	case WAY_STREAM:
-		if (guard_edits(g))
+		if (writes_events(g))
 			guard_events_end(g, out);
 		else if (!g->report.blind)
 			guard_events_end(g, &g->body);
-		if (!guard_edits(g) && g->failed != GUARD_CUT)
+		if (!writes_events(g) && g->failed != GUARD_CUT)
 			g->failed = GUARD_PASS;
 		break;
 	case WAY_KEEP:
@@ -817,20 +832,49 @@ copy_went(struct guard *g, const struct buf *out, size_t from)
 		buf_span(&g->copied, span_cut(buf_view(out), from, out->n));
 }
 
+/* Takes bytes of the response as they are without an encoding. */
+static void
+feed_plain(struct guard *g, struct span bytes, struct buf *to)
+{
+	if (g->plan.taps)
+		buf_span(&g->tapped, bytes);
+	/* an encoded body is copied when it is decoded (guard_decode_whole()) */
+	if (g->plan.copies == GUARD_COPIES_CAME && !(g->coding[0] && g->way == WAY_KEEP))
+		buf_span(&g->copied, bytes);
+	if (!g->failed || g->translator)
+		feed_way(g, bytes, to);
+}
+
+/* Decodes a piece of the stream, in steps of 64 KB. */
+static void
+feed_encoded(struct guard *g, struct span bytes, struct buf *to)
+{
+	int more = 1;
+
+	while (more == 1 && !g->failed) {
+		buf_clear(&g->plain);
+		more = inflate_some(g->inflate, &bytes, &g->plain);
+		if (more >= 0 && g->plain.n)
+			feed_plain(g, buf_view(&g->plain), to);
+	}
+	if (more == ERR_NOMEM)
+		guard_no_memory(g);
+	else if (more < 0)
+		guard_fail(g, GUARD_BROKEN, guard_coded);
+}
+
 enum guard_result
 guard_feed(struct guard *g, struct span bytes, struct buf *out)
 {
 	struct buf *to = g->translator ? &g->let_go : out;
 	size_t from = to->n;
 
-	if (g->plan.taps)
-		buf_span(&g->tapped, bytes);
-	/* an encoded body is copied when it is decoded (guard_decode_whole()) */
-	if (g->plan.copies == GUARD_COPIES_CAME && !(g->coding[0] && g->way == WAY_KEEP))
-		buf_span(&g->copied, bytes);
+	if (g->inflate && !g->failed)
+		feed_encoded(g, bytes, to);
+	else
+		feed_plain(g, bytes, to);
 	if (g->failed && !g->translator)
 		return g->failed;
-	feed_way(g, bytes, to);
 	copy_went(g, to, from);
 	if (buf_failed(&g->copied))
 		return guard_no_memory(g);
@@ -845,7 +889,10 @@ guard_end(struct guard *g, struct buf *out)
 
 	if (g->failed && !g->translator)
 		return g->failed;
-	end_way(g, to);
+	if (g->inflate && !inflate_whole(g->inflate) && !g->report.ended)
+		guard_fail(g, GUARD_CUT, "the compressed stream ends before its end");
+	else
+		end_way(g, to);
 	copy_went(g, to, from);
 	if (buf_failed(&g->copied))
 		return guard_no_memory(g);

@@ -17,6 +17,11 @@
 
 enum { QUEUE_MEMBERS, QUEUE_BOUNDARY, QUEUE_FINISH, QUEUES };
 
+/* Decoded content has at most so many times the bytes of the encoded content. */
+enum { INFLATE_RATIO = 100 };
+/* bytes of a piece of an encoded stream, decoded */
+enum { GUARD_PLAIN_MAX = 128 << 10 };
+
 /* How a response passes the guard. */
 enum guard_way {
 	WAY_OPAQUE, /* passes uninspected */
@@ -154,6 +159,8 @@ struct guard {
 
 	/* the bytes of the response on their way */
 	struct {
+		struct inflate *inflate; /* decodes the stream; NULL: it is not encoded */
+		struct buf plain;	 /* the piece of the stream that was decoded last */
 		struct translator *translator; /* NULL: the response keeps its form */
 		struct buf let_go;	       /* bytes for the translator */
 		struct buf tapped;	       /* plan.taps: all bytes received */

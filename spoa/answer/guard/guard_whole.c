@@ -199,8 +199,6 @@ guard_scan_all(struct guard *g, const struct answer_document *d, struct findings
 
 /* ---- the edits of a document ---- */
 
-enum { INFLATE_RATIO = 100 };
-
 static int
 by_slot(const void *a, const void *b)
 {

@@ -5,6 +5,7 @@
 
 #include <brotli/decode.h>
 #include <limits.h>
+#include <stdlib.h>
 #define ZLIB_CONST
 #include <zlib.h>
 #include <zstd.h>
@@ -203,4 +204,215 @@ inflate_all(struct span coding, struct span in, uint64_t ratio, struct buf *out)
 	if (span_ieq(coding, SPAN_LIT("identity")))
 		return copy_identity(in, &s);
 	return ERR_UNSUPPORTED;
+}
+
+/* ---- piece by piece ---- */
+
+struct inflate {
+	enum inflate_kind { GZIP, DEFLATE, BROTLI, ZSTD } kind;
+	uint64_t ratio, in_bytes, out_bytes;
+	bool whole; /* a gzip member, a frame or the body has ended */
+	/* DEFLATE: the first bytes show whether there is a zlib header */
+	char first[2];
+	size_t nfirst;
+	bool begun;   /* `z` is initialized */
+	z_stream z;
+	BrotliDecoderState *brotli;
+	size_t brotli_bytes; /* memory of `brotli` */
+	ZSTD_DCtx *zstd;
+};
+
+/* Brotli frees memory without its size, so the size precedes each block. */
+union counted {
+	size_t bytes;
+	max_align_t align;
+};
+
+static void *
+brotli_alloc(void *opaque, size_t bytes)
+{
+	struct inflate *f = opaque;
+	union counted *c = malloc(sizeof(*c) + bytes);
+
+	if (!c)
+		return NULL;
+	c->bytes = bytes;
+	f->brotli_bytes += bytes;
+	return c + 1;
+}
+
+static void
+brotli_free(void *opaque, void *block)
+{
+	struct inflate *f = opaque;
+	union counted *c = block;
+
+	if (!c)
+		return;
+	c--;
+	f->brotli_bytes -= c->bytes;
+	free(c);
+}
+
+int
+inflate_open(struct span coding, uint64_t ratio, struct inflate **out)
+{
+	static const struct {
+		const char *name;
+		enum inflate_kind kind;
+	} codings[] = { { "gzip", GZIP }, { "x-gzip", GZIP }, { "deflate", DEFLATE },
+		{ "br", BROTLI }, { "zstd", ZSTD } };
+	size_t i = 0;
+
+	*out = NULL;
+	coding = span_trim(coding, " \t");
+	while (i < COUNT_OF(codings) && !span_ieq(coding, span_str(codings[i].name)))
+		i++;
+	if (i == COUNT_OF(codings))
+		return ERR_UNSUPPORTED;
+	struct inflate *f = calloc(1, sizeof(*f));
+	if (!f)
+		return ERR_NOMEM;
+	f->kind = codings[i].kind;
+	f->ratio = ratio;
+	bool good = true;
+	if (f->kind == GZIP)
+		good = f->begun = inflateInit2(&f->z, MAX_WBITS + 16) == Z_OK;
+	else if (f->kind == BROTLI)
+		good = (f->brotli = BrotliDecoderCreateInstance(brotli_alloc, brotli_free, f));
+	else if (f->kind == ZSTD && (good = (f->zstd = ZSTD_createDCtx())))
+		ZSTD_DCtx_setParameter(f->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG);
+	if (!good)
+		inflate_close(&f);
+	*out = f;
+	return good ? 0 : ERR_NOMEM;
+}
+
+void
+inflate_close(struct inflate **fp)
+{
+	struct inflate *f = *fp;
+
+	*fp = NULL;
+	if (!f)
+		return;
+	if (f->begun)
+		inflateEnd(&f->z);
+	if (f->brotli)
+		BrotliDecoderDestroyInstance(f->brotli);
+	ZSTD_freeDCtx(f->zstd);
+	free(f);
+}
+
+size_t
+inflate_held(const struct inflate *f)
+{
+	enum { ZLIB_BYTES = 48 << 10 }; /* the window and the state of zlib */
+
+	return f->zstd ? ZSTD_sizeof_DCtx(f->zstd) : f->brotli ? f->brotli_bytes : ZLIB_BYTES;
+}
+
+bool
+inflate_whole(const struct inflate *f)
+{
+	return f->whole || !f->in_bytes;
+}
+
+/* Decodes from *in to `to`. Returns 0 or an error. */
+static int
+zlib_some(struct inflate *f, struct span *in, char *to, size_t *room)
+{
+	if (f->whole && in->n) {
+		if (f->kind != GZIP || inflateReset(&f->z) != Z_OK)
+			return ERR_SYNTAX; /* bytes after the end */
+		f->whole = false;
+	}
+	uInt given = in->n < UINT_MAX ? (uInt)in->n : UINT_MAX;
+	f->z.next_in = (const Bytef *)in->p;
+	f->z.avail_in = given;
+	f->z.next_out = (Bytef *)to;
+	f->z.avail_out = (uInt)*room;
+	int r = inflate(&f->z, Z_SYNC_FLUSH);
+	*in = span_cut(*in, given - f->z.avail_in, in->n);
+	*room = f->z.avail_out;
+	f->whole = r == Z_STREAM_END;
+	return r == Z_OK || r == Z_STREAM_END || r == Z_BUF_ERROR ? 0
+	       : r == Z_MEM_ERROR				   ? ERR_NOMEM
+								   : ERR_SYNTAX;
+}
+
+/* Collects the first two bytes, and gives them to zlib. */
+static int
+deflate_some(struct inflate *f, struct span *in, char *to, size_t *room)
+{
+	while (!f->begun && f->nfirst < sizeof(f->first) && in->n) {
+		f->first[f->nfirst++] = in->p[0];
+		*in = span_cut(*in, 1, in->n);
+	}
+	if (f->nfirst < sizeof(f->first))
+		return 0;
+	if (!f->begun) {
+		struct span first = span_of(f->first, sizeof(f->first));
+		int bits = has_zlib_header(first) ? MAX_WBITS : -MAX_WBITS;
+		f->begun = inflateInit2(&f->z, bits) == Z_OK;
+		return f->begun ? zlib_some(f, &first, to, room) : ERR_NOMEM;
+	}
+	return zlib_some(f, in, to, room);
+}
+
+static int
+brotli_some(struct inflate *f, struct span *in, char *to, size_t *room)
+{
+	const uint8_t *from = (const uint8_t *)in->p;
+	uint8_t *at = (uint8_t *)to;
+	size_t left = in->n;
+
+	if (f->whole)
+		return in->n ? ERR_SYNTAX : 0;
+	BrotliDecoderResult r =
+		BrotliDecoderDecompressStream(f->brotli, &left, &from, room, &at, NULL);
+	*in = span_cut(*in, in->n - left, in->n);
+	f->whole = r == BROTLI_DECODER_RESULT_SUCCESS;
+	return r == BROTLI_DECODER_RESULT_ERROR ? ERR_SYNTAX : 0;
+}
+
+static int
+zstd_some(struct inflate *f, struct span *in, char *to, size_t *room)
+{
+	ZSTD_inBuffer from = { in->p, in->n, 0 };
+	ZSTD_outBuffer at = { to, *room, 0 };
+
+	if (f->whole && !in->n)
+		return 0;
+	size_t more = ZSTD_decompressStream(f->zstd, &at, &from);
+	*in = span_cut(*in, from.pos, in->n);
+	*room -= at.pos;
+	f->whole = more == 0;
+	return ZSTD_isError(more) ? ERR_SYNTAX : 0;
+}
+
+int
+inflate_some(struct inflate *f, struct span *in, struct buf *out)
+{
+	size_t had = in->n, room = STEP_BYTES;
+	char *to = buf_reserve(out, room);
+	int err = ERR_SYNTAX;
+
+	if (!to)
+		return ERR_NOMEM;
+	switch (f->kind) {
+	case GZIP: err = zlib_some(f, in, to, &room); break;
+	case DEFLATE: err = deflate_some(f, in, to, &room); break;
+	case BROTLI: err = brotli_some(f, in, to, &room); break;
+	case ZSTD: err = zstd_some(f, in, to, &room); break;
+	}
+	size_t made = STEP_BYTES - room;
+	f->in_bytes += had - in->n;
+	f->out_bytes += made;
+	if (err)
+		return err;
+	if (f->out_bytes > CAP_INFLATE_FREE_BYTES && f->out_bytes / f->ratio > f->in_bytes)
+		return ERR_LIMIT;
+	buf_commit(out, made);
+	return room == 0 || (in->n && (made || had > in->n)) ? 1 : in->n ? ERR_SYNTAX : 0;
 }
