@@ -1,5 +1,5 @@
-# Workers share the load, although HAProxy sends all requests of a thread over one of its SPOP connections and chooses the workers by
-# chance: with eight threads and four workers no worker decides more than 1.5 times the mean, and of two workers neither is idle.
+# Workers share the load, although HAProxy sends all requests of a thread over one of its SPOP connections. With eight
+# threads and four workers, no worker decides more than 1.5 times the mean. With two workers, neither is idle.
 # Turns: it needs half a minute of load.
 . "$(dirname "$0")/lib.sh"
 

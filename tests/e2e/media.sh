@@ -115,6 +115,28 @@ said.png texts of a PNG
 packed.png compressed texts
 said.jpg EXIF fields
 T
+# ---- metadata ----
+# sent JQ: writes the picture that the provider got into $D/got
+sent() { seen | jq -r "last | .body | fromjson | $1 | sub(\"^data:[^,]*,\"; \"\")" | base64 -d >"$D/got"; }
+url='.messages[0].content[1].image_url.url'
+chat bare.test photo.jpg
+sent "$url"
+is "a photo with a position is sent without its metadata" "$status $(decision '[.decision, (.prompt.files[0] | .found, .metadata_removed, .stripped)]')" \
+	'200 ["redact",["GEO_COORDINATES"],true,null]'
+is "the picture, the color profile and the orientation stay" "$(node "$here/media/jpeg.mjs" "$papers/photo.jpg" "$D/got")" "same picture, profile, turned 6"
+like "explain shows it" "$("$build/tollgate" audit explain "$(header x-tollgate-id)" -c "$D/tollgate.yaml" 2>&1)" 'found: GEO_COORDINATES; its metadata were taken out'
+ask bare.test /v1/chat/completions "{\"model\":\"echo\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},$(chat_part photo.jpg | sed 's|/|\\/|g')]}]}"
+sent "$url"
+is "also if JSON escapes the slashes of base64" "$status $(node "$here/media/jpeg.mjs" "$papers/photo.jpg" "$D/got")" "200 same picture, profile, turned 6"
+chat bare.test said.png
+sent "$url"
+is "a PNG is sent without its texts" "$status $(decision '.prompt.files[0].metadata_removed') $(grep -c -a tEXt "$D/got")" '200 true 0'
+chat bare.test page.jpg
+is "a picture with a finding in its pixels is replaced by a text" "$status $(saw '.messages[0].content[1].type')" '200 "text"'
+chat open.test photo.jpg
+is "a rule that denies files denies the photo" "$status $(file .found)" '403 ["GEO_COORDINATES"]'
+like "the error names the metadata" "$(says .error.message)" 'the metadata of a file \(jpeg\): remove the metadata'
+
 chat deny.test wide.png
 is "an image with too many pixels is reported" "$(file .unread)" '"too_many_points"'
 chat deny.test inflates.png

@@ -28,5 +28,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		bytes += f.texts[i].n;
 	}
 	INVARIANT(bytes <= CAP_MEDIA_TEXT_BYTES);
+	struct span bare;
+	err = file_bare(span_of(data + 1, size - 1), &a, &bare);
+	INVARIANT(!err && bare.n <= size + 64);
 	return 0;
 }

@@ -381,6 +381,13 @@ make_file(struct buf *b, const char *what)
 	MADE("jpeg thumbnail",
 		put_jpeg(b, 0xe2, SPAN_LIT("x"), SPAN_LIT("\xff\xd8\xff\xdb\xff\xd9")))
 	MADE("jpeg xmp", put_jpeg(b, 0xe1, xmp, SPAN_LIT("<x>ann&#64;a.example</x>")))
+	MADE("jpeg xmp properties",
+		put_jpeg(b, 0xe1, xmp,
+			SPAN_LIT("<x a:OwnerName='A&amp;B' exif:GPSLatitude=\"48,51.5S\">"
+				 "<dc:creator>\n<rdf:Seq><rdf:li>Ann</rdf:li><rdf:li>Bob"
+				 "</rdf:li></rdf:Seq></dc:creator><t:Name>No</t:Name>"
+				 "<e:GPSLongitude>2,17,40E</e:GPSLongitude>"
+				 "<mwg-rs:Name>Cy</mwg-rs:Name><p:Credit/>no</x>")))
 	MADE("jpeg xmp extended", put_jpeg_extended(b))
 	MADE("jpeg comment", put_jpeg(b, 0xfe, SPAN_LIT("a "), SPAN_LIT("comment")))
 	MADE("jpeg iptc", put_jpeg(b, 0xed, SPAN_LIT("Photoshop 3.0\0"),
@@ -470,6 +477,9 @@ make_file(struct buf *b, const char *what)
 	MADE("ogg cut", put_ogg(b, true))
 	MADE("m4a", put_ilst(b))
 	MADE("mov", put_boxes(b, "qt  ", SPAN_LIT("\0\0\0\x10\xa9xyz\0\4\x15\xc7+1-2\0\0\0\0")))
+	MADE("mov of a place",
+		put_boxes(b, "qt  ",
+			SPAN_LIT("\0\0\0\x1e\xa9xyz\0\x12\x15\xc7+48.8584+002.2945/")))
 	MADE("mp4 3gp", put_boxes(b, "3gp4", SPAN_LIT("\0\0\0\x12titl\0\0\0\0\x15\xc7Song")))
 	MADE("mp4 damaged", put_boxes(b, "mp42", SPAN_LIT("\0\0\0\x20titl\0\0\0\0")))
 	MADE("zip", put_zip(b, false))
@@ -523,7 +533,7 @@ static const struct {
 	{ "png iTXt xmp", FILE_PNG, FILE_SOUND, 3, 2, "<x>ann@a.example</x>|" },
 	{ "png profile", FILE_PNG, FILE_SOUND, 3, 2, "Hey|" },
 	{ "png eXIf", FILE_PNG, FILE_SOUND, 3, 2,
-		"Ann Artist|User|48.858333, 2.294444|T\xc3\xa9|" },
+		"artist name: Ann Artist|User|gps position: 48.858333, 2.294444|T\xc3\xa9|" },
 	{ "png bomb", FILE_PNG, FILE_BOMB, 3, 2, "" },
 	{ "png texts", FILE_PNG, FILE_BOMB, 3, 2, NULL },
 	{ "png large", FILE_PNG, FILE_TOO_MANY_POINTS, 8000, 5001, "" },
@@ -538,11 +548,12 @@ static const struct {
 	{ "png without header", FILE_PNG, FILE_DAMAGED, 0, 0, "" },
 	{ "jpeg", FILE_JPEG, FILE_SOUND, 5, 4, "" },
 	{ "jpeg exif", FILE_JPEG, FILE_SOUND, 5, 4,
-		"Ann Artist|User|48.858333, 2.294444|T\xc3\xa9|" },
+		"artist name: Ann Artist|User|gps position: 48.858333, 2.294444|T\xc3\xa9|" },
 	{ "jpeg exif cut", FILE_JPEG, FILE_DAMAGED, 5, 4, "" },
 	{ "jpeg exif loop", FILE_JPEG, FILE_BOMB, 5, 4, "" },
 	{ "jpeg thumbnail", FILE_JPEG, FILE_SOUND, 5, 4, "" },
 	{ "jpeg xmp", FILE_JPEG, FILE_SOUND, 5, 4, "<x>ann@a.example</x>|" },
+	{ "jpeg xmp properties", FILE_JPEG, FILE_SOUND, 5, 4, NULL },
 	{ "jpeg xmp extended", FILE_JPEG, FILE_SOUND, 5, 4, "helloworld|" },
 	{ "jpeg comment", FILE_JPEG, FILE_SOUND, 5, 4, "a comment|" },
 	{ "jpeg iptc", FILE_JPEG, FILE_SOUND, 5, 4, "Hey|" },
@@ -558,39 +569,40 @@ static const struct {
 	{ "gif xmp", FILE_GIF, FILE_SOUND, 7, 6, "<x>gif</x>|" },
 	{ "gif and pdf", FILE_GIF, FILE_TWO_KINDS, 7, 6, "%PDF-1.4 1 0 obj|" },
 	{ "webp exif", FILE_WEBP, FILE_SOUND, 16, 15,
-		"Ann Artist|User|48.858333, 2.294444|T\xc3\xa9|" },
+		"artist name: Ann Artist|User|gps position: 48.858333, 2.294444|T\xc3\xa9|" },
 	{ "webp xmp", FILE_WEBP, FILE_SOUND, 16, 15, "<x>a&b@c.d &bad; <</x>|" },
 	{ "webp lossy", FILE_WEBP, FILE_SOUND, 16, 15, "" },
 	{ "webp lossless", FILE_WEBP, FILE_SOUND, 16, 15, "" },
 	{ "webp of two", FILE_WEBP, FILE_ANIMATED, 16, 15, "" },
 	{ "tiff", FILE_TIFF, FILE_SOUND, 0, 0,
-		"Ann Artist|User|48.858333, 2.294444|T\xc3\xa9|" },
+		"artist name: Ann Artist|User|gps position: 48.858333, 2.294444|T\xc3\xa9|" },
 	{ "tiff of blanks", FILE_TIFF, FILE_BOMB, 0, 0, "" },
 	{ "bmp", FILE_BMP, FILE_SOUND, 3, 2, "" },
 	{ "ico", FILE_ICO, FILE_SOUND, 0, 0, "" },
 	{ "psd", FILE_PSD, FILE_SOUND, 3, 2, "Hey|" },
 	{ "heic", FILE_HEIC, FILE_SOUND, 7, 6, "" },
-	{ "wav info", FILE_WAV, FILE_SOUND, 0, 0, "Ann|" },
+	{ "wav info", FILE_WAV, FILE_SOUND, 0, 0, "artist name: Ann|" },
 	{ "wav piped", FILE_WAV, FILE_SOUND, 0, 0, "" },
 	{ "aiff", FILE_AIFF, FILE_SOUND, 0, 0, "Song|" },
-	{ "mp3 2.2", FILE_MP3, FILE_SOUND, 0, 0, "Ann|" },
+	{ "mp3 2.2", FILE_MP3, FILE_SOUND, 0, 0, "artist name: Ann|" },
 	{ "mp3 2.3", FILE_MP3, FILE_SOUND, 0, 0, "\xc3\xa9t|top: low|k: vv|http|" },
 	{ "mp3 without a mark", FILE_MP3, FILE_SOUND, 0, 0, "Hey|" },
 	{ "rtf after a mark", FILE_RTF, FILE_SOUND, 0, 0, "" },
-	{ "mp3 2.4", FILE_MP3, FILE_SOUND, 0, 0, "Words|An|One|" },
+	{ "mp3 2.4", FILE_MP3, FILE_SOUND, 0, 0, "Words|artist name: An|One|" },
 	{ "mp3 unsynchronised", FILE_MP3, FILE_SOUND, 0, 0, "\xc3\xa9|" },
 	{ "mp3 packed", FILE_MP3, FILE_SOUND, 0, 0, "packed|" },
 	{ "mp3 locked", FILE_MP3, FILE_ENCRYPTED, 0, 0, "" },
 	{ "mp3 damaged", FILE_MP3, FILE_DAMAGED, 0, 0, "" },
-	{ "mp3 old tag", FILE_MP3, FILE_SOUND, 0, 0, "Title|Artist|Album|2005|Comment|" },
-	{ "mp3 ape", FILE_MP3, FILE_SOUND, 0, 0, "Artist: Ann|" },
+	{ "mp3 old tag", FILE_MP3, FILE_SOUND, 0, 0, "Title|artist name: Artist|Album|2005|Comment|" },
+	{ "mp3 ape", FILE_MP3, FILE_SOUND, 0, 0, "Artist name: Ann|" },
 	{ "aac", FILE_AAC, FILE_SOUND, 0, 0, "" },
-	{ "flac", FILE_FLAC, FILE_SOUND, 0, 0, "maker|ARTIST=Ann|Front|" },
+	{ "flac", FILE_FLAC, FILE_SOUND, 0, 0, "maker|ARTIST name: Ann|Front|" },
 	{ "flac damaged", FILE_FLAC, FILE_DAMAGED, 0, 0, NULL },
-	{ "ogg", FILE_OGG, FILE_SOUND, 0, 0, "maker|ARTIST=Ann|" },
+	{ "ogg", FILE_OGG, FILE_SOUND, 0, 0, "maker|ARTIST name: Ann|" },
 	{ "ogg cut", FILE_OGG, FILE_TRUNCATED, 0, 0, NULL },
-	{ "m4a", FILE_M4A, FILE_SOUND, 0, 0, "Ann Artist|" },
+	{ "m4a", FILE_M4A, FILE_SOUND, 0, 0, "artist name: Ann Artist|" },
 	{ "mov", FILE_MP4, FILE_SOUND, 0, 0, "+1-2|" },
+	{ "mov of a place", FILE_MP4, FILE_SOUND, 0, 0, "gps position: 48.858400, 2.294500|" },
 	{ "mp4 3gp", FILE_MP4, FILE_SOUND, 0, 0, "Song|" },
 	{ "mp4 damaged", FILE_MP4, FILE_DAMAGED, 0, 0, "" },
 	{ "zip", FILE_ZIP, FILE_SOUND, 0, 0, "a.txt|" },
@@ -611,7 +623,7 @@ static const struct {
 	{ "ps", FILE_PS, FILE_SOUND, 0, 0, "" },
 	{ "pdf and zip", FILE_PDF, FILE_TWO_KINDS, 0, 0, "" },
 	{ "pdf, long, and zip", FILE_PDF, FILE_TWO_KINDS, 0, 0, "" },
-	{ "flac after a tag", FILE_FLAC, FILE_SOUND, 0, 0, "Bob|maker|ARTIST=Ann|" },
+	{ "flac after a tag", FILE_FLAC, FILE_SOUND, 0, 0, "artist name: Bob|maker|ARTIST name: Ann|" },
 	{ "text about pdf", FILE_OTHER, FILE_SOUND, 0, 0, "" },
 	{ "text", FILE_OTHER, FILE_SOUND, 0, 0, "" },
 	{ "empty", FILE_OTHER, FILE_SOUND, 0, 0, "" },
@@ -644,6 +656,53 @@ media_files_are_read(void **state)
 	}
 }
 
+/* The values of XMP that are about persons get names; the whole XML is another text. */
+static void
+properties_of_xmp_get_names(void **state)
+{
+	static const char *const wanted[] = { "owner name: A&B", "creator name: Ann",
+		"creator name: Bob", "person name: Cy", "gps position: -48.858333, 2.294444" };
+	SCOPED_BUF(b, 0);
+	SCOPED_ARENA(a, 0, false);
+	struct file_facts f;
+
+	(void)state;
+	make_file(&b, "jpeg xmp properties");
+	assert_int_equal(file_read(buf_view(&b), SPAN_LIT(""), &a, &f), 0);
+	assert_int_equal(f.ntexts, COUNT_OF(wanted) + 1);
+	for (size_t i = 0; i < COUNT_OF(wanted); i++)
+		assert_true(span_is(f.texts[i], wanted[i]));
+}
+
+/* Copies of pictures have no texts. Other files have no copy, nor has a file with a flaw. */
+static void
+pictures_lose_their_metadata(void **state)
+{
+	static const char *const copied[] = { "png tEXt", "png zTXt", "png iTXt", "png iTXt xmp",
+		"png profile", "png eXIf", "jpeg", "jpeg exif", "jpeg xmp", "jpeg xmp properties",
+		"jpeg xmp extended", "jpeg comment", "jpeg iptc", "jpeg of several" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(samples); i++) {
+		SCOPED_BUF(b, 0);
+		SCOPED_ARENA(a, 0, false);
+		struct file_facts f;
+		struct span bare;
+		make_file(&b, samples[i].name);
+		char *p = guard_dup(b.p ? b.p + b.start : "", b.n);
+		assert_int_equal(file_bare(span_of(p, b.n), &a, &bare), 0);
+		if (SPAN_IN(span_str(samples[i].name), copied) && !bare.n)
+			fail_msg("%s has no copy", samples[i].name);
+		if (bare.n && (samples[i].flaw ||
+				      (samples[i].kind != FILE_JPEG && samples[i].kind != FILE_PNG)))
+			fail_msg("%s has a copy", samples[i].name);
+		assert_int_equal(file_read(bare, SPAN_LIT(""), &a, &f), 0);
+		assert_true(!f.ntexts && !f.flaw && (!bare.n || f.kind == samples[i].kind));
+		assert_true(!bare.n || (f.width == samples[i].width && f.height == samples[i].height));
+		guard_free(p, b.n);
+	}
+}
+
 /* Cut anywhere, and with any byte changed, nothing is read beyond the file. */
 static void
 cut_files_are_read_within_their_bytes(void **state)
@@ -656,7 +715,9 @@ cut_files_are_read_within_their_bytes(void **state)
 			SCOPED_ARENA(a, 0, false);
 			struct file_facts f;
 			char *p = guard_dup(b.p + b.start, n);
+			struct span bare;
 			assert_int_equal(file_read(span_of(p, n), SPAN_LIT(""), &a, &f), 0);
+			assert_int_equal(file_bare(span_of(p, n), &a, &bare), 0);
 			guard_free(p, n);
 			b.p[b.start + n] ^= '\xff';
 			assert_int_equal(file_read(buf_view(&b), SPAN_LIT(""), &a, &f), 0);
@@ -858,6 +919,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(media_files_are_read),
+		cmocka_unit_test(properties_of_xmp_get_names),
+		cmocka_unit_test(pictures_lose_their_metadata),
 		cmocka_unit_test(cut_files_are_read_within_their_bytes),
 		cmocka_unit_test(cut_files_are_reported_as_truncated),
 		cmocka_unit_test(declared_types_must_match_the_bytes),

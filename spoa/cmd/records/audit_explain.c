@@ -467,8 +467,11 @@ print_file_lines(struct buf *out, json_t *files)
 		if ((pages = json_object_get(f, "unread_page")))
 			buf_printf(out, " on page %lld", (long long)json_integer_value(pages));
 		print_file_list(out, "; found: ", json_object_get(f, "found"));
-		buf_str(out,
-			json_is_true(json_object_get(f, "stripped")) ? "; taken out\n" : "\n");
+		if (json_is_true(json_object_get(f, "stripped")))
+			buf_str(out, "; taken out");
+		if (json_is_true(json_object_get(f, "metadata_removed")))
+			buf_str(out, "; its metadata were taken out");
+		buf_putc(out, '\n');
 	}
 }
 

@@ -28,7 +28,10 @@ struct file {
 	struct extracted_text *texts;
 	size_t ntexts, room;
 	uint32_t first;
+	size_t nmetadata; /* the first of the texts are metadata */
 	bool stripped;
+	/* the data without metadata, in place of the data; with.p NULL: they are not replaced */
+	struct splice bare;
 	uint64_t us; /* µs until tollgate-extract responded */
 	/* used by the step extract, in the arena of scan.files. `wanted`: to be asked about;
 	 * `asked`: the response has arrived */
@@ -51,13 +54,16 @@ void request_drop_files(struct request *r);
 /* Returns the file that contains the segment's text and sets *page, or returns NULL. */
 struct file *request_file_of(const struct request *r, const struct segment *s, unsigned *page);
 /* Marks the files that the verdict removes: those with redacted findings, and those that were
- * not inspected. Returns false if a file cannot be replaced; *why is this file. */
+ * not inspected. A picture whose findings are in its metadata loses the metadata alone. Returns
+ * false if a file cannot be replaced; *why is this file. */
 bool request_strip_files(struct request *r, const struct overlay *o, const struct file **why);
+/* Returns true if the finding is in the metadata of this file. */
+bool request_hit_metadata(const struct request *r, const struct file *f, const struct hit *h);
 /* Returns the file in whose text or data the finding is, or NULL. */
 struct file *request_file_hit(const struct request *r, const struct hit *h);
-/* Returns true if a file is marked for removal. */
+/* Returns true if a file is marked for removal, or its metadata are. */
 bool request_stripped(const struct request *r);
-/* Appends the edits that replace each marked file by a text. Edits and files inside a removed
+/* Appends the edits that replace each marked file by a text, or by itself without metadata. Edits and files inside a removed
  * file are dropped. `v` needs room for nfiles more edits; *n is their number. Returns 0 or
  * ERR_NOMEM. */
 int request_cut_files(struct request *r, struct splice *v, size_t *n);

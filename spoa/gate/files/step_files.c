@@ -13,6 +13,7 @@
 #include "base/codec/digits.h"
 #include "base/err.h"
 #include "base/push.h"
+#include "base/scoped.h"
 #include "gate/files/files.h"
 #include "gate/gate_private.h"
 #include "policy/policy.h"
@@ -297,6 +298,7 @@ look_into_file(struct request *r, struct file *f, bool ocr)
 		find_reader(r, f, facts.kind, ocr);
 	}
 	f->read |= facts.ntexts ? FILE_METADATA : 0;
+	f->nmetadata = facts.ntexts;
 	for (size_t i = 0; i < facts.ntexts && !err; i++)
 		err = keep_text(r, f, 0, facts.texts[i]);
 	return err;
@@ -582,6 +584,73 @@ strip_file(const struct request *r, struct file *f)
 }
 
 bool
+request_hit_metadata(const struct request *r, const struct file *f, const struct hit *h)
+{
+	size_t at = (size_t)(h->segment - r->in.body.segments);
+
+	return h->segment->form == SEG_FILE && at - f->first < f->nmetadata;
+}
+
+/* Returns where the file's data are in the raw body, without the head of a data URI. The reader
+ * cut long data off its segment, which then ends where they begin. Returns an empty span if the
+ * body has them in another spelling. */
+static struct span
+raw_data(const struct request *r, const struct file *f, struct span data)
+{
+	struct span raw = r->in.raw;
+	const struct segment *s = f->media.segment < r->in.body.nsegments
+					  ? &r->in.body.segments[f->media.segment]
+					  : NULL;
+
+	if (data.p >= raw.p && data.p + data.n <= raw.p + raw.n)
+		return data;
+	if (!s || !s->opaque || s->form != SEG_JSON)
+		return SPAN_LIT("");
+	raw = span_cut(raw, s->end, raw.n);
+	return span_cut(raw, 0, span_chr(raw, '"')); /* base64 has no quotes */
+}
+
+/* Encodes as `like` is encoded: in one of base64's alphabets, with padding. */
+static struct span
+encode_base64(struct span bytes, struct span like, struct arena *a)
+{
+	int variant = span_chr(like, '-') < like.n || span_chr(like, '_') < like.n
+			      ? sodium_base64_VARIANT_URLSAFE
+			      : sodium_base64_VARIANT_ORIGINAL;
+	size_t size = sodium_base64_encoded_len(bytes.n, variant);
+	char *to = arena_alloc(a, size);
+
+	if (!to)
+		return (struct span){ NULL, 0 };
+	sodium_bin2base64(to, size, (const unsigned char *)bytes.p, bytes.n, variant);
+	return span_of(to, size - 1);
+}
+
+/* Prepares the replacement of a picture by itself without metadata. Returns false if the file
+ * is none, or cannot be replaced. */
+static bool
+bare_file(struct request *r, struct file *f)
+{
+	struct span data = f->media.data, decoded, bare;
+	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
+
+	if (f->media.base64)
+		uri_type(f->media.data, &data);
+	struct span raw = raw_data(r, f, data);
+	if (!raw.n)
+		return false;
+	decoded = data;
+	if ((f->media.base64 && decode_base64(data, &a, &decoded)) ||
+		file_bare(decoded, &a, &bare) || !bare.n)
+		return false;
+	size_t at = (size_t)(raw.p - r->in.raw.p);
+	f->bare = (struct splice){ at, at + raw.n,
+		f->media.base64 ? encode_base64(bare, data, &r->arena)
+				: arena_dup(&r->arena, bare) };
+	return f->bare.with.p;
+}
+
+bool
 request_strip_files(struct request *r, const struct overlay *o, const struct file **why)
 {
 	struct file *f;
@@ -590,13 +659,18 @@ request_strip_files(struct request *r, const struct overlay *o, const struct fil
 	for (size_t i = 0; i < r->in.nfiles; i++) {
 		f = &r->in.files[i];
 		f->stripped = false;
+		f->bare = (struct splice){ 0 };
 		if (f->why && r->found.verdict.strips)
 			strip_file(r, f);
 	}
 	for (size_t i = 0; i < o->nhits + o->nwholes; i++) {
 		const struct hit *h = i < o->nhits ? &o->hits[i] : &o->wholes[i - o->nhits];
 		f = request_file_hit(r, h);
-		if (f && !f->stripped && !strip_file(r, f)) {
+		if (!f || f->stripped)
+			continue;
+		bool bare = r->found.verdict.strips && request_hit_metadata(r, f, h) &&
+			    (f->bare.with.p || bare_file(r, f));
+		if (!bare && !strip_file(r, f)) {
 			*why = f;
 			return false;
 		}
@@ -610,7 +684,7 @@ request_stripped(const struct request *r)
 	bool any = false;
 
 	for (size_t i = 0; i < r->in.nfiles; i++)
-		any |= r->in.files[i].stripped;
+		any |= r->in.files[i].stripped || r->in.files[i].bare.with.p;
 	return any;
 }
 
@@ -665,6 +739,8 @@ request_cut_files(struct request *r, struct splice *v, size_t *n)
 	for (size_t i = 0; i < r->in.nfiles; i++)
 		if (r->in.files[i].stripped)
 			cut[ncut++] = &r->in.files[i];
+		else if (r->in.files[i].bare.with.p)
+			v[(*n)++] = r->in.files[i].bare;
 	qsort(cut, ncut, sizeof(*cut), file_by_start);
 	for (size_t i = 0; i < ncut; i++)
 		if (!outer || cut[i]->media.start >= cut[outer - 1]->media.end)

@@ -428,6 +428,7 @@ put_files(const struct request *r, struct buf *b)
 		put_count(b, RF_PROMPT_FILES_UNREAD_PAGE, f->why_page);
 		put_found_in(r, b, f);
 		put_flag(b, RF_PROMPT_FILES_STRIPPED, f->stripped);
+		put_flag(b, RF_PROMPT_FILES_BARE, f->bare.with.p && !f->stripped);
 		put_count(b, RF_PROMPT_FILES_US, f->us);
 		buf_putc(b, '}');
 	}

@@ -250,9 +250,8 @@ is_in_identifier(struct request *r, const struct hit *h)
 {
 	struct span name;
 
-	return h->segment->identifier ||
-	       named_at(&r->in.body, h->segment, h->f.start, h->f.end, &r->arena,
-		       &r->scan.named, &name);
+	return h->segment->identifier || named_at(&r->in.body, h->segment, h->f.start, h->f.end,
+						 &r->arena, &r->scan.named, &name);
 }
 
 /* Makes the edits for the hits of one segment. If the segment holds JSON, it stays JSON. */
@@ -691,15 +690,24 @@ deny_file(struct request *r, const struct file *f)
 {
 	const struct rule *rule = r->found.verdict.ruled.rule;
 	unsigned page = 0;
+	bool metadata = false;
 
-	for (size_t i = 0; i < r->scan.overlay.nhits && !page; i++)
-		if (request_file_hit(r, &r->scan.overlay.hits[i]) == f)
-			request_file_of(r, r->scan.overlay.hits[i].segment, &page);
+	for (size_t i = 0; i < r->scan.overlay.nhits && !page; i++) {
+		const struct hit *h = &r->scan.overlay.hits[i];
+		if (request_file_hit(r, h) != f)
+			continue;
+		request_file_of(r, h->segment, &page);
+		metadata |= request_hit_metadata(r, f, h);
+	}
 	struct span why =
-		page ? arena_printf(&r->arena,
-			       "data that must be redacted is on page %u of a file (%s)", page,
-			       f->kind)
-		     : SPAN_LIT("data that must be redacted is in a file");
+		page	   ? arena_printf(&r->arena,
+				     "data that must be redacted is on page %u of a file (%s)", page,
+				     f->kind)
+		: metadata ? arena_printf(&r->arena,
+				     "data that must be redacted is in the metadata of a file "
+				     "(%s): remove the metadata",
+				     f->kind)
+			   : SPAN_LIT("data that must be redacted is in a file");
 	return request_deny(r, 403, "content_policy_violation", rule ? rule->name : "", why);
 }
 
@@ -748,7 +756,8 @@ deny_rewrite(struct request *r, int err)
 			arena_printf(&r->arena,
 				"data that must be redacted is readable in %s, which cannot be "
 				"changed because the provider made it; remove it",
-				segment_path(r->in.body.segments, s, (char[SEGMENT_PATH]){ 0 })));
+				segment_path(
+					r->in.body.segments, s, (char[SEGMENT_PATH]){ 0 })));
 	if (s)
 		return request_deny(r, 403, "content_policy_violation", ruled_by(r),
 			arena_printf(&r->arena,

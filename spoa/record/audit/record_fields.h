@@ -221,6 +221,7 @@
   X(PROMPT_FILES_UNREAD_PAGE,      "prompt.files[].",    "unread_page",            INTEGER, DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_FILES_FOUND,            "prompt.files[].",    "found",                  TEXTS,   DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_FILES_STRIPPED,         "prompt.files[].",    "stripped",               FLAG,    DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_BARE,             "prompt.files[].",    "metadata_removed",       FLAG,    DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_FILES_US,               "prompt.files[].",    "us",                     INTEGER, DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_SEALED_BYTES,           "prompt.",            "sealed_bytes",           INTEGER, DECISION,   "read",     V_COUNT,                NULL) \
   X(PROMPT_SEALED_PARTS,           "prompt.",            "sealed_parts",           INTEGER, DECISION,   "read",     V_COUNT,                NULL) \

@@ -20,9 +20,30 @@ struct box {
 
 static void boxes_walk(struct media *m, struct span s, struct span parent, unsigned depth);
 
-/* Reads iTunes' box `data`: type of value, country, value. */
+/* Returns the name that detectors know for the text in such a box; "": none. */
+static const char *
+box_name(struct span type)
+{
+	static const char *const persons[] = { "\xa9" "ART", "\xa9" "aut", "\xa9" "prf",
+		"\xa9" "wrt", "aART", "auth", "perf" };
+
+	return SPAN_IN(type, persons) ? "artist name" : "";
+}
+
 static void
-data_box(struct media *m, struct media_rd r)
+box_text(struct media *m, struct span type, struct span s, enum media_charset c)
+{
+	const char *name = box_name(type);
+
+	if (*name)
+		media_field(m, name, s, c);
+	else
+		media_iso6709(m, s, c);
+}
+
+/* Reads iTunes' box `data`, which is in a box `type`: type of value, country, value. */
+static void
+data_box(struct media *m, struct span type, struct media_rd r)
 {
 	unsigned kind = media_u32(&r);
 
@@ -30,10 +51,8 @@ data_box(struct media *m, struct media_rd r)
 	struct span value = media_take(&r, media_left(&r));
 	if (r.err)
 		media_flaw(m, FILE_DAMAGED);
-	else if (kind == DATA_UTF8)
-		media_text(m, value, MEDIA_UTF8);
-	else if (kind == DATA_UTF16)
-		media_text(m, value, MEDIA_UTF16BE);
+	else if (kind == DATA_UTF8 || kind == DATA_UTF16)
+		box_text(m, type, value, kind == DATA_UTF8 ? MEDIA_UTF8 : MEDIA_UTF16BE);
 }
 
 /* Reads a QuickTime text: length, language, text, perhaps several times. iTunes puts a box
@@ -53,7 +72,7 @@ quicktime_box(struct media *m, const struct box *b)
 		struct span s = media_take(&r, n);
 		bool wide = s.n >= 2 && language >= 0x400 &&
 			    ((unsigned char)s.p[0] == 0xfe || (unsigned char)s.p[0] == 0xff);
-		media_text(m, s, wide ? MEDIA_UTF16 : MEDIA_UTF8);
+		box_text(m, b->type, s, wide ? MEDIA_UTF16 : MEDIA_UTF8);
 	}
 	if (r.err)
 		media_flaw(m, FILE_DAMAGED);
@@ -70,7 +89,7 @@ box_read(struct media *m, const struct box *b)
 	struct span full = span_cut(b->data, FULL_BOX, b->data.n);
 
 	if (span_is(b->type, "data")) {
-		data_box(m, r);
+		data_box(m, b->parent, r);
 	} else if (b->type.p[0] == '\xa9') {
 		quicktime_box(m, b);
 	} else if (span_is(b->type, "XMP_")) {
@@ -89,7 +108,7 @@ box_read(struct media *m, const struct box *b)
 		struct span s = span_cut(full, 2, full.n);
 		bool wide = span_starts(s, SPAN_LIT("\xfe\xff")) ||
 			    span_starts(s, SPAN_LIT("\xff\xfe"));
-		media_text(m, s, wide ? MEDIA_UTF16 : MEDIA_UTF8);
+		box_text(m, b->type, s, wide ? MEDIA_UTF16 : MEDIA_UTF8);
 	} else if (span_is(b->parent, "ilst") || SPAN_IN(b->type, holders)) {
 		boxes_walk(m, b->data, b->type, b->depth + 1);
 	} else if (span_is(b->parent, "----") && full.n) {

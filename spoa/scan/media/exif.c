@@ -1,15 +1,14 @@
 /* Reads metadata that image files of several formats contain.
  *
  * EXIF (CIPA DC-008) and TIFF 6.0 are directories of tags. Texts are: all ASCII tags; comments
- * with an encoding name; Windows' UTF-16 tags; XMP and IPTC blocks; and the GPS position as
- * "48.858370, 2.294481". Loops of directories end at CAP_MEDIA_PARTS.
+ * with an encoding name; Windows' UTF-16 tags; XMP and IPTC blocks; and the GPS position. If
+ * the tag states that a text is a person's name or a serial number, the text gets a label that
+ * detectors know ("owner name: Ann Lee"). Loops of directories end at CAP_MEDIA_PARTS.
  *
  * Photoshop's image resources (Adobe Photoshop File Formats, "Image Resource Blocks") contain
  * EXIF, XMP, or IPTC-NAA records (IIM 4.2 1.6), and a tag of TIFF can contain the resources.
  * Record 2 of IPTC contains the texts. Photoshop's own files begin with an image size and
  * resources. */
-#include <stdio.h>
-
 #include "scan/media/reader.h"
 
 /* ---- IPTC, and Photoshop's resources ---- */
@@ -22,6 +21,30 @@ enum {
 	XMP_RESOURCE = 0x0424,
 	IPTC_TAG = 0x1c,
 	PSD_HEAD = 14, /* bytes before the image's height in a PSD file */
+};
+
+/* Fields whose texts detectors would not know without a name. */
+struct field {
+	unsigned id;
+	const char *name;
+};
+
+static const char *
+field_name(const struct field *v, size_t n, unsigned id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].id == id)
+			return v[i].name;
+	return "";
+}
+
+/* Datasets of IPTC's record 2 (IIM 4.2, 6). */
+static const struct field iptc_fields[] = {
+	{ 80, "author name" },
+	{ 90, "city" },
+	{ 110, "credit name" },
+	{ 118, "contact name" },
+	{ 122, "writer name" },
 };
 
 void
@@ -44,7 +67,11 @@ iptc_read(struct media *m, struct span iim)
 			return;
 		/* other datasets are binary: numbers and a preview */
 		if ((record == 2 && dataset != 0 && dataset < 200) || record == 3)
-			media_text(m, s, MEDIA_UTF8);
+			media_field(m,
+				record == 3 ? ""
+					    : field_name(iptc_fields, COUNT_OF(iptc_fields),
+						      dataset),
+				s, MEDIA_UTF8);
 	}
 }
 
@@ -104,6 +131,7 @@ psd_read(struct media *m)
 enum {
 	TAG_WIDTH = 0x100,
 	TAG_HEIGHT = 0x101,
+	TAG_ORIENTATION = 0x112,
 	TAG_SUB_IFDS = 0x14a,
 	TAG_XMP = 0x2bc,
 	TAG_IPTC = 0x83bb,
@@ -140,6 +168,17 @@ struct tag {
 struct gps {
 	double angle[2];
 	bool have[2], negative[2];
+};
+
+/* Tags of EXIF 3.0 4.6 and of Windows. */
+static const struct field exif_fields[] = {
+	{ 0x13b, "artist name" },
+	{ 0x9c9d, "author name" },
+	{ 0xa430, "owner name" },
+	{ 0xa431, "camera serial number" },
+	{ 0xa435, "lens serial number" },
+	{ 0xa437, "photographer name" },
+	{ 0xa438, "editor name" },
 };
 
 /* Bytes of a value by type. */
@@ -223,21 +262,16 @@ gps_read(struct gps *g, const struct tiff *t, const struct tag *tag)
 static void
 gps_write(struct media *m, const struct gps *g)
 {
-	char place[64];
-
-	if (!g->have[0] || !g->have[1])
-		return;
-	int n = snprintf(place, sizeof(place), "%.6f, %.6f",
-		g->negative[0] ? -g->angle[0] : g->angle[0],
-		g->negative[1] ? -g->angle[1] : g->angle[1]);
-	struct span kept = arena_dup(m->a, span_of(place, (size_t)n));
-	m->nomem |= !kept.p;
-	media_text(m, kept, MEDIA_UTF8);
+	if (g->have[0] && g->have[1])
+		media_position(m, g->negative[0] ? -g->angle[0] : g->angle[0],
+			g->negative[1] ? -g->angle[1] : g->angle[1]);
 }
 
 static void
 tag_text(struct tiff *t, const struct tag *tag)
 {
+	const char *name = field_name(exif_fields, COUNT_OF(exif_fields), tag->id);
+
 	if (tag->id == TAG_XMP)
 		xmp_read(t->m, tag->data);
 	else if (tag->id == TAG_IPTC)
@@ -245,11 +279,11 @@ tag_text(struct tiff *t, const struct tag *tag)
 	else if (tag->id == TAG_PHOTOSHOP)
 		photoshop_read(t->m, tag->data);
 	else if (tag->id >= TAG_XP_FIRST && tag->id <= TAG_XP_LAST)
-		media_text(t->m, tag->data, MEDIA_UTF16LE);
+		media_field(t->m, name, tag->data, MEDIA_UTF16LE);
 	else if (tag->id == TAG_COMMENT)
 		comment_read(t, tag->data);
 	else if (tag->type == TYPE_ASCII || tag->type == TYPE_UTF8)
-		media_text(t->m, tag->data, MEDIA_UTF8);
+		media_field(t->m, name, tag->data, MEDIA_UTF8);
 }
 
 static bool
@@ -283,6 +317,8 @@ tag_found(struct tiff *t, const struct tag *tag, uint32_t size[2], unsigned dept
 
 	if (tag->id == TAG_WIDTH || tag->id == TAG_HEIGHT)
 		size[tag->id - TAG_WIDTH] = tag->type == 3 ? media_u16(&r) : media_u32(&r);
+	else if (tag->id == TAG_ORIENTATION && !t->m->out->orientation)
+		t->m->out->orientation = media_u16(&r) & 15;
 	else if (tag->id == TAG_EXIF || tag->id == TAG_SUB_IFDS)
 		ifd_below(t, tag, depth);
 	else

@@ -1,6 +1,10 @@
 /* Collects the results of metadata readers: texts of several encodings as UTF-8, flaws and
  * image sizes. Each function enforces a limit of base/caps.h; beyond the limit the file has the
  * flaw FILE_BOMB. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/codec/inflate.h"
 #include "base/utf8.h"
@@ -175,25 +179,103 @@ media_text(struct media *m, struct span s, enum media_charset c)
 		text_push(m, span_next(&s, '\0'));
 }
 
-void
-media_named(struct media *m, struct span name, struct span s, enum media_charset c)
+/* Returns true if a field of this name holds the name of a person. */
+static bool
+is_person_field(struct span name)
+{
+	static const char *const fields[] = { "album artist", "albumartist", "artist", "author",
+		"by-line", "composer", "contact", "creator", "credit", "lyricist", "owner",
+		"performer", "photographer", "writer" };
+
+	for (size_t i = 0; i < COUNT_OF(fields); i++)
+		if (span_ieq(name, span_str(fields[i])))
+			return true;
+	return false;
+}
+
+/* `name` is UTF-8. */
+static void
+put_named(struct media *m, struct span name, struct span s, enum media_charset c)
 {
 	SCOPED_BUF(b, CAP_MEDIA_TEXT_BYTES);
-	SCOPED_BUF(one, CAP_MEDIA_TEXT_BYTES);
-	SCOPED_BUF(two, CAP_MEDIA_TEXT_BYTES);
+	SCOPED_BUF(text, CAP_MEDIA_TEXT_BYTES);
 
-	if (!media_look(m, s.n) || !media_look(m, name.n))
-		return;
-	name = span_trim(text_utf8(name, c, &one), " ");
-	s = text_utf8(s, c, &two);
-	b.failed = one.failed || two.failed;
+	s = text_utf8(s, c, &text);
+	b.failed = text.failed;
 	buf_span(&b, name);
+	buf_str(&b, is_person_field(name) ? " name" : "");
 	buf_str(&b, name.n && s.n ? ": " : "");
 	buf_span(&b, s);
 	for (size_t i = 0; i < b.n; i++)
 		if (!b.p[i])
 			b.p[i] = '\n';
 	text_push(m, media_kept(m, &b, buf_view(&b)));
+}
+
+void
+media_named(struct media *m, struct span name, struct span s, enum media_charset c)
+{
+	SCOPED_BUF(b, CAP_MEDIA_TEXT_BYTES);
+
+	if (!media_look(m, s.n) || !media_look(m, name.n))
+		return;
+	name = span_trim(text_utf8(name, c, &b), " ");
+	if (buf_failed(&b))
+		media_flaw(m, FILE_BOMB);
+	else
+		put_named(m, name, s, c);
+}
+
+void
+media_field(struct media *m, const char *name, struct span s, enum media_charset c)
+{
+	if (!*name)
+		media_text(m, s, c);
+	else if (media_look(m, s.n))
+		put_named(m, span_str(name), s, c);
+}
+
+void
+media_position(struct media *m, double latitude, double longitude)
+{
+	char place[64];
+	int n = snprintf(place, sizeof(place), "%.6f, %.6f", latitude, longitude);
+
+	media_field(m, "gps position", span_of(place, (size_t)n), MEDIA_UTF8);
+}
+
+/* Reads a sign and degrees ("+48.8584") from the beginning of *s. Degrees have two or three
+ * digits, and then a fraction. Returns false if there are none. */
+static bool
+take_degrees(struct span *s, size_t digits, double *out)
+{
+	char number[32];
+	size_t n = 1;
+
+	if (!s->n || !strchr("+-", s->p[0]))
+		return false;
+	while (n < s->n && n < sizeof(number) - 1 && (is_digit(s->p[n]) || s->p[n] == '.'))
+		n++;
+	struct span head = span_cut(*s, 0, n);
+	if (span_chr(head, '.') != 1 + digits || n < digits + 3)
+		return false;
+	span_copy(head, number, sizeof(number));
+	*out = strtod(number, NULL);
+	*s = span_cut(*s, n, s->n);
+	return true;
+}
+
+void
+media_iso6709(struct media *m, struct span s, enum media_charset c)
+{
+	struct span rest = s;
+	double latitude, longitude;
+
+	if (c == MEDIA_UTF8 && take_degrees(&rest, 2, &latitude) &&
+		take_degrees(&rest, 3, &longitude))
+		media_position(m, latitude, longitude);
+	else
+		media_text(m, s, c);
 }
 
 bool

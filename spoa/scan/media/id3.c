@@ -18,6 +18,7 @@ enum {
 enum id3_form {
 	ID3_SKIPPED,
 	ID3_TEXT,	/* encoding, texts */
+	ID3_PERSON,	/* encoding, names of persons */
 	ID3_NAMED,	/* encoding, name, text */
 	ID3_LANGUAGE,	/* encoding, language, name, text */
 	ID3_LANGUAGE_1, /* encoding, language, text */
@@ -51,6 +52,12 @@ static const struct {
 	{ "POPM", "POP", ID3_RATING },
 	{ "CHAP", "", ID3_CHAPTER },
 	{ "CTOC", "", ID3_CONTENTS },
+	{ "TPE", "TP", ID3_PERSON }, /* performers */
+	{ "TCOM", "TCM", ID3_PERSON },
+	{ "TEXT", "TXT", ID3_PERSON },
+	{ "TOLY", "TOL", ID3_PERSON },
+	{ "TOPE", "TOA", ID3_PERSON },
+	{ "TOWN", "", ID3_PERSON },
 	{ "T", "T", ID3_TEXT },
 	{ "W", "W", ID3_LINK },
 };
@@ -173,6 +180,9 @@ id3_frame(struct id3 *t, enum id3_form form, struct span data, unsigned depth)
 	case ID3_NAMED_LINK:
 		media_text(m, id3_string(&r, c), c);
 		media_text(m, media_take(&r, media_left(&r)), MEDIA_UTF8);
+		break;
+	case ID3_PERSON:
+		media_field(m, "artist name", media_take(&r, media_left(&r)), c);
 		break;
 	case ID3_TEXT:
 	case ID3_LANGUAGE_1:
@@ -344,6 +354,9 @@ mp3_read(struct media *m)
 	ape_read(m, m->bytes.n - ID3V1);
 	struct media_rd r = media_rd(last);
 	media_take(&r, 3);
-	for (size_t i = 0; i < COUNT_OF(widths); i++)
-		media_text(m, media_take(&r, widths[i]), MEDIA_UTF8);
+	for (size_t i = 0; i < COUNT_OF(widths); i++) {
+		struct span s = media_take(&r, widths[i]);
+		s = span_cut(s, 0, span_chr(s, '\0'));
+		media_field(m, i == 1 ? "artist name" : "", s, MEDIA_UTF8);
+	}
 }

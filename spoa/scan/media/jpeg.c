@@ -14,9 +14,11 @@ enum {
 	DHT = 0xc4,
 	JPG = 0xc8,
 	DAC = 0xcc,
+	APP0 = 0xe0,
 	APP1 = 0xe1,
 	APP2 = 0xe2,
 	APP13 = 0xed,
+	APP14 = 0xee,
 	COM = 0xfe,
 	XMP_GUID = 32,
 };
@@ -167,6 +169,58 @@ jpeg_again(struct media_rd *r)
 		return true;
 	r->at = end;
 	return false;
+}
+
+/* Returns true if the picture looks different without the segment. */
+static bool
+jpeg_draws(unsigned marker, struct span data)
+{
+	switch (marker) {
+	case APP0: return span_starts(data, SPAN_LIT("JFIF\0"));
+	case APP2: return span_starts(data, SPAN_LIT("ICC_PROFILE\0"));
+	case APP14: return span_starts(data, SPAN_LIT("Adobe"));
+	default: return marker < APP0;
+	}
+}
+
+/* Appends an EXIF segment with the orientation alone. */
+static void
+jpeg_turn(struct media *m, unsigned orientation, struct media_pieces *out)
+{
+	const char turn[] = { '\xff', '\xe1', 0, 34, 'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, '*',
+		0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, (char)orientation, 0, 0, 0, 0,
+		0, 0 };
+
+	if (orientation > 1)
+		media_append(m, out, span_of(turn, sizeof(turn)));
+}
+
+void
+jpeg_bare(struct media *m, struct media_pieces *out)
+{
+	struct media_rd r = media_rd(m->bytes);
+	unsigned marker = 0;
+
+	media_append(m, out, media_take(&r, 2)); /* SOI */
+	while (!r.err && marker != EOI) {
+		size_t coded = r.at;
+		jpeg_skip(&r, marker == SOS);
+		if (marker == SOS)
+			media_append(m, out, span_cut(m->bytes, coded, r.at));
+		size_t at = r.at;
+		media_take(&r, 1);
+		marker = media_u8(&r);
+		bool alone = marker == EOI || marker == TEM || marker == SOI ||
+			     (marker >= RST0 && marker <= RST7);
+		struct span data = alone ? SPAN_LIT("") : media_take(&r, media_u16(&r) - 2);
+		/* JFIF must be first */
+		if (marker != APP0 && m->out->orientation) {
+			jpeg_turn(m, m->out->orientation, out);
+			m->out->orientation = 0;
+		}
+		if (jpeg_draws(marker, data))
+			media_append(m, out, span_cut(m->bytes, at, r.at));
+	}
 }
 
 void

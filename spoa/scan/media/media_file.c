@@ -513,6 +513,30 @@ file_read(struct span bytes, struct span declared, struct arena *a, struct file_
 	return m.nomem ? ERR_NOMEM : 0;
 }
 
+int
+file_bare(struct span bytes, struct arena *a, struct span *out)
+{
+	struct file_facts f, of_copy;
+	struct media m = { .bytes = bytes, .a = a, .out = &f };
+	struct media_pieces copy = { NULL, 0, 0 };
+
+	*out = (struct span){ NULL, 0 };
+	int err = file_read(bytes, SPAN_LIT(""), a, &f);
+	if (err || f.flaw || (f.kind != FILE_JPEG && f.kind != FILE_PNG))
+		return err;
+	if (f.kind == FILE_JPEG)
+		jpeg_bare(&m, &copy);
+	else
+		png_bare(&m, &copy);
+	if (m.nomem)
+		return ERR_NOMEM;
+	struct span bare = span_of(copy.p, copy.n);
+	err = file_read(bare, SPAN_LIT(""), a, &of_copy);
+	if (!err && of_copy.kind == f.kind && !of_copy.flaw && !of_copy.ntexts)
+		*out = bare;
+	return err;
+}
+
 /* ---- texts without a format ---- */
 
 enum { OTHERS_PER_ASCII = 3 }; /* at most one character in four may be non-ASCII */

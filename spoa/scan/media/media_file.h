@@ -92,6 +92,8 @@ struct file_facts {
 	enum file_magic kind;
 	enum file_flaw flaw;	/* the first flaw that prevents inspection; FILE_SOUND: none */
 	uint32_t width, height; /* pixels, if an image's header has them; else 0 */
+	/* how a JPEG is turned before it is shown (EXIF 4.6.5, tag 274), 1 to 8; 0: not stated */
+	unsigned orientation;
 	struct span *texts;	/* UTF-8; views of the bytes or in the arena */
 	size_t ntexts;
 };
@@ -102,6 +104,10 @@ struct file_facts {
  * begins with the name ("Comment: …"). *out is always set. Returns 0 or ERR_NOMEM. */
 int file_read(struct span bytes, struct span declared, struct arena *a, struct file_facts *out);
 
+/* Copies a picture without its metadata to the arena. A JPEG keeps its orientation and color
+ * profile, a PNG its transparency and colors. *out is empty for other kinds, for a file with a
+ * flaw, and if the copy would still have texts. Returns 0 or ERR_NOMEM. */
+int file_bare(struct span bytes, struct arena *a, struct span *out);
 /* Decodes a file without a magic number as text: UTF-8, UTF-16 with a byte order mark, or
  * Windows-1252 if few bytes are non-ASCII. *text is UTF-8, a view of `bytes` or in the arena.
  * Empty bytes are a text. *is: false if the bytes are not a text. Returns 0 or ERR_NOMEM. */

@@ -106,6 +106,24 @@ png_chunk(struct media *m, struct span type, struct span data)
 }
 
 void
+png_bare(struct media *m, struct media_pieces *out)
+{
+	static const char *const draws[] = { "IHDR", "PLTE", "IDAT", "IEND", "tRNS", "gAMA", "cHRM",
+		"sRGB", "iCCP", "cICP", "sBIT", "bKGD", "pHYs" };
+	struct media_rd r = media_rd(m->bytes);
+
+	media_append(m, out, media_take(&r, PNG_SIGNATURE));
+	for (struct span type = { NULL, 0 }; !r.err && !span_is(type, "IEND");) {
+		size_t at = r.at, length = media_u32(&r);
+		type = media_take(&r, 4);
+		media_take(&r, length);
+		media_number(&r, 4);
+		if (SPAN_IN(type, draws))
+			media_append(m, out, span_cut(m->bytes, at, r.at));
+	}
+}
+
+void
 png_read(struct media *m)
 {
 	struct media_rd r = media_rd(m->bytes);

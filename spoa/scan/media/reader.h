@@ -111,8 +111,15 @@ enum media_charset {
 };
 /* Records one or more texts, separated by NUL. Texts of spaces only are skipped. */
 void media_text(struct media *m, struct span s, enum media_charset c);
-/* Records "name: text". A NUL in the text becomes a line break. */
+/* Records "name: text". A NUL in the text becomes a line break. If the name is that of a field
+ * for persons ("Artist"), "name" is added to it, so that detectors know what the text is. */
 void media_named(struct media *m, struct span name, struct span s, enum media_charset c);
+/* Records "name: text" with a name of ours, such as "owner name"; "": the text alone. */
+void media_field(struct media *m, const char *name, struct span s, enum media_charset c);
+/* Records a position in degrees, negative for south and west. */
+void media_position(struct media *m, double latitude, double longitude);
+/* Records a text that may be a position as ISO 6709 writes it: "+48.8584+002.2945/". */
+void media_iso6709(struct media *m, struct span s, enum media_charset c);
 /* Copies s to the arena. `b` is the buffer in which s was decoded. Returns an empty span and
  * records the failure if b exceeded its limit or memory is exhausted. */
 struct span media_kept(struct media *m, const struct buf *b, struct span s);
@@ -142,6 +149,12 @@ void iptc_read(struct media *m, struct span iim);
 /* Reads an ID3v2 tag at the beginning of s. Returns the tag's length in bytes, 0 if there is
  * none. */
 size_t id3_read(struct media *m, struct span s);
+
+/* ---- copies without metadata ---- */
+
+/* Append the parts of m->bytes that a decoder draws with. The file has no flaw. */
+void jpeg_bare(struct media *m, struct media_pieces *out);
+void png_bare(struct media *m, struct media_pieces *out);
 
 /* ---- readers of whole files ---- */
 

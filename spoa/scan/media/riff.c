@@ -41,7 +41,10 @@ riff_chunk(struct media *m, struct span type, struct span list, struct media_rd 
 	static const char *const texts[] = { "NAME", "AUTH", "(c) ", "ANNO" };
 	static const char *const pictures[] = { "VP8 ", "VP8L", "VP8X" };
 
-	if (span_is(list, "INFO") || (!r.little && SPAN_IN(type, texts)))
+	if (span_is(type, "IART") || (!r.little && span_is(type, "AUTH")))
+		media_field(m, "artist name", span_cut(r.s, 0, span_chr(r.s, '\0')),
+			MEDIA_UTF8);
+	else if (span_is(list, "INFO") || (!r.little && SPAN_IN(type, texts)))
 		media_text(m, r.s, MEDIA_UTF8);
 	else if (span_is(type, "EXIF"))
 		jpeg_app1(m, r.s);

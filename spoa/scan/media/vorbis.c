@@ -21,8 +21,10 @@ vorbis_read(struct media *m, struct span comments)
 		struct span s = media_take(&r, media_u32(&r));
 		/* pictures in base64 are not texts */
 		if (!r.err && !span_istarts(s, SPAN_LIT("METADATA_BLOCK_PICTURE=")) &&
-			!span_istarts(s, SPAN_LIT("COVERART=")))
-			media_text(m, s, MEDIA_UTF8);
+			!span_istarts(s, SPAN_LIT("COVERART="))) {
+			struct span value = s, key = span_next(&value, '=');
+			media_named(m, key, value, MEDIA_UTF8);
+		}
 	}
 	if (r.err)
 		media_flaw(m, FILE_DAMAGED);

@@ -1,5 +1,8 @@
-/* Reads XMP (ISO 16684-1): RDF in XML, taken as one text. Character references and predefined
+/* Reads XMP (ISO 16684-1): RDF in XML, taken as one text, and then once more the values of
+ * properties that detectors know by a name ("creator name: Ann Lee"). Character references and predefined
  * entities (XML 1.0 4.1, 4.6) are decoded, so that detectors see the characters themselves. */
+#include <stdlib.h>
+
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/utf8.h"
@@ -67,6 +70,161 @@ xml_undo(struct span xml, struct buf *out)
 	}
 }
 
+/* ---- properties ---- */
+
+/* Properties that are about persons: XMP, EXIF for XMP, IPTC Core and Extension, MWG regions.
+ * A property of any namespace counts by its name, and "Name" only in regions. */
+static const struct {
+	const char *property, *name;
+} xmp_fields[] = {
+	{ "Author", "author name" },
+	{ "BodySerialNumber", "camera serial number" },
+	{ "CameraOwnerName", "owner name" },
+	{ "CaptionWriter", "writer name" },
+	{ "CiAdrCity", "city" },
+	{ "CiAdrExtadr", "address" },
+	{ "CiEmailWork", "email" },
+	{ "CiTelWork", "phone" },
+	{ "Credit", "credit name" },
+	{ "LensSerialNumber", "lens serial number" },
+	{ "Owner", "owner name" },
+	{ "OwnerName", "owner name" },
+	{ "PersonDisplayName", "person name" },
+	{ "PersonInImage", "person name" },
+	{ "SerialNumber", "camera serial number" },
+	{ "contributor", "contributor name" },
+	{ "creator", "creator name" },
+	{ "mwg-rs:Name", "person name" },
+};
+
+enum { XMP_LATITUDE, XMP_LONGITUDE, XMP_AXES };
+
+/* One walk through the XML. `open` is the property whose element is open; n 0: none. */
+struct xmp_walk {
+	struct media *m;
+	struct span open;
+	double angle[XMP_AXES];
+	bool have[XMP_AXES];
+};
+
+static struct span
+xmp_local(struct span name)
+{
+	size_t colon = span_chr(name, ':');
+
+	return colon < name.n ? span_cut(name, colon + 1, name.n) : name;
+}
+
+static const char *
+xmp_field_name(struct span property)
+{
+	for (size_t i = 0; i < COUNT_OF(xmp_fields); i++)
+		if (span_is(property, xmp_fields[i].property) ||
+			span_is(xmp_local(property), xmp_fields[i].property))
+			return xmp_fields[i].name;
+	return NULL;
+}
+
+static int
+xmp_axis(struct span property)
+{
+	return span_is(xmp_local(property), "GPSLatitude")    ? XMP_LATITUDE
+	       : span_is(xmp_local(property), "GPSLongitude") ? XMP_LONGITUDE
+							      : XMP_AXES;
+}
+
+/* Parses "48,51.502N" or "48,51,30N": degrees, minutes, seconds, and a letter. */
+static bool
+xmp_angle(struct span s, double *out)
+{
+	char number[32];
+	double unit = 1;
+
+	s = span_trim(s, " \t\r\n");
+	if (s.n < 2 || s.n > sizeof(number) || !strchr("NSEW", s.p[s.n - 1]))
+		return false;
+	bool negative = strchr("SW", s.p[s.n - 1]);
+	s = span_cut(s, 0, s.n - 1);
+	for (*out = 0; s.n; unit *= 60) {
+		struct span part = span_next(&s, ',');
+		if (!part.n || span_past(part, 0, is_digit) == 0)
+			return false;
+		span_copy(part, number, sizeof(number));
+		*out += strtod(number, NULL) / unit;
+	}
+	*out = negative ? -*out : *out;
+	return *out >= -180 && *out <= 180;
+}
+
+static void
+xmp_value(struct xmp_walk *w, struct span property, struct span value)
+{
+	const char *name = xmp_field_name(property);
+	int axis = xmp_axis(property);
+	SCOPED_BUF(b, CAP_MEDIA_TEXT_BYTES);
+
+	if (axis < XMP_AXES)
+		w->have[axis] = xmp_angle(value, &w->angle[axis]);
+	if (!name || !span_trim(value, " \t\r\n").n)
+		return;
+	xml_undo(value, &b);
+	media_field(w->m, name, buf_view(&b), MEDIA_UTF8);
+}
+
+/* Reads the attributes of a tag: name="value". */
+static void
+xmp_attributes(struct xmp_walk *w, struct span rest)
+{
+	while (rest.n) {
+		struct span name = span_trim(span_next(&rest, '='), " \t\r\n");
+		rest = span_cut(rest, span_past(rest, 0, is_space), rest.n);
+		if (!rest.n || !strchr("\"'", rest.p[0]))
+			return;
+		char quote = rest.p[0];
+		rest = span_cut(rest, 1, rest.n);
+		xmp_value(w, name, span_next(&rest, quote));
+	}
+}
+
+/* Handles a tag, without its brackets. */
+static void
+xmp_tag(struct xmp_walk *w, struct span tag)
+{
+	bool ends = span_take(&tag, '/');
+	size_t n = 0;
+
+	while (n < tag.n && !strchr(" \t\r\n/", tag.p[n]))
+		n++;
+	struct span name = span_cut(tag, 0, n);
+	if (ends) {
+		if (span_eq(name, w->open))
+			w->open = span_cut(name, 0, 0);
+		return;
+	}
+	xmp_attributes(w, span_cut(tag, n, tag.n));
+	if (!span_ends(tag, SPAN_LIT("/")) &&
+		(xmp_field_name(name) || xmp_axis(name) < XMP_AXES))
+		w->open = name;
+}
+
+static void
+xmp_properties(struct media *m, struct span xml)
+{
+	struct xmp_walk w = { .m = m };
+
+	while (xml.n) {
+		struct span text = span_next(&xml, '<');
+		if (w.open.n)
+			xmp_value(&w, w.open, text);
+		if (span_starts(xml, SPAN_LIT("?")) || span_starts(xml, SPAN_LIT("!")))
+			span_next(&xml, '>');
+		else
+			xmp_tag(&w, span_next(&xml, '>'));
+	}
+	if (w.have[XMP_LATITUDE] && w.have[XMP_LONGITUDE])
+		media_position(m, w.angle[XMP_LATITUDE], w.angle[XMP_LONGITUDE]);
+}
+
 /* Returns the encoding. A mark, or the NUL beside '<', identifies UTF-16 (XML 1.0 F.1). */
 static enum media_charset
 xml_charset(struct span s)
@@ -89,6 +247,7 @@ xmp_read(struct media *m, struct span xml)
 	}
 	if (!media_look(m, xml.n))
 		return;
+	xmp_properties(m, xml);
 	if (!memchr(xml.n ? xml.p : "", '&', xml.n)) {
 		media_text(m, xml, MEDIA_UTF8);
 		return;

@@ -66,6 +66,13 @@ const photo = readFileSync(join(dir, 'small.jpg'))
 const after_soi = (marker, data) => { const n = Buffer.alloc(2); n.writeUInt16BE(data.length + 2); return Buffer.concat([photo.subarray(0, 2), Buffer.from([0xff, marker]), n, data, photo.subarray(2)]) }
 const exif = Buffer.concat([Buffer.from('Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x3b\0\x02\0\0\0\x15\0\0\0\x1a\0\0\0\0', 'latin1'), Buffer.from('jane.doe@example.com\0')])
 put('said.jpg', after_soi(0xe1, exif))
+// the orientation 6, and the position of a place
+const camera = Buffer.from('Exif\0\0MM\0*\0\0\0\x08\0\x02\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\x88\x25\0\x04\0\0\0\x01\0\0\0\x26\0\0\0\0' +
+	'\0\x04\0\x01\0\x02\0\0\0\x02N\0\0\0\0\x02\0\x05\0\0\0\x03\0\0\0\x5c\0\x03\0\x02\0\0\0\x02E\0\0\0\0\x04\0\x05\0\0\0\x03\0\0\0\x74\0\0\0\0' +
+	[48, 51, 30, 2, 17, 40].map((v) => `\0\0\0${String.fromCharCode(v)}\0\0\0\x01`).join(''), 'latin1')
+const part = (marker, data) => Buffer.concat([Buffer.from([0xff, marker, 0, data.length + 2]), data])
+put('photo.jpg', Buffer.concat([photo.subarray(0, 2), part(0xe1, camera), part(0xe2, Buffer.from('ICC_PROFILE\0\x01\x01profile', 'latin1')),
+	part(0xfe, Buffer.from('a comment')), photo.subarray(2)]))
 put('wide.png', Buffer.concat([small.subarray(0, 8), chunk('IHDR', Buffer.from([0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60, 8, 0, 0, 0, 0])), small.subarray(33)]))
 const still = Buffer.from('2c0000000001000100000202440100', 'hex')
 put('moving.gif', Buffer.concat([Buffer.from('GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff', 'latin1'), still, still, Buffer.from(';')]))
