@@ -438,7 +438,7 @@ name_finder_serves_one_entity(void **state)
 	assert_non_null(
 		strstr(buf_view(&errors).p, "c.yaml:4:9: unknown finder; give one of person"));
 	assert_non_null(
-		strstr(buf_view(&errors).p, "d.yaml:1:1: a rule needs `patterns` or `finder`"));
+		strstr(buf_view(&errors).p, "d.yaml:1:1: a rule needs `patterns`, `tools` or `finder`"));
 	buf_free(&errors);
 	snprintf(command, sizeof(command), "rm -r %s", dir);
 	assert_int_equal(system(command), 0);
