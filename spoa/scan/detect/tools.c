@@ -3,7 +3,7 @@
 
 #include "base/ascii.h"
 
-/* What may stand between a program's name and the option: other arguments, and the backslash that
+/* Other arguments between the name of a program and the option, and the backslash that
  * continues a line. */
 #define ARGUMENTS "(?:[^\\s|;&]{1,96}(?:[ ]?\\\\\\r?\\n)?[ ]{1,8}){0,12}?"
 #define VALUE "[\"']?(?<value>[^\\s\"'/\\-<>|&;][^\\n]{3,127})"
