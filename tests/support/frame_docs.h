@@ -17,11 +17,12 @@ struct frame_doc {
 	} v[FRAME_VALUES];
 };
 
-/* A kind of frame. Parts of text: `top`; the names of the columns with `head` before,
- * `head_cut` between and `head_end` after them (`head` NULL: no names); `ruler`; for each row
- * `begin`, its cells with `cut` between them, and `end`; `bottom`. In these parts %N is the
- * list of names, %i the row's number, %Rabcd a ruler that begins with a, is drawn with b, has c
- * between columns and ends with d, and %r the same without spaces around the cells. */
+/* A kind of frame. It has these parts of text: `top`; the names of the columns with `head`
+ * before, `head_cut` between and `head_end` after them (`head` NULL: no names); `ruler`; for
+ * each row `begin`, its cells with `cut` between them, and `end`; `bottom`. A part may contain
+ * signs. %N is the list of names, and %L the same on lines of their own. %i is the row's
+ * number. %Rabcd is a ruler that begins with a, is drawn with b, has c between columns and ends
+ * with d; %r is the same without spaces around the cells. */
 struct frame_kind {
 	const char *name;
 	const char *top, *head, *head_cut, *head_end, *ruler, *begin, *cut, *end, *bottom;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/ascii.h"
 #include "base/effort.h"
@@ -17,6 +18,7 @@ enum {
 	LARGE = 256 << 10,
 	SMALL = 27 << 10,
 	TINY = 2 << 10,
+	FEW = 300,
 	PART = 20 /* a budget has 20 parts, of which 19 may be used */
 };
 
@@ -170,6 +172,58 @@ static const struct {
 	{ "minified CSS", ".%w-%d{color:#%x;margin:0 %dpx}.%w>a:hover{--key:%w}" },
 	{ "a bundle of JavaScript", "!function(e,t){\"use strict\";var n=t[%d],r=n||{};e.k%x=function(e){return e.%w?r.%w(e,%d):void 0}}(this,a%d);" },
 	{ "a source map", "AAAA,SAASA,%i;EACE,%i;" },
+	/* colored output of programs */
+	{ "a colored diff of an .env", " HOST=%w\x1b[m\n PORT=%d\x1b[m\n\x1b[31m-DB_PASSWORD=%w%d\x1b[m\n\x1b[32m+\x1b[m\x1b[32mDB_PASSWORD=%w%x\x1b[m\n LOG=%w\x1b[m\n" },
+	{ "a colored diff", "\x1b[36m@@ -%d,7 +%d,7 @@\x1b[m \x1b[mstatic int %w(void)\x1b[m\n \treturn %d;\x1b[m\n\x1b[31m-\tkey = %w(%d);\x1b[m\n\x1b[32m+\x1b[m\x1b[32m\tkey = %w(%d);\x1b[m\n" },
+	{ "a diff colored by words", "\x1b[1mdiff --git a/%w.c b/%w.c\x1b[m\nkey = \x1b[31m[-%w-]\x1b[m\x1b[32m{+%w+}\x1b[m;\n" },
+	{ "a colored log", "\x1b[90m2026-01-02 03:04:05\x1b[0m \x1b[32mINFO \x1b[0m [\x1b[36m%w\x1b[0m] token=\x1b[33m%x\x1b[0m took \x1b[1m%d\x1b[0m ms\n" },
+	{ "a colored log of levels", "\x1b[2m[03:04:05]\x1b[0m \x1b[1;31mERROR\x1b[0m \x1b[38;5;208m%w.%w\x1b[0m: %w %w %d\n" },
+	{ "a log of 24-bit colors", "\x1b[38;2;%p;%p;%pm%w\x1b[39m=\x1b[38;2;%p;%p;%pm%d\x1b[39m " },
+	{ "a colored log of containers", "\x1b[36mapi-%d  | \x1b[0m{\"level\":\"info\",\"key\":\"%w\",\"user\":%d}\n" },
+	{ "a colored ls", "\x1b[0m\x1b[01;34m%w\x1b[0m  \x1b[01;32m%w.sh\x1b[0m  \x1b[01;31m%w.tar.gz\x1b[0m  \n" },
+	{ "a colored grep", "\x1b[35m\x1b[K%w.c\x1b[m\x1b[K\x1b[36m\x1b[K:\x1b[m\x1b[K\x1b[32m\x1b[K%d\x1b[m\x1b[K\x1b[36m\x1b[K:\x1b[m\x1b[Kint \x1b[01;31m\x1b[Kkey\x1b[m\x1b[K = %d;\n" },
+	{ "a progress bar", "\r\x1b[2K %d%% [=====>      ] %d/%d %w\x1b[1A" },
+	{ "a colored test run", "  \x1b[32m✓\x1b[39m\x1b[90m %w %w %w\x1b[39m\x1b[90m (%dms)\x1b[39m\n" },
+	{ "escapes written out", "\\u001b[32m%w\\u001b[0m: \\x1b[1m%d\\x1b[0m \\033[31mkey\\033[0m\n" },
+	/* catalogs of messages */
+	{ "a Chinese catalog", "\"error.%w.%d\": \"密码错误，请重新输入密码\",\n" },
+	{ "a Chinese catalog of a login", "login.%w=请输入您的用户名和密码\npassword.%d=密码不能为空，密码长度必须为%d位\n" },
+	{ "a Japanese catalog", "\"msg.%d\": \"パスワードが正しくありません。もう一度パスワードを入力してください\",\n" },
+	{ "a Korean catalog", "msg.%w.%d=비밀번호가 올바르지 않습니다. 비밀번호를 다시 입력하세요\n" },
+	{ "a Russian catalog", "  \"%w_%d\": \"Неверный пароль. Введите пароль ещё раз\",\n" },
+	{ "an Arabic catalog", "<string name=\"%w_%d\">كلمة المرور غير صحيحة، أعد إدخال كلمة المرور</string>\n" },
+	{ "a Hindi catalog", "%w.%d: \"पासवर्ड गलत है, कृपया पासवर्ड फिर से डालें\"\n" },
+	{ "a Thai catalog", "msgid \"%w %d\"\nmsgstr \"รหัสผ่านไม่ถูกต้อง กรุณาใส่รหัสผ่านอีกครั้ง\"\n\n" },
+	{ "a Hebrew catalog", "%w.%d = הסיסמה שגויה, הזן את הסיסמה שוב\n" },
+	{ "a Greek catalog", "\"%w\": \"Λάθος κωδικός πρόσβασης (%d)\",\n" },
+	{ "a German catalog", "#: src/%w.c:%d\nmsgid \"Wrong password for %w\"\nmsgstr \"Falsches Passwort für %w\"\n\n" },
+	{ "a French catalog", "<trans-unit id=\"%d\"><source>Wrong password</source><target>Mot de passe incorrect, saisissez le mot de passe</target></trans-unit>\n" },
+	{ "a Spanish catalog", "%w.%d=La contrase\\u00f1a no es v\\u00e1lida; escriba su contrase\\u00f1a\n" },
+	{ "a Turkish catalog", "\"%w.%d\": \"Parola yanlış, lütfen parolanızı yeniden girin\",\n" },
+	{ "a Vietnamese catalog", "\"%w.%d\": \"Mật khẩu không đúng, vui lòng nhập lại mật khẩu\",\n" },
+	{ "a Polish catalog", "%w_%d: 'Nieprawidłowe hasło, wpisz hasło ponownie'\n" },
+	{ "a Chinese catalog in escapes", "%w.%d=\\u5bc6\\u7801\\u9519\\u8bef\\uff0c\\u8bf7\\u91cd\\u65b0\\u8f93\\u5165\\u5bc6\\u7801\n" },
+	{ "a Japanese catalog in escapes", "\"%w.%d\": \"\\u30d1\\u30b9\\u30ef\\u30fc\\u30c9\\u304c\\u6b63\\u3057\\u304f\\u3042\\u308a\\u307e\\u305b\\u3093\",\n" },
+	{ "a Russian catalog in escapes", "%w.%d=\\u041d\\u0435\\u0432\\u0435\\u0440\\u043d\\u044b\\u0439 \\u043f\\u0430\\u0440\\u043e\\u043b\\u044c\n" },
+	{ "a Chinese catalog in entities", "<data name=\"%w%d\"><value>&#23494;&#30721;&#38169;&#35823;&#65292;&#35831;&#37325;&#26032;&#36755;&#20837;&#23494;&#30721;</value></data>\n" },
+	{ "Chinese in URLs", "https://example.cn/%%E5%%AF%%86%%E7%%A0%%81/%w?q=%%E9%%94%%99%%E8%%AF%%AF&p=%d\n" },
+	/* subtitles and exports */
+	{ "SubRip", "%d\n00:%p:%p,%d --> 00:%p:%p,%d\n- %w %w %w?\n- %w, %w.\n\n" },
+	{ "WebVTT", "00:%p:%p.%d --> 00:%p:%p.%d align:start\n<v %n>%w %w</v>\n\n" },
+	{ "ASS", "Dialogue: 0,0:%p:%p.%p,0:%p:%p.%p,Default,,0,0,0,,{\\an8}%w %w\\N%w\n" },
+	{ "Chinese subtitles", "%d\n00:%p:%p,%d --> 00:%p:%p,%d\n你忘记密码了吗？密码是什么？\n\n" },
+	{ "one-row INSERTs", "INSERT INTO users (id, name, password, email) VALUES (%d, '%n', '%x%x', 'u%d@example.com');\n" },
+	{ "one-row INSERTs of MySQL", "INSERT INTO `users` (`id`, `key`, `token`, `created`) VALUES (%d, '%w', '%i', '2026-01-02 03:04:05');\n" },
+	{ "one-row INSERTs without secrets", "INSERT INTO orders (id, product, price) VALUES (%d, '%w', %d.%d);\n" },
+	{ "UPDATEs", "UPDATE users SET password = '%x%x', name = '%n' WHERE id = %d;\n" },
+	{ "a spreadsheet", "%d\t%n\t%d/%p/2026\t$%d.%d\t%w %w\t(555) 010-%d\n" },
+	{ "a spreadsheet in quotes", "\"%d\",\"%n\",\"%w\n%w, %w\",\"%d.%d\",\"=SUM(A%d:A%d)\"\n" },
+	{ "a box of a database", "│ %d │ %n │ %w │ %d.%d │\n" },
+	{ "a dump of MongoDB", "{ \"_id\" : ObjectId(\"%h\"), \"key\" : \"%w\", \"n\" : NumberLong(%d) }\n" },
+	{ "a ledger", "2026-%p-%p * %n\n    Assets:%w:%w    %d.%d EUR\n    Expenses:%w\n" },
+	{ "an iCalendar", "BEGIN:VEVENT\r\nUID:%h@example.com\r\nDTSTART:20260102T030405Z\r\nSUMMARY:%w %w\r\nEND:VEVENT\r\n" },
+	{ "a glossary of strings", "/* %w */\n\"%w.password.%d\" = \"Password for %%@\";\n" },
+	{ "a resource of Windows", "  <data name=\"%w_%d\" xml:space=\"preserve\">\n    <value>Enter your password</value>\n  </data>\n" },
 	/* bytes that are not text */
 	{ "random bytes", "%r" },
 	{ "random bytes of seven bits", "%l" },
@@ -278,7 +332,7 @@ fill_kind(const char *line, char *room, size_t n)
 static void
 ordinary_text_is_searched_to_its_end(void **state)
 {
-	static const size_t sizes[] = { TINY, SMALL, LARGE };
+	static const size_t sizes[] = { FEW, TINY, SMALL, LARGE };
 	static char room[LARGE];
 	struct detect_fix *f = *state;
 	unsigned wrong = 0;

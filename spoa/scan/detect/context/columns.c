@@ -1697,7 +1697,7 @@ columns_judge_items(struct columns *c, size_t at)
 	size_t name = span_past(span_cut(c->text, 0, at + COLUMN_NAME), at, is_name_letter), n;
 	size_t from = items_after(c->text, name);
 
-	if (!from || (at > 0 && is_alnum(c->text.p[at - 1])))
+	if (!from || name == at || (at > 0 && is_alnum(c->text.p[at - 1])))
 		return;
 	size_t end = past_items(c->text, from, &n);
 	if (n < LEAST || columns_row(c, at))

@@ -281,6 +281,26 @@ is_between_values(const struct normaliser *p, size_t at, size_t to)
 					!(next_is(p, to, is_digit) || next_is(p, to, is_high))));
 }
 
+/* Returns true for the first byte of U+3000 to U+DFFF in UTF-8: kana, Han and Hangul. */
+static bool
+begins_east_asian(char c)
+{
+	return (unsigned char)c >= 0xE3 && (unsigned char)c <= 0xED;
+}
+
+/* Returns true for a fullwidth sign in a sentence of Chinese, Japanese or Korean: 错误，请. Such a sign is no
+ * obfuscation, and it is in each line of a catalog of messages. A colon or an equals sign may be before a value. */
+static bool
+is_of_a_sentence(const struct normaliser *p, size_t at, size_t to, char sign)
+{
+	if (is_alnum(sign) || is_one_of(sign, "@_-+/\\") || !at ||
+		!begins_east_asian(p->t.p[utf8_before(p->t.p, at)]))
+		return false;
+	if (next_is(p, to, is_high))
+		return begins_east_asian(p->t.p[to]);
+	return !is_one_of(sign, ":=") && !next_is(p, to, is_alnum);
+}
+
 static void
 dash_space_dot(struct normaliser *p, size_t to, struct folded f)
 {
@@ -402,7 +422,10 @@ edit_character(struct normaliser *p)
 		struct folded f = valid ? fold_char(cp) : stray_byte((unsigned char)p->t.p[at]);
 		switch (f.kind) {
 		case FOLD_NONE: break;
-		case FOLD_ASCII: edit_as(p, to, f, cp < 0x100 ? EDIT_TYPO : EDIT_HIDE); break;
+		case FOLD_ASCII:
+			if (!is_of_a_sentence(p, at, to, f.c[0]))
+				edit_as(p, to, f, cp < 0x100 ? EDIT_TYPO : EDIT_HIDE);
+			break;
 		case FOLD_BIDI:
 			*p->signal = true;
 			edit_drop(p, to, 0, EDIT_HIDE | EDIT_APART);

@@ -215,7 +215,7 @@ view_back(const struct view *v, size_t *start, size_t *end)
 	uint32_t made = 0, dropped = 0;
 	size_t s = *start, e = *end;
 
-	effort_add(64 + e - s);
+	effort_add(16 + (e - s) / 4);
 	for (size_t i = s; i < e; i++) {
 		made |= v->map[i];
 		dropped |= i > s ? v->map[i] : 0;

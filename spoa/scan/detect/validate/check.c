@@ -99,7 +99,7 @@ shannon_entropy(struct span s)
 	uint64_t seen[4] = { 0 };
 	float bits = 0;
 
-	effort_add(128 + s.n);
+	effort_add(32 + s.n);
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 		count[c]++;

@@ -249,6 +249,20 @@ key_kind_of(struct span name)
 	return kind == KEY_NO && key_last ? KEY_WEAK : kind;
 }
 
+/* Returns the name's entry of the memo. */
+static struct name_kind *
+name_kind_of(struct check_memo *memo, struct span name)
+{
+	unsigned first = name.n ? (unsigned char)name.p[0] : 0,
+		 last = name.n ? (unsigned char)name.p[name.n - 1] : 0;
+	struct name_kind *k = &memo->values.names[(name.n + first + 3 * last) % VALUE_NAMES];
+
+	effort_add(8 + name.n / 8);
+	if (!k->p || k->n != name.n || (k->p != name.p && memcmp(k->p, name.p, name.n) != 0))
+		*k = (struct name_kind){ name.p, name.n, (uint8_t)key_kind_of(name), false, false };
+	return k;
+}
+
 /* ---- the value ---- */
 
 static bool
@@ -588,7 +602,7 @@ generic_value(struct candidate *c, struct value v)
 		return CHECK_NO;
 	float bits = value_entropy(values, s);
 	struct span name = key_name(c);
-	enum key_kind key = key_kind_of(name);
+	enum key_kind key = (enum key_kind)name_kind_of(c->memo, name)->kind;
 	if (key == KEY_NO || !key_fits(c, &v, name))
 		return CHECK_NO;
 	if (key == KEY_WEAK && (m.digit < 2 || bits < 3.6f || s.n < 16 ||
@@ -815,6 +829,11 @@ next_drawn(struct drawn_place *d, struct span text, size_t from, size_t to)
 	while (!d->start && at < to) {
 		struct span run = span_cut(text, at, at + TOKEN_MAX);
 		run = span_cut(run, 0, span_past(run, 0, is_token_char));
+		if (run.n < DRAWN_LEAST) {
+			effort_add(1 + run.n);
+			at += run.n + 1;
+			continue;
+		}
 		struct span part = span_cut(run, 0, span_chr(run, '/'));
 		bool base64 = part.n == run.n || is_of_base64(run);
 		bool whole = base64 && is_drawn_token(text, at, run);
@@ -1012,27 +1031,28 @@ is_blob_char(char c)
 	return is_alnum(c) || is_one_of(c, "_-+/.=");
 }
 
-/* Returns true if a value in any syntax may follow a name. A line of base64 holds names by
- * chance. */
+/* Returns true if a value in any syntax may follow a name of this kind. A line of base64 holds
+ * names by chance. */
 static bool
-may_be_near(struct span name)
+may_be_near(struct span name, enum key_kind kind)
 {
 	enum { BARE = 3, LONGEST = 64 }; /* key, pwd; a longer name is a list */
 
-	return name.n && name.n <= LONGEST && (name.n > BARE || is_high(name.p[0])) && key_kind_of(name) >= KEY_SECRET &&
-	       !is_drawn_by_chance(name, mix_of(name), shannon_entropy(name), 0);
+	return name.n && name.n <= LONGEST && (name.n > BARE || is_high(name.p[0])) &&
+	       kind >= KEY_SECRET && !is_drawn_by_chance(name, mix_of(name), shannon_entropy(name), 0);
 }
 
 /* Returns the same from the memo: apikeykeykey holds three names that are one. */
 static bool
-name_is_near(struct value_memo *m, struct span name)
+name_is_near(struct check_memo *memo, struct span name)
 {
-	if (m->name.p != name.p || m->name.n != name.n) {
-		m->name.p = name.p;
-		m->name.n = name.n;
-		m->name.near = may_be_near(name);
+	struct name_kind *k = name_kind_of(memo, name);
+
+	if (!k->near_known) {
+		k->near = may_be_near(name, (enum key_kind)k->kind);
+		k->near_known = true;
 	}
-	return m->name.near;
+	return k->near;
 }
 
 /* Returns true for the call that types a value into a field: get("#password").type("…"). */
@@ -1065,7 +1085,7 @@ check_chance(struct candidate *c)
 	struct span text = c->text, name = key_name(c);
 	size_t from = (size_t)(name.p - text.p) + name.n;
 
-	if (from >= c->end || !name_is_near(&c->memo->values, name))
+	if (from >= c->end || !name_is_near(c->memo, name))
 		return CHECK_NO;
 	struct span s = next_drawn(&c->memo->values.drawn, text, from, c->end);
 	if (s.n == 0)
@@ -1146,7 +1166,7 @@ chance_is_over(const struct candidate *c)
 
 	if (from >= end || is_key_name_char(text.p[from]))
 		return false;
-	if (!may_be_near(name))
+	if (!may_be_near(name, key_kind_of(name)))
 		return true;
 	end = span_back(text, end, from, is_token_char);
 	return is_too_far(distance_of(span_cut(text, from, end))) &&
@@ -1169,7 +1189,7 @@ find_key_on_line(struct candidate *c, size_t at)
 		if (end <= least || !is_key_name_char(c->text.p[end - 1]))
 			continue;
 		c->match = end - 1;
-		if (key_kind_of(key_name(c)) >= KEY_SECRET)
+		if (name_kind_of(c->memo, key_name(c))->kind >= KEY_SECRET)
 			return true;
 	}
 	return false;
@@ -1238,7 +1258,7 @@ check_password(struct candidate *c)
 	if ((classes < 2 || (m.digit == 0 && classes < 3)) && !is_no_word(c, s, m))
 		return CHECK_NO;
 	struct span name = key_name(c);
-	if (key_kind_of(name) != KEY_PASSWORD || !key_fits(c, &v, name) ||
+	if (name_kind_of(c->memo, name)->kind != KEY_PASSWORD || !key_fits(c, &v, name) ||
 		is_no_secret(c, &v, false) || is_file_name(s, m))
 		return CHECK_NO;
 	/* a name, or a cipher suite: PSK-AES256-GCM-SHA384 */

@@ -42,16 +42,20 @@ struct drawn_place {
 	const char *start, *end;
 };
 
+enum { VALUE_NAMES = 8 /* names whose kind is remembered */ };
+
 /* owner: one scan of one text. All zero: nothing is known. */
 struct value_memo {
 	struct value_counts counts;
 	struct value_place placeholder, sequence;
 	struct drawn_place drawn;
-	struct {
-		const char *p; /* borrowed; the name that was judged last; NULL: none yet */
+	/* Names that were judged last, by their text: the names of a file are few, and each pattern asks. */
+	struct name_kind {
+		const char *p; /* borrowed; NULL: none yet */
 		size_t n;
-		bool near; /* check_chance() looks for a value after this name */
-	} name;
+		uint8_t kind;	       /* enum key_kind */
+		bool near_known, near; /* check_chance() looks for a value after this name */
+	} names[VALUE_NAMES];
 	struct {
 		size_t from, to; /* no value without quotes ends in [from, to) */
 		bool lone;	 /* the argument of ends_bare() */
