@@ -663,6 +663,9 @@ put_found_string(struct scan *s, const char *key, struct span raw)
 	struct span bytes = span_trim(buf_view(&s->bytes), " \t\r\n");
 	if (bytes.n < 2 || is_pdf_date(bytes))
 		return;
+	/* a name that detectors know, as scan/media/ writes it for other formats */
+	if (!strcmp(key, "Author"))
+		buf_str(&s->f->text, "author name: ");
 	pdf_text(bytes, &s->f->text);
 	buf_putc(&s->f->text, '\n');
 }
@@ -770,13 +773,16 @@ read_pages_key(const char *name, struct span after, struct pages_dict *d)
 	}
 }
 
+/* Reads a name of a dictionary that has the name `before` in front of it. XMP has /Type /Metadata;
+ * /Metadata as a key only refers to XMP, for example to that of an image. */
 static void
-read_stream_key(const char *name, struct span after, struct stream_dict *d)
+read_stream_key(
+	const char *before, const char *name, struct span after, struct stream_dict *d)
 {
 	if (!strcmp(name, "First") || !strcmp(name, "ObjStm"))
 		d->objects = true;
 	else if (!strcmp(name, "Metadata") || !strcmp(name, "XML"))
-		d->xmp = true;
+		d->xmp = d->xmp || !strcmp(before, "Type") || !strcmp(before, "Subtype");
 	else if (!strcmp(name, "Filter"))
 		read_filter(after, d);
 	else if (!strcmp(name, "Predictor"))
@@ -959,8 +965,8 @@ read_objects(struct scan *s, struct span in, bool many)
 		}
 		s->left -= n;
 		if (t.kind == PDF_NAME) {
+			read_stream_key(key, t.name, at, &d);
 			memcpy(key, t.name, sizeof(key));
-			read_stream_key(key, at, &d);
 			if (!strcmp(key, "Ordering"))
 				read_ordering(s, at);
 		} else if (t.kind == PDF_STRING) {

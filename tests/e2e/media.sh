@@ -105,6 +105,10 @@ is "a text file in Windows-1252 is inspected" "$status $(file '[.kind, .read, .f
 { printf '\xef\xbb\xbf\r\n'; cat "$papers/account.pdf"; } >"$papers/marked.pdf"
 chat deny.test marked.pdf
 is "a PDF after a byte order mark and a line is inspected as a PDF" "$status $(file '[.kind, .found]')" '403 ["pdf",["IBAN_CODE 2"]]'
+chat deny.test note.txt application/vnd.ms-excel
+is "CSV that Windows declares as Excel is inspected" "$status $(file '[.kind, .found]')" '403 ["text",["IBAN_CODE"]]'
+chat deny.test letter.docx application/vnd.openxmlformats-officedocument.wordprocessingml.document
+is "an Office document is refused with its kind and the reason" "$status $(says .error.message | grep -o '([a-z]*: no reader)') $(file .unread)" '403 (docx: no reader) "no_reader"'
 chat deny.test small.png
 is "without a rule that asks for OCR, an image is not inspected" "$status $(file '[.kind, .unread]')" '403 ["png","not_asked"]'
 while read -r name kind; do
@@ -115,6 +119,9 @@ said.png texts of a PNG
 packed.png compressed texts
 said.jpg EXIF fields
 T
+chat deny.test small.png
+like "a picture is refused with the reason" "$(says .error.message)" 'a picture \(png\), and no rule requires'
+
 # ---- metadata ----
 # sent JQ: writes the picture that the provider got into $D/got
 sent() { seen | jq -r "last | .body | fromjson | $1 | sub(\"^data:[^,]*,\"; \"\")" | base64 -d >"$D/got"; }

@@ -755,6 +755,22 @@ request_cut_files(struct request *r, struct splice *v, size_t *n)
 	return 0;
 }
 
+/* Returns the kind as the caller knows it: an Office document is a zip with such names inside. */
+static struct span
+kind_in_words(const struct file *f)
+{
+	static const struct {
+		const char *begins, *kind;
+	} office[] = { { "word/", "docx" }, { "xl/", "xlsx" }, { "ppt/", "pptx" },
+		{ "META-INF/manifest.xml", "OpenDocument" } };
+
+	for (size_t i = 0; i < f->ntexts && span_is(span_str(f->kind), "zip"); i++)
+		for (size_t k = 0; k < COUNT_OF(office); k++)
+			if (span_starts(f->texts[i].text, span_str(office[k].begins)))
+				return span_str(office[k].kind);
+	return f->kind[0] ? span_str(f->kind) : f->media.kind;
+}
+
 struct span
 request_unread_files(struct request *r)
 {
@@ -775,19 +791,24 @@ request_unread_files(struct request *r)
 		return SPAN_LIT("the gateway cannot inspect a file in a form of this type: "
 				"send it as a part of "
 				"multipart/form-data");
-	if (!f || f->why == file_no_reader || f->why == file_not_asked)
+	if (!f || !f->bytes)
 		return SPAN_LIT(
 			"the request contains parts that the gateway cannot inspect (images, "
 			"audio, files or unknown types): send their content as text");
-	const char *kind = f->kind;
+	struct span kind = kind_in_words(f);
+	if (f->why == file_not_asked && f->picture)
+		return arena_printf(&r->arena,
+			"the request contains a picture (%.*s), and no rule requires that its text "
+			"is recognized: send its content as text",
+			SPAN_ARG(kind));
 	if (f->why_page)
 		return arena_printf(&r->arena,
-			"the request contains a file that the gateway cannot inspect (%s: %s "
+			"the request contains a file that the gateway cannot inspect (%.*s: %s "
 			"on page %u): "
 			"send its content as text",
-			kind, f->why, f->why_page);
+			SPAN_ARG(kind), f->why, f->why_page);
 	return arena_printf(&r->arena,
-		"the request contains a file that the gateway cannot inspect (%s: %s): "
+		"the request contains a file that the gateway cannot inspect (%.*s: %s): "
 		"send its content as text",
-		kind[0] ? kind : "file", f->why);
+		SPAN_ARG(kind), f->why == file_no_reader ? "no reader" : f->why);
 }

@@ -271,6 +271,7 @@ static const struct {
 	{ "application/epub+zip", FILE_IS(FILE_ZIP) },
 	{ "application/openxmlformats-officedocument*", IS_OFFICE },
 	{ "application/oasis.opendocument*", FILE_IS(FILE_ZIP) | IS_TEXT },
+	{ "application/ms-excel", IS_OFFICE | IS_TEXT }, /* Windows declares CSV so */
 	{ "application/ms-excel*", IS_OFFICE },
 	{ "application/ms-powerpoint*", IS_OFFICE },
 	{ "application/ms-word*", IS_WORD },

@@ -76,5 +76,13 @@ put('photo.jpg', Buffer.concat([photo.subarray(0, 2), part(0xe1, camera), part(0
 put('wide.png', Buffer.concat([small.subarray(0, 8), chunk('IHDR', Buffer.from([0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60, 8, 0, 0, 0, 0])), small.subarray(33)]))
 const still = Buffer.from('2c0000000001000100000202440100', 'hex')
 put('moving.gif', Buffer.concat([Buffer.from('GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff', 'latin1'), still, still, Buffer.from(';')]))
+// an Office document: a zip with one stored entry of two bytes
+const name = Buffer.from('word/document.xml')
+const local = Buffer.concat([Buffer.from('504b03041400000000000000000000000000020000000200000011000000', 'hex'), name, Buffer.from('hi')])
+const central = Buffer.concat([Buffer.from('504b0102140014' + '00'.repeat(13) + '020000000200000011' + '00'.repeat(17), 'hex'), name])
+const end = Buffer.from('504b0506000000000100010000000000' + '000000000000', 'hex')
+end.writeUInt32LE(central.length, 12)
+end.writeUInt32LE(local.length, 16)
+put('letter.docx', Buffer.concat([local, central, end]))
 put('note.txt', `Pay to ${IBAN}, please.\n`)
 put('plain.txt', 'Nothing to see.\n')
