@@ -214,6 +214,8 @@ broken "a stream that is cut after a part of it was forwarded" provider_aborted 
 is "the record has provider_abort" "$(completion .outcome)" '"provider_abort"'
 ask_with "$(body "$say$nl$nl" '{"headers":{"content-encoding":"gzip"}}')" true
 is "a stream that claims to be compressed is refused" "$status $(code)" '503 provider_error'
+ask_with "$(body "$say$nl$nl" '{"headers":{"content-encoding":"compress"}}')" true
+is "so is a stream with an encoding that the gateway does not have" "$status $(code)" '503 classifier_unavailable'
 is "a further attempt would be billed and refused again" "$(tr -d '\r' <"$D/.head" | grep -iE '^(x-should-retry|retry-after):')" 'x-should-retry: false'
 head -c 10000000 /dev/zero | tr '\0' x | jq -cRs --arg s "$say" '{body:($s + "\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"" + . + "\"}}]}\n\n"),content_type:"text/event-stream",times:1}' >"$D/.big"
 ask_with "@$D/.big" true
