@@ -172,7 +172,7 @@ const struct section sections[] = {
   { "url", OTHER(TEXT), "https, http or unix:/SOCKET:/PATH" },
   { "shape", A_WORD(external, rec.shape, shape_words), "form of requests and responses" },
   { "entities", OTHER(TEXTS), "entities that it may report" },
-  { "map", OTHER(MAPOF(TEXT)), "the recognizer's names, each with our entity" },
+  { "map", OTHER(MAPOF(EITHER("\"type\":\"null\"", TEXTS))), "the recognizer's names, each with our entity; with shape json also a list of entities, or null: nothing was found" },
   { "class", OTHER(TEXT), "class of entities that only this recognizer finds" },
   { "language", A_TEXT(external, rec.language), "language of the segments" },
   { "model", A_TEXT(external, rec.model), "model that the request names" },
@@ -197,6 +197,7 @@ const struct section sections[] = {
   { "items", OTHER(TEXT), "JSON pointer to the findings" },
   { "label", OTHER(TEXT), "JSON pointer to a finding's name" },
   { "score", OTHER(TEXT), "JSON pointer to a finding's score" },
+  { "score_max", OTHER(NUMBER), "highest score of the recognizer, which counts as 1" },
 }},
 [SECTION_CACHE] = { "cache", .fields = {
   { "entries", A_COUNT(external, cache_entries, 0, 1000000), "results that each worker keeps" },

@@ -19,6 +19,15 @@ R=$(cat "$D/recognizer")
 	       timeout: 12s, when: 'route.name == "direct"', on_failure: permit}
 	    - {name: mod, url: "$R/v1/moderations", shape: openai_moderation, timeout: 12s, when: 'route.name == "legal"',
 	       on_failure: redact}
+	    - {name: guard, url: "$R/v1/chat/completions", shape: json, request: '{"model":"g","messages":[{"role":"user","content":\$text}]}',
+	       answer: {label: /choices/0/message/content}, map: {safe: null, unsafe: UNSAFE, 'S*': null}, class: conduct, timeout: 12s,
+	       when: 'route.name == "messages"', breaker: {failures: 1000}}
+	    - {name: shields, url: "$R/contentsafety/text:shieldPrompt?api-version=2024-09-01", shape: json, request: '{"userPrompt":\$text,"documents":[]}',
+	       answer: {label: /userPromptAnalysis/attackDetected}, map: {true: PROMPT_ATTACK, false: null}, class: conduct, timeout: 12s,
+	       when: 'route.name == "messages"', breaker: {failures: 1000}}
+	    - {name: lakera, url: "$R/v2/guard", shape: json, request: '{"messages":[{"role":"user","content":\$text}]}',
+	       answer: {label: /flagged}, map: {true: LAKERA, false: null}, class: conduct, timeout: 12s,
+	       when: 'route.name == "messages"', breaker: {failures: 1000}}
 	rules:
 	  - {name: no-anonymous, when: 'identity.method == "none"', deny: {status: 401, reason: sign in}}
 	  - {name: conduct, when: '"conduct" in prompt.classes', deny: {reason: house rules}}
@@ -62,6 +71,20 @@ req POST /api/legal -H "$auth" -H "$json" -d '{"a":"hit quuxel","b":"fine"}'
 like "a flagged text is replaced as a whole" "$(provider_got)" '"a":"<MODERATION_VIOLENCE_1>","b":"fine"'
 req POST /api/relay/x -H "$auth" -H "$json" -d '{"a":"zor blax"}'
 like "a route whose condition is false does not call the recognizer" "$(provider_got)" 'zor blax'
+
+# Services that answer with a boolean or with words
+ask_guards() { req POST /v1/messages -H "$auth" -H "$json" -d "{\"model\":\"echo\",\"max_tokens\":99,\"messages\":[{\"role\":\"user\",\"content\":\"$1\"}]}"; }
+ask_guards 'a harmless text'
+is "three such services find nothing in a harmless text" "$status" 200
+ask_guards 'a text of quuxel'
+is "they flag a bad text" "$status $(jq -r .error.message <<<"$body" | grep -c 'house rules')" '403 1'
+like "each of them has found it" "$(grep -ah '"type":"decision"' "$JOURNAL"/* | tail -n 1)" '"UNSAFE".*"PROMPT_ATTACK".*"LAKERA"|"LAKERA".*"PROMPT_ATTACK".*"UNSAFE"|"PROMPT_ATTACK".*"LAKERA".*"UNSAFE"'
+rc '{"mode":"unknown"}'
+ask_guards 'another harmless text'
+is "a verdict that the documentation does not have is no verdict" "$status" 503
+like "the code is classifier_unavailable" "$body" 'classifier_unavailable'
+check "the log names each service once" wait_for eval '[ "$(grep -c "recogniser.failed.*not in map" "$D/tollgate.log")" = 3 ]'
+rc '{}'
 
 # From here on, the recognizer may time out, long before the deadline of the decision, which has another code.
 sed -i 's/timeout: 12s/timeout: 300ms/' "$D/policy.yaml"

@@ -6,7 +6,10 @@
 // POST /analyze        Presidio analyzer's form (text: a string or a list)
 // POST /predict        {"inputs": […]}: [[{"label", "score"}], …]
 // POST /v1/moderations OpenAI's form
-// POST /_control       {"mode": good | garbage | status | hang | close, "delay_ms"}
+// POST /v1/chat/completions, …/text:shieldPrompt, /v2/guard   Llama Guard, Azure Prompt Shields and Lakera, in the form
+//                      of their documentation (docs/policy.md)
+// POST /_control       {"mode": good | garbage | status | hang | close | unknown, "delay_ms"}. unknown: a verdict that the
+//                      documentation does not have
 // GET /_seen           {"calls", "texts"}: the number of requests, and of their texts
 import fs from "node:fs";
 import http from "node:http";
@@ -27,7 +30,13 @@ function persons(text) {
 	return found;
 }
 const bad = (text) => names.some((n) => text.includes(n));
+const says = (good, wrong, strange) => (t) => control.mode === "unknown" ? strange : bad(t) ? wrong : good;
+const chat = (content) => ({ id: "simulated", object: "chat.completion", choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: "stop" }] });
+const shields = (attackDetected) => ({ userPromptAnalysis: { attackDetected }, documentsAnalysis: [] });
 const shapes = {
+	"/v1/chat/completions": (q) => [q.messages[0].content, says(chat("\n\nsafe"), chat("\n\nunsafe\nS1,S14"), chat("I cannot help with that"))],
+	"/contentsafety/text:shieldPrompt?api-version=2024-09-01": (q) => [q.userPrompt, says(shields(false), shields(true), shields("maybe"))],
+	"/v2/guard": (q) => [q.messages[0].content, says({ flagged: false, metadata: {} }, { flagged: true, metadata: {} }, { flagged: "unsure" })],
 	"/analyze": (q) => [q.text, (t) => persons(t)],
 	"/predict": (q) => [q.inputs, (t) => [{ label: "toxic", score: bad(t) ? 0.9 : 0.1 }]],
 	"/v1/moderations": (q) => [q.input, (t) => ({ flagged: bad(t), categories: { violence: bad(t) }, category_scores: { violence: bad(t) ? 0.9 : 0 } })],

@@ -617,6 +617,10 @@ consequences_of_a_configuration_are_noted(void **state)
 			":5:24: external x: on_failure: redact removes nothing that only this "
 			"recognizer finds: " },
 #undef EXTERNAL
+		{ "verdicts of which the harmless ones are not listed",
+			"detectors: {external: [{name: x, url: 'http://127.0.0.1/', shape: json, "
+			"answer: {label: /v}, map: {unsafe: X_UNSAFE}}]}\n",
+			":5:24: external x: a label that is not in map counts as nothing found: " },
 	};
 
 	(void)state;

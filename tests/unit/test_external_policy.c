@@ -48,6 +48,13 @@ static const struct row {
 		"a list" },
 	{ "a map to no entity", E U "map: {PER: {}}}\n",
 		":7:49: map: the name of an entity is expected, found a mapping" },
+	{ "null for presidio", E U "entities: [PERSON], map: {PER: null}}\n",
+		":7:69: map: the name of an entity is expected, found" },
+	{ "a map of harmless names", E U "shape: json, map: {SAFE: null}}\n",
+		":7:56: map: no name has an entity, so that nothing can be found" },
+	{ "a highest score of 0",
+		E U "shape: json, map: {a: A}, answer: {score_max: 0}}\n",
+		":7:84: score_max: a number above 0 is expected, found 0" },
 	{ "a map to what is not asked for", E U "entities: [PERSON], map: {LOC: LOCATION}}\n",
 		":7:69: map: LOCATION is not one of the entities" },
 	{ "a threshold over one", E U "entities: [PERSON], score_threshold: 2}\n",
@@ -310,6 +317,177 @@ recognizer_entities_can_be_named_in_classes_and_rules(void **state)
 	fix_done(&f);
 }
 
+/* ---- services ---- */
+
+/* Services in the form of their documentation (docs/policy.md, which names the sources), each with
+ * a response to a harmless and to a bad text, one in another form, and one with an unknown
+ * label. */
+#define CHAT_ASK                                                                               \
+	"request: '{\"model\": \"guard\", \"max_tokens\": 30, \"messages\": [{\"role\": "      \
+	"\"user\", \"content\": $text}]}', answer: {label: /choices/0/message/content}, "
+#define SAYS(text)                                                                             \
+	"{\"id\":\"c\",\"object\":\"chat.completion\",\"choices\":[{\"index\":0,\"message\":{"    \
+	"\"role\":\"assistant\",\"content\":\"" text "\"},\"finish_reason\":\"stop\"}]}"
+static const struct service {
+	const char *name, *item;
+	const char *harmless, *bad, *found; /* found: the entities of `bad` */
+	const char *wrong, *unknown;	    /* NULL: the form has no unknown labels */
+} services[] = {
+	{ "Hugging Face TEI",
+		"request: '{\"inputs\": $texts}', map: {INJECTION: PROMPT_ATTACK, SAFE: null}",
+		"[[{\"label\":\"SAFE\",\"score\":0.98},{\"label\":\"INJECTION\",\"score\":"
+		"0.02}]]",
+		"[[{\"label\":\"INJECTION\",\"score\":0.97},{\"label\":\"SAFE\",\"score\":"
+		"0.03}]]",
+		"PROMPT_ATTACK", "{\"error\":\"Model is overloaded\",\"error_type\":\"overloaded\"}",
+		"[[{\"label\":\"LABEL_1\",\"score\":0.97}]]" },
+	{ "Llama Guard", CHAT_ASK "map: {safe: null, unsafe: UNSAFE, 'S*': null}",
+		SAYS("\\n\\nsafe"), SAYS("\\n\\nunsafe\\nS1,S14"), "UNSAFE",
+		"{\"object\":\"error\",\"message\":\"no such model\"}",
+		SAYS("I cannot help with that") },
+	{ "Llama Guard, by category",
+		CHAT_ASK "map: {safe: null, unsafe: UNSAFE, S1: [VIOLENT_CRIME, CRIME], S2: "
+			 "CRIME, 'S*': null}",
+		SAYS("safe"), SAYS("unsafe\\nS1,S10"), "UNSAFE VIOLENT_CRIME CRIME",
+		"{\"choices\":[]}", SAYS("unsafe\\nX1") },
+	{ "Granite Guardian", CHAT_ASK "map: {'*<score> yes*': RISK, 'Yes*': RISK, '*<score> no*': "
+				       "null, 'No*': null}",
+		SAYS("<score> no </score>"), SAYS("<score> yes </score>"), "RISK",
+		"{\"choices\":[{\"message\":{\"content\":null}}]}", SAYS("perhaps") },
+	{ "Granite Guardian 3.0", CHAT_ASK "map: {'*<score> yes*': RISK, 'Yes*': RISK, '*<score> "
+					   "no*': null, 'No*': null}",
+		SAYS("No"), SAYS("Yes"), "RISK", "{}", SAYS("Failed") },
+	{ "Amazon Bedrock ApplyGuardrail",
+		"request: '{\"source\": \"INPUT\", \"content\": [{\"text\": {\"text\": "
+		"$text}}]}', answer: {label: /action}, map: {GUARDRAIL_INTERVENED: GUARDRAIL, "
+		"NONE: null}",
+		"{\"action\":\"NONE\",\"assessments\":[{}],\"outputs\":[],\"usage\":{}}",
+		"{\"action\":\"GUARDRAIL_INTERVENED\",\"assessments\":[{\"contentPolicy\":{"
+		"\"filters\":[{\"action\":\"BLOCKED\",\"confidence\":\"HIGH\",\"type\":"
+		"\"PROMPT_ATTACK\"}]}}],\"outputs\":[{\"text\":\"no\"}]}",
+		"GUARDRAIL", "{\"message\":\"The security token is invalid\"}",
+		"{\"action\":\"MASKED\"}" },
+	{ "Azure Prompt Shields",
+		"request: '{\"userPrompt\": $text, \"documents\": []}', answer: {label: "
+		"/userPromptAnalysis/attackDetected}, map: {true: PROMPT_ATTACK, false: null}",
+		"{\"userPromptAnalysis\":{\"attackDetected\":false},\"documentsAnalysis\":[]}",
+		"{\"userPromptAnalysis\":{\"attackDetected\":true},\"documentsAnalysis\":[]}",
+		"PROMPT_ATTACK", "{\"error\":{\"code\":\"401\",\"message\":\"no\"}}",
+		"{\"userPromptAnalysis\":{\"attackDetected\":\"maybe\"}}" },
+	{ "Azure text analysis",
+		"request: '{\"text\": $text, \"outputType\": \"EightSeverityLevels\"}', answer: "
+		"{items: /categoriesAnalysis, label: /category, score: /severity, score_max: 7}, "
+		"map: {Hate: HATE, SelfHarm: SELF_HARM, Sexual: SEXUAL, Violence: VIOLENCE, "
+		"none: null}, score_threshold: 0.5",
+		"{\"blocklistsMatch\":[],\"categoriesAnalysis\":[{\"category\":\"Hate\","
+		"\"severity\":0},{\"category\":\"Violence\",\"severity\":2}]}",
+		"{\"blocklistsMatch\":[],\"categoriesAnalysis\":[{\"category\":\"Hate\","
+		"\"severity\":6},{\"category\":\"Violence\",\"severity\":4}]}",
+		"HATE VIOLENCE", "{\"error\":{\"code\":\"InvalidRequestBody\"}}",
+		"{\"categoriesAnalysis\":[{\"category\":\"Spam\",\"severity\":6}]}" },
+	{ "Google Model Armor",
+		"request: '{\"userPromptData\": {\"text\": $text}}', answer: {label: "
+		"/sanitizationResult/filterMatchState}, map: {MATCH_FOUND: MODEL_ARMOR, "
+		"NO_MATCH_FOUND: null}",
+		"{\"sanitizationResult\":{\"filterMatchState\":\"NO_MATCH_FOUND\","
+		"\"filterResults\":{},\"invocationResult\":\"SUCCESS\"}}",
+		"{\"sanitizationResult\":{\"filterMatchState\":\"MATCH_FOUND\",\"filterResults\":"
+		"{\"pi_and_jailbreak\":{\"piAndJailbreakFilterResult\":{\"matchState\":"
+		"\"MATCH_FOUND\",\"confidenceLevel\":\"HIGH\"}}},\"invocationResult\":"
+		"\"SUCCESS\"}}",
+		"MODEL_ARMOR", "{\"error\":{\"code\":403,\"status\":\"PERMISSION_DENIED\"}}",
+		"{\"sanitizationResult\":{\"filterMatchState\":\"FILTER_MATCH_STATE_UNSPECIFIED\"}"
+		"}" },
+	{ "Lakera Guard",
+		"request: '{\"messages\": [{\"role\": \"user\", \"content\": $text}]}', answer: "
+		"{label: /flagged}, map: {true: LAKERA, false: null}",
+		"{\"flagged\":false,\"metadata\":{\"request_uuid\":\"u\"}}",
+		"{\"flagged\":true,\"metadata\":{\"request_uuid\":\"u\"}}", "LAKERA",
+		"{\"error\":\"Unauthorized\"}", "{\"flagged\":\"unsure\"}" },
+	{ "Lakera Guard, by detector",
+		"request: '{\"messages\": [{\"role\": \"user\", \"content\": $text}], "
+		"\"breakdown\": true}', answer: {items: /breakdown, label: /detector_type, score: "
+		"/detected}, map: {prompt_attack: PROMPT_ATTACK, 'pii*': PII_LAKERA, "
+		"'moderated_content*': CONTENT, unknown_links: null}",
+		"{\"flagged\":false,\"breakdown\":[{\"detector_type\":\"prompt_attack\","
+		"\"detected\":false},{\"detector_type\":\"unknown_links\",\"detected\":true}]}",
+		"{\"flagged\":true,\"breakdown\":[{\"detector_type\":\"prompt_attack\","
+		"\"detected\":true},{\"detector_type\":\"pii/email\",\"detected\":true},{"
+		"\"detector_type\":\"moderated_content/crime\",\"detected\":false}]}",
+		"PROMPT_ATTACK PII_LAKERA", "{\"flagged\":true}",
+		"{\"breakdown\":[{\"detector_type\":\"new\",\"detected\":true}]}" },
+	{ "NeMo Guardrails",
+		"request: '{\"model\": \"m\", \"messages\": [{\"role\": \"user\", \"content\": "
+		"$text}], \"guardrails\": {\"config_id\": \"demo\"}}', answer: {label: /status}, "
+		"map: {blocked: NEMO, success: null}",
+		"{\"status\":\"success\",\"rails_status\":{\"self check input\":{\"status\":"
+		"\"success\"}},\"guardrails_data\":null}",
+		"{\"status\":\"blocked\",\"rails_status\":{\"self check input\":{\"status\":"
+		"\"blocked\"}},\"guardrails_data\":null}",
+		"NEMO", "{\"detail\":\"not found\"}", "{\"status\":\"error\"}" },
+};
+
+/* Returns the entities of a response, or "error: …". */
+static const char *
+heard(const struct external *x, const char *answer)
+{
+	static char out[512];
+	struct span text = SPAN_LIT("some text");
+	struct findings f;
+	struct arena a;
+	const char *why;
+	size_t n = 0;
+
+	out[0] = '\0';
+	arena_init(&a, 0, false);
+	int err = recognizer_read(&x->rec, span_str(answer), &text, 1, &a, &f, &why);
+	if (err)
+		snprintf(out, sizeof(out), "error: %s", why);
+	for (size_t i = 0; i < f.n; i++)
+		n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%s", i ? " " : "",
+			detect_entity_name(detect_fix()->rules, f.v[i].entity));
+	arena_reset(&a);
+	return out;
+}
+
+static bool
+same_words(const char *got, const char *want)
+{
+	struct span rest = span_str(want);
+
+	if (strlen(got) != strlen(want))
+		return false;
+	while (rest.n) {
+		struct span word = span_next(&rest, ' ');
+		if (!memmem(got, strlen(got), word.p, word.n))
+			return false;
+	}
+	return true;
+}
+
+static void
+service_is_understood_in_its_documented_form(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(services); i++) {
+		const struct service *v = &services[i];
+		struct policy_fix f;
+		char text[4096];
+		snprintf(text, sizeof(text), E U "shape: json, %s}\n", v->item);
+		const struct external *x = load(&f, text);
+		if (*heard(x, v->harmless))
+			fail_msg("%s: harmless: %s", v->name, heard(x, v->harmless));
+		if (!same_words(heard(x, v->bad), v->found))
+			fail_msg("%s: bad: %s", v->name, heard(x, v->bad));
+		if (strncmp(heard(x, v->wrong), "error: ", 7))
+			fail_msg("%s: wrong: %s", v->name, heard(x, v->wrong));
+		if (strcmp(heard(x, v->unknown),
+			    "error: the response has a label that is not in map"))
+			fail_msg("%s: unknown: %s", v->name, heard(x, v->unknown));
+		fix_done(&f);
+	}
+}
+
 int
 main(void)
 {
@@ -321,6 +499,7 @@ main(void)
 		cmocka_unit_test(classifier_has_its_request_and_pointers),
 		cmocka_unit_test(moderation_has_its_categories_and_class),
 		cmocka_unit_test(recognizer_entities_can_be_named_in_classes_and_rules),
+		cmocka_unit_test(service_is_understood_in_its_documented_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -222,7 +222,7 @@ response_is_used_whole_or_not_at_all(void **state)
 		{ "labels elsewhere", &toxic, "you!", "{\"in\":[]}",
 			"error: malformed: the response has no list of labels" },
 		{ "a label without score", &toxic, "you!", "{\"out\":{\"label\":\"toxic\"}}",
-			"error: malformed: a label has no score from 0 to 1" },
+			"error: malformed: a label has no score from 0 to the highest one" },
 		{ "a label that is a number", &toxic, "you!", "{\"out\":{\"label\":1}}",
 			"error: malformed: a label has no name" },
 

@@ -637,6 +637,12 @@ note_external(const struct noting *r, const struct external *x)
 			"https "
 			"URL",
 			name);
+	if (x->rec.shape == SHAPE_JSON && !x->rec.score && !x->rec.closed)
+		note_say(r, x->at,
+			"external %s: a label that is not in map counts as nothing found: add the "
+			"labels of harmless texts to map, with the value null, so that any other "
+			"label counts as no response",
+			name);
 	for (size_t i = 0; i < r->p->nroutes && !x->own_outcome; i++) {
 		const struct on_failure *of = &r->p->routes[i].on_failure;
 		redacts |= of->classifier == OUT_REDACT;

@@ -85,10 +85,38 @@ add_label(struct making *m, const struct yaml_node *at, const char *theirs, int 
 		m->labels[r->nlabels++] = (struct recognizer_label){ theirs, (uint16_t)e };
 }
 
-/* map: {PER: PERSON}: the recognizer's names, each with our entity. */
+/* Adds one entity of a name of the map. */
+static void
+add_mapped(struct making *m, const struct yaml_node *c, const struct yaml_node *key)
+{
+	struct recognizer *r = &m->x->rec;
+
+	if (c->kind != YAML_SCALAR || (yaml_is_null(c) && r->shape != SHAPE_JSON)) {
+		diag_at(m->b->d, c, "map: the name of an entity is expected, found %s",
+			yaml_type_name(c));
+		return;
+	}
+	if (r->nlabels == LABELS_MAX) {
+		diag_at(m->b->d, c, "more than %d names of entities", LABELS_MAX);
+	} else if (yaml_is_null(c)) {
+		r->closed = true;
+		m->labels[r->nlabels++] =
+			(struct recognizer_label){ key->s.p, LABEL_HARMLESS };
+	} else {
+		int e = add_external_entity(m, c, c->s.p);
+		if (e >= 0)
+			m->labels[r->nlabels++] =
+				(struct recognizer_label){ key->s.p, (uint16_t)e };
+	}
+}
+
+/* map: {PER: PERSON}: the recognizer's names, each with our entity. With shape: json, a name may
+ * have several entities, or null if it means that nothing was found. */
 static void
 read_label_map(struct making *m, const struct yaml_node *n)
 {
+	bool lists = m->x->rec.shape == SHAPE_JSON;
+
 	if (n->kind != YAML_MAPPING || n->count == 0) {
 		diag_at(m->b->d, n,
 			"map: names of the recognizer, each with an entity, are expected, "
@@ -97,15 +125,17 @@ read_label_map(struct making *m, const struct yaml_node *n)
 		return;
 	}
 	for (const struct yaml_node *c = n->child; c; c = c->next) {
-		if (c->kind != YAML_SCALAR || yaml_is_null(c))
-			diag_at(m->b->d, c, "map: the name of an entity is expected, found %s",
-				yaml_type_name(c));
-		else if (c->key->s.n > 128)
+		if (c->key->s.n > 128)
 			diag_at(m->b->d, c->key,
 				"map: a name of at most 128 bytes is expected");
+		else if (lists && c->kind == YAML_SEQUENCE && c->count)
+			for (const struct yaml_node *v = c->child; v; v = v->next)
+				add_mapped(m, v, c->key);
 		else
-			add_label(m, c, c->key->s.p, add_external_entity(m, c, c->s.p));
+			add_mapped(m, c, c->key);
 	}
+	if (m->x->rec.closed && !entities_any(&m->x->entities))
+		diag_at(m->b->d, n, "map: no name has an entity, so that nothing can be found");
 }
 
 /* Returns true if the map has a name for the entity. */
@@ -267,6 +297,7 @@ read_answer(struct making *m, const struct yaml_node *n)
 	r->results = r->items = "";
 	r->label = "/label";
 	r->score = "/score";
+	r->score_max = 1.0;
 	if (!n || !build_section(m->b, n, SECTION_ANSWER, NULL))
 		return;
 	if (yaml_get(n, "label") && !yaml_get(n, "score"))
@@ -282,6 +313,10 @@ read_answer(struct making *m, const struct yaml_node *n)
 		else
 			*places[i] = c->s.p;
 	}
+	const struct yaml_node *max = yaml_get(n, "score_max");
+	if (max && (!yaml_double(max, &r->score_max) || !(r->score_max > 0)))
+		diag_at(m->b->d, max, "score_max: a number above 0 is expected, found %s",
+			yaml_found(max));
 	if (yaml_get(n, "results") && !r->batch)
 		diag_at(m->b->d, yaml_get(n, "results")->key,
 			"results: is for a request with $texts only");

@@ -165,6 +165,19 @@ label_of(const struct recognizer *r, const json_t *name)
 	return NULL;
 }
 
+/* Returns true if the label is `theirs`, in which a * at either end matches any text. */
+static bool
+label_fits(const char *theirs, struct span label)
+{
+	struct span t = span_str(theirs);
+	bool before = t.n > 1 && t.p[0] == '*', after = t.n > 1 && t.p[t.n - 1] == '*';
+
+	t = span_cut(t, before, t.n - after);
+	if (before && after)
+		return t.n == 0 || memmem(label.p, label.n, t.p, t.n) != NULL;
+	return before ? span_ends(label, t) : after ? span_starts(label, t) : span_eq(label, t);
+}
+
 static bool
 score_of(const json_t *v, double *score)
 {
@@ -280,20 +293,97 @@ read_spans(struct reading *g, const json_t *list)
 	return err ? err : to_bytes(g);
 }
 
+/* Adds the findings of a label, or of a part of it. Returns 1 if a row of the map fits, 0 if none
+ * does, or an error. */
+static int
+find_label(struct reading *g, struct span label, double score)
+{
+	bool known = false;
+	int err = 0;
+
+	for (size_t i = 0; i < g->r->nlabels && !err; i++) {
+		const struct recognizer_label *l = &g->r->labels[i];
+		if (!label_fits(l->theirs, label))
+			continue;
+		known = true;
+		if (l->entity != LABEL_HARMLESS)
+			err = add_finding(g, l->entity, score, 0, g->text.n);
+	}
+	return err ? err : known;
+}
+
+/* Reads the text of a label. If no row fits, the text may be a list: models that write their
+ * verdict, such as Llama Guard, answer with "unsafe", a line feed, and "S1,S14". */
+static int
+read_label_text(struct reading *g, struct span text, double score)
+{
+	text = span_trim(text, " \t\r\n");
+	int known = find_label(g, text, score);
+	bool all = known != 0;
+
+	if (known)
+		return known < 0 ? known : 0;
+	for (size_t at = 0, end; at < text.n; at = end + 1) {
+		for (end = at; end < text.n && text.p[end] != ',' && text.p[end] != '\n'; end++)
+			continue;
+		struct span part = span_trim(span_cut(text, at, end), " \t\r");
+		if (part.n == text.n)
+			break; /* no list */
+		known = part.n ? find_label(g, part, score) : 1;
+		if (known < 0)
+			return known;
+		all = at == 0 ? known : all && known;
+	}
+	return all || !g->r->closed
+		       ? 0
+		       : refuse_answer(g, ERR_RANGE, "the response has a label that is not in map");
+}
+
+/* Reads a boolean, a text, or a list of them. */
+static int
+read_label_value(struct reading *g, const json_t *v, double score)
+{
+	int err = 0;
+
+	if (json_is_boolean(v))
+		return read_label_text(
+			g, json_is_true(v) ? SPAN_LIT("true") : SPAN_LIT("false"), score);
+	if (json_is_string(v))
+		return read_label_text(
+			g, span_of(json_string_value(v), json_string_length(v)), score);
+	if (!json_is_array(v))
+		return refuse_answer(g, ERR_SYNTAX, "a label has no name");
+	for (size_t i = 0; i < json_array_size(v) && !err; i++) {
+		const json_t *one = json_array_get(v, i);
+		err = json_is_array(one) ? refuse_answer(g, ERR_SYNTAX, "a label has no name")
+					 : read_label_value(g, one, score);
+	}
+	return err;
+}
+
+/* A score is a number up to score_max, or a boolean. */
+static bool
+label_score(const struct recognizer *r, const json_t *v, double *score)
+{
+	double max = r->score_max > 0 ? r->score_max : 1.0;
+
+	*score = json_is_true(v) ? 1.0 : json_number_value(v) / max;
+	return json_is_boolean(v) || (json_is_number(v) && isfinite(*score) && *score >= 0.0 &&
+					     *score <= 1.0);
+}
+
 static int
 read_label(struct reading *g, json_t *o)
 {
 	const json_t *name = follow_pointer(o, g->r->label);
 	double score = 1.0;
 
-	if (!json_is_string(name))
+	if (!json_is_string(name) && !json_is_boolean(name) && !json_is_array(name))
 		return refuse_answer(g, ERR_SYNTAX, "a label has no name");
-	if (g->r->score && !score_of(follow_pointer(o, g->r->score), &score))
-		return refuse_answer(g, ERR_SYNTAX, "a label has no score from 0 to 1");
-	const struct recognizer_label *l = label_of(g->r, name);
-	return l && score >= g->r->score_threshold
-		       ? add_finding(g, l->entity, score, 0, g->text.n)
-		       : 0;
+	if (g->r->score && !label_score(g->r, follow_pointer(o, g->r->score), &score))
+		return refuse_answer(
+			g, ERR_SYNTAX, "a label has no score from 0 to the highest one");
+	return score >= g->r->score_threshold ? read_label_value(g, name, score) : 0;
 }
 
 static int
@@ -302,7 +392,7 @@ read_labels(struct reading *g, json_t *result)
 	json_t *items = follow_pointer(result, g->r->items);
 	int err = 0;
 
-	if (json_is_object(items))
+	if (json_is_object(items) || json_is_string(items) || json_is_boolean(items))
 		return read_label(g, items);
 	if (!json_is_array(items))
 		return refuse_answer(g, ERR_SYNTAX, "the response has no list of labels");

@@ -12,11 +12,13 @@ enum recognizer_shape {
 	SHAPE_MODERATION, /* OpenAI's POST /v1/moderations: categories of a whole text */
 };
 
-/* A label of the recognizer and tollgate's entity for it. */
+/* A label of the recognizer and tollgate's entity for it. json: a * at the beginning and at the
+ * end of `theirs` matches any text. A label that is a boolean reads as true or false. */
 struct recognizer_label {
 	const char *theirs;
-	uint16_t entity;
+	uint16_t entity; /* LABEL_HARMLESS: the label means that nothing was found */
 };
+enum { LABEL_HARMLESS = UINT16_MAX };
 
 /* A configured recognizer. The policy owns it and all that it points to. */
 struct recognizer {
@@ -30,9 +32,12 @@ struct recognizer {
 	/* Findings with a lower score are ignored. Moderation: a negative threshold uses the
 	 * recognizer's own verdict. */
 	double score_threshold;
-	/* each name that the recognizer uses occurs once */
+	/* each name that the recognizer uses occurs once; json: once for each entity */
 	const struct recognizer_label *labels;
 	size_t nlabels;
+	/* json: the labels are all that the recognizer uses, so that any other label is an
+	 * error */
+	bool closed;
 	int flagged; /* moderation: the entity for `flagged`; -1: none */
 	/* json: the request's bytes before and after the text (with `batch`: the list of
 	 * texts) */
@@ -41,6 +46,7 @@ struct recognizer {
 	 * `items`: one label object or a list of them. In a label object, `label`: its name,
 	 * and `score`: its score; NULL: always 1.0. */
 	const char *results, *items, *label, *score;
+	double score_max; /* json: the highest score, which counts as 1.0; 0: it is 1 */
 };
 
 /* Returns true if its findings cover whole texts instead of parts. */
