@@ -43,8 +43,8 @@ all=$D
 declare -A answered chats unsure base
 refunds=0
 quota() { "$build/tollgate" quota get --person "$1" --team "t-$1" --json -c "$D/tollgate.yaml" 2>"$D/quota.err"; }
-# kept PERSON: prints the count of each limit
-kept() { quota "$1" | jq -r '[.[] | .used + .held] | join(" ")'; }
+# kept PERSON: prints the count of each limit; ?: its node did not answer
+kept() { quota "$1" | jq -r '[.[] | if .used then .used + .held else "?" end] | join(" ")'; }
 take() { # FILE: adds the responses of a load
 	local p ok chat no
 	while read -r p ok chat no; do
@@ -76,8 +76,9 @@ equal() {
 # take_as_base: later counts include what is counted now
 take_as_base() {
 	local p i count
+	all_kept() { read -ra count < <(kept "$1") && [ ${#count[@]} = 5 ] && [[ "${count[*]}" != *\?* ]]; }
 	for p in "${people[@]}"; do
-		read -ra count < <(kept "$p")
+		wait_for all_kept "$p"
 		for i in 0 1 2 3 4; do base[$p.$i]=${count[i]:-0}; done
 		answered[$p]=0 chats[$p]=0 unsure[$p]=0
 	done
