@@ -207,7 +207,7 @@ is "growth compares with the preceding period of the same length" "$(jq '.total.
 is "the first record of the preceding period is named" "$(jq -r .before.first_record "$D/out")" "$(jq -r --arg a "$(jq -r .before.since "$D/out")" '.time | select(. >= $a)' <<<"$records" | sort | head -1)"
 usage --by team --json --since 30d
 is "without preceding records, none is named" "$(jq -r .before.first_record "$D/out")" null
-is "a team without a preceding period has no growth" "$(jq -c '[.rows[0], .total | .requests_growth_percent, .input_tokens_growth_percent, .prompt_tokens_mean_growth_percent, .cost_growth_percent] | unique' "$D/out")" '[null]'
+is "a team without a preceding period has no growth" "$(jq -c '[.rows[0], .total | .requests_growth_percent, .input_tokens_growth_percent, .prompt_tokens_mean_growth_percent, .cost_growth_percent, .refused_growth_points] | unique' "$D/out")" '[null]'
 usage --by team --since "$half"
 like "usage prints the figures for people" "$(cat "$D/out")" '
 prompts in tokens, times in ms, growth since the period from 2[-0-9]*T[0-9:]*Z to 2[-0-9]*T[0-9:]*Z \(first record: 2[-0-9]*T[0-9:]*Z\)
@@ -215,8 +215,10 @@ team +prompts +mean +p95 +largest +largest request +requests \+% +input \+% +mea
 red +[0-9]+ +[0-9.]+ '
 usage --by model --sort prompt_max --json
 is "usage is sorted by the largest prompt" "$(jq -c '[.rows[].prompt_tokens_max // 0] | . == (sort | reverse)' "$D/out")" true
+usage --by person --sort cost_max --json
+is "usage names the dearest request" "$(jq -c '[.rows[0] | .request_nanousd_max, .request_nanousd_max_id]' "$D/out")" "$(grep '"type":"completion"' <<<"$records" | jq -sc '[.[] | select(.cost_nanousd > 0)] | max_by([.cost_nanousd, (.id | explode | map(-.))]) | [.cost_nanousd, .id]')"
 usage --by model --sort largest
-is "an unknown order is refused" "$? $(cat "$D/err")" "2 tollgate: usage: --sort: largest: one of cost, requests, refused, redacted, tokens, last_seen, prompt_max, name is expected"
+is "an unknown order is refused" "$? $(cat "$D/err")" "2 tollgate: usage: --sort: largest: one of cost, requests, refused, redacted, tokens, last_seen, prompt_max, cost_max, refused_growth, name is expected"
 usage --by tag --json
 is "usage is summed by tag" "$(jq -c '[.rows[].tag] | sort' "$D/out")" '[null,"work"]'
 usage --by person --since 1h --until 2020-01-01 --json

@@ -120,7 +120,7 @@ printed(const struct usage_table *t, enum usage_form form)
 }
 
 /* The columns of a row without prompts, times or an earlier period. */
-#define NO_FIGURES ",0,,,,,,,,,0,,,,0,,,,,,0,,,,\r\n"
+#define NO_FIGURES ",0,,,,,,,,,0,,,,0,,,,,,0,,,,,,,,,\r\n"
 
 static void
 record_counts_for_its_person(void **state)
@@ -143,12 +143,13 @@ record_counts_for_its_person(void **state)
 		"first_token_ms_mean,first_token_ms_p95,first_token_ms_max,total_ms_count,"
 		"total_ms_mean,total_ms_p95,total_ms_max,first_token_ms_p50,total_ms_p50,"
 		"tokens_per_s_count,tokens_per_s_mean,tokens_per_s_p5,tokens_per_s_p50,"
-		"tokens_per_s_p95\r\n"
+		"tokens_per_s_p95,request_nanousd_mean,request_nanousd_max,request_nanousd_max_id,"
+		"refused_percent,refused_growth_points\r\n"
 		"\"alice\",\"m\",2,0,0,11,4,3,2,6,2,0,0,0,0,0,2000,1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1,36."
-		"4,2,5.5,10,10,,,,,,0,,,,0,,,,,,0,,,,\r\n"
+		"4,2,5.5,10,10,,,,,,0,,,,0,,,,,,0,,,,,1000,1500,,0.0,\r\n"
 		"\"bob "
 		"\"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70,3,12,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
-		NO_FIGURES);
+		",0,,,,,,,,,0,,,,0,,,,,,0,,,,,,,,50.0,\r\n");
 	free(csv);
 	char *text = printed(&t, FORM_JSON);
 	json_t *j = json_loads(text, 0, NULL);
@@ -403,12 +404,12 @@ prompts_and_times_have_mean_p95_and_maximum_columns(void **state)
 	static const struct {
 		const char *name, *want;
 	} rows[] = {
-		{ "ann", ",4,250.0,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0,2.0,7.5,2,1500.0,1007.6,1007.6,2000.0" },
-		{ "bob", ",1,5.0,5,5,01E,,,,,0,,,,0,,,,,,0,,,," },
-		{ "eve", ",0,,,,,,,,,0,,,,0,,,,,,0,,,," },
+		{ "ann", ",4,250.0,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0,2.0,7.5,2,1500.0,1007.6,1007.6,2000.0,10,10,01A,," },
+		{ "bob", ",1,5.0,5,5,01E,,,,,0,,,,0,,,,,,0,,,,,10,10,01E,," },
+		{ "eve", ",0,,,,,,,,,0,,,,0,,,,,,0,,,,,10,10,01F,," },
 		/* a foreign id is not shown */
-		{ "carl", ",1,7.0,7,7,,,,,,0,,,,0,,,,,,0,,,," },
-		{ "dora", ",1,7.0,7,7,,,,,,0,,,,0,,,,,,0,,,," },
+		{ "carl", ",1,7.0,7,7,,,,,,0,,,,0,,,,,,0,,,,,10,10,,," },
+		{ "dora", ",1,7.0,7,7,,,,,,0,,,,0,,,,,,0,,,,,10,10,,," },
 	};
 	struct usage_table t = { .by = { BY_PERSON }, .nby = 1 };
 
@@ -423,7 +424,8 @@ prompts_and_times_have_mean_p95_and_maximum_columns(void **state)
 		strstr(text, "+%") ||
 		!strstr(text, "           4       250.0         300         300"
 			      "                         01A         3.0         4.0         7.2"
-			      "         9.0         2.0         7.5      1007.6      1007.6\n"))
+			      "         9.0         2.0         7.5      1007.6      1007.6"
+			      "        0.00000001        0.00000001                         01A\n"))
 		fail_msg("%s", text);
 	free(text);
 	text = printed(&t, FORM_JSON);
@@ -450,8 +452,8 @@ values_count_for_each_tag_and_once_in_the_total(void **state)
 	(void)state;
 	add_lines(&t, answers, 3);
 	char *csv = printed(&t, FORM_CSV);
-	figures_are(csv, "x", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0,2.0,7.5,2,1500.0,1007.6,1007.6,2000.0");
-	figures_are(csv, "y", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0,2.0,7.5,2,1500.0,1007.6,1007.6,2000.0");
+	figures_are(csv, "x", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0,2.0,7.5,2,1500.0,1007.6,1007.6,2000.0,10,10,01A,,");
+	figures_are(csv, "y", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0,2.0,7.5,2,1500.0,1007.6,1007.6,2000.0,10,10,01A,,");
 	assert_int_equal(t.total.spread[SPREAD_PROMPT].n, 3);
 	free(csv);
 	usage_table_free(&t);
@@ -498,11 +500,11 @@ growth_is_relative_to_the_previous_period(void **state)
 	static const struct {
 		const char *name, *want;
 	} rows[] = {
-		{ "ann", ",50.0,-25.0,50.0,-50.0,0,,,,0,,,,,,0,,,," },
-		{ "new", ",01B,,,,,0,,,,0,,,,,,0,,,," },
+		{ "ann", ",50.0,-25.0,50.0,-50.0,0,,,,0,,,,,,0,,,,,10,10,01A,0.0,0.0" },
+		{ "new", ",01B,,,,,0,,,,0,,,,,,0,,,,,10,10,01B,0.0," },
 		/* -0.01 % */
-		{ "flat", ",01D,,0.0,0.0,0.0,0,,,,0,,,,,,0,,,," },
-		{ "late", ",01C,0.0,,,,0,,,,0,,,,,,0,,,," },
+		{ "flat", ",01D,,0.0,0.0,0.0,0,,,,0,,,,,,0,,,,,10,10,01D,," },
+		{ "late", ",01C,0.0,,,,0,,,,0,,,,,,0,,,,,10,10,01C,0.0,-100.0" },
 	};
 	struct usage_table t = { .by = { BY_PERSON }, .nby = 1 };
 	struct usage_before before = { .table = { .by = { BY_PERSON }, .nby = 1 },
@@ -523,13 +525,13 @@ growth_is_relative_to_the_previous_period(void **state)
 			  "2026-11-20T00:00:00Z (first "
 			  "record: "
 			  "2026-11-19T08:00:00Z)\n") ||
-		!strstr(text, "        50.0       -25.0        50.0       -50.0\n") ||
+		!strstr(text, "        50.0       -25.0        50.0       -50.0 ") ||
 		!strstr(text,
-			"         01B           -           -           -           -\n") ||
+			"         01B           -           -           -           - ") ||
 		/* the total: 4 to 5 requests, 10120 to 10139 tokens, 3373.3 to 2534.8 per
 		 * prompt
 		 */
-		!strstr(text, "        25.0         0.2       -24.9        33.3\n"))
+		!strstr(text, "        25.0         0.2       -24.9        33.3 "))
 		fail_msg("%s", text);
 	free(text);
 	text = printed_after(&t, &before, FORM_JSON);
@@ -539,6 +541,77 @@ growth_is_relative_to_the_previous_period(void **state)
 	json_t *j = json_loads(text, 0, NULL);
 	assert_non_null(j);
 	json_decref(j);
+	free(text);
+	usage_table_free(&t);
+	usage_table_free(&before.table);
+}
+
+/* The dearest request of each group and its id. Orders by cost_max and by refused_growth. */
+static void
+dearest_requests_and_rising_refusals_come_first(void **state)
+{
+#define COSTS(id, who, nanousd)                                                                \
+	"{\"v\":1,\"time\":\"2026-11-21T00:00:00Z\",\"type\":\"completion\",\"id\":\"" id           \
+	"\",\"identity\":{\"person\":\"" who "\"},\"cost_nanousd\":" nanousd "}"
+	static const char *const now[] = {
+		/* all that cal sends is cheap, but cal sends most */
+		COSTS("01A", "cal", "900"), COSTS("01B", "cal", "900"), COSTS("01C", "cal", "900"),
+		COSTS("01D", "ann", "2000000000"), COSTS("01E", "ann", "5"), COSTS("01F", "bob", "1000"),
+		/* ann: 1 of 4 refused, as before; bob: 3 of 6, before 1 of 6; cal: its only one */
+		DECISION("ann", "m", "\"deny\""), DECISION("ann", "m", "\"permit\""),
+		DECISION("ann", "m", "\"permit\""), DECISION("ann", "m", "\"redact\""),
+		DECISION("bob", "m", "\"deny\""), DECISION("bob", "m", "\"deny\""),
+		DECISION("bob", "m", "\"deny\""), DECISION("bob", "m", "\"permit\""),
+		DECISION("bob", "m", "\"permit\""), DECISION("bob", "m", "\"permit\""),
+		DECISION("cal", "m", "\"deny\""), DECISION("dan", "m", "\"permit\""),
+	};
+	static const char *const was[] = {
+		DECISION("ann", "m", "\"deny\""), DECISION("ann", "m", "\"permit\""),
+		DECISION("ann", "m", "\"permit\""), DECISION("ann", "m", "\"permit\""),
+		DECISION("bob", "m", "\"deny\""), DECISION("bob", "m", "\"permit\""),
+		DECISION("bob", "m", "\"permit\""), DECISION("bob", "m", "\"permit\""),
+		DECISION("bob", "m", "\"permit\""), DECISION("bob", "m", "\"permit\""),
+		DECISION("cal", "m", "\"permit\""), DECISION("dan", "m", "\"deny\""),
+	};
+	static const struct {
+		const char *name, *want;
+	} rows[] = {
+		{ "ann", ",1000000002,2000000000,01D,25.0,0.0" },
+		{ "bob", ",1000,1000,01F,50.0,33.3" },
+		{ "cal", ",900,900,01A,100.0,100.0" },
+		{ "dan", ",,,,0.0,-100.0" },
+	};
+	static const struct {
+		enum usage_order order;
+		const char *want; /* the first letters of the rows in order */
+	} orders[] = { { ORDER_COST, "acbd" }, { ORDER_DEAREST, "abcd" }, { ORDER_REFUSED, "bacd" },
+		{ ORDER_REFUSED_MORE, "bcad" } };
+	struct usage_table t = { .by = { BY_PERSON }, .nby = 1 };
+	struct usage_before before = { .table = { .by = { BY_PERSON }, .nby = 1 },
+		.since = "2026-11-19T00:00:00.000000000Z",
+		.until = "2026-11-20T00:00:00.000000000Z" };
+
+	(void)state;
+	add_lines(&t, now, COUNT_OF(now));
+	add_lines(&before.table, was, COUNT_OF(was));
+	char *csv = printed_after(&t, &before, FORM_CSV);
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		figures_are(csv, rows[i].name, rows[i].want);
+	free(csv);
+	for (size_t i = 0; i < COUNT_OF(orders); i++) {
+		struct usage_page p = { .order = orders[i].order, .before = &before };
+		char got[8] = "";
+		assert_int_equal(usage_paged(&t, &p), 0);
+		assert_int_equal(p.n, 4);
+		for (size_t k = 0; k < p.n; k++)
+			got[k] = p.row[k]->key[1];
+		assert_string_equal(got, orders[i].want);
+		free(p.row);
+	}
+	char *text = printed_after(&t, &before, FORM_TEXT);
+	if (!strstr(text, "1.000000002               2.0                         01D        25.0         0.0\n") ||
+		!strstr(text, "   refused % refused +pp\n"))
+		fail_msg("%s", text);
 	free(text);
 	usage_table_free(&t);
 	usage_table_free(&before.table);
@@ -580,6 +653,7 @@ main(void)
 		cmocka_unit_test(values_count_for_each_tag_and_once_in_the_total),
 		cmocka_unit_test(without_prompts_lines_have_no_second_table),
 		cmocka_unit_test(growth_is_relative_to_the_previous_period),
+		cmocka_unit_test(dearest_requests_and_rising_refusals_come_first),
 		cmocka_unit_test(groups_without_room_are_combined),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

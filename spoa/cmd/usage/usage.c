@@ -206,7 +206,7 @@ enum { BY_MOST = 3, PAGE_MAX = 1000 };
 
 /* A group is ordered by up to three numbers, the largest first, then by its values. These are
  * the numbers that are not sums. */
-enum { V_TOKENS = SUMS, V_LAST, V_PROMPT, V_NONE };
+enum { V_TOKENS = SUMS, V_LAST, V_PROMPT, V_DEAREST, V_REFUSED_MORE, V_NONE };
 static const struct {
 	const char *name;
 	int by[BY_MOST];
@@ -218,26 +218,57 @@ static const struct {
 	[ORDER_TOKENS] = { "tokens", { V_TOKENS, V_NONE, V_NONE } },
 	[ORDER_LAST] = { "last_seen", { V_LAST, V_NONE, V_NONE } },
 	[ORDER_PROMPT] = { "prompt_max", { V_PROMPT, V_NONE, V_NONE } },
+	[ORDER_DEAREST] = { "cost_max", { V_DEAREST, V_NONE, V_NONE } },
+	[ORDER_REFUSED_MORE] = { "refused_growth", { V_REFUSED_MORE, SUM_REFUSED, V_NONE } },
 	[ORDER_NAME] = { "name", { V_NONE, V_NONE, V_NONE } },
 };
 static const char *const usage_order_names[ORDERS] = { "cost", "requests", "refused", "redacted",
-	"tokens", "last_seen", "prompt_max", "name" };
+	"tokens", "last_seen", "prompt_max", "cost_max", "refused_growth", "name" };
 
 struct place {
 	uint64_t v[BY_MOST];
 	struct span key;
 };
 
+/* Returns the group's sums of the period before, or NULL. The row "(other)" has none, because
+ * other groups were in it. */
+static const struct usage_sums *
+sums_before(const struct usage_before *before, const struct usage_group *g)
+{
+	const struct usage_group *had = NULL;
+
+	if (before && before->since[0] && g->n)
+		had = usage_find(&before->table, span_of(g->key, g->n));
+	return had ? &had->of : NULL;
+}
+
+/* Returns by how many refusals a group has more than it would have at its earlier rate of
+ * refusals, in thousandths and above 2^63, so that a number below that is a rate that fell. A
+ * difference of rates alone would put a group first whose only request was refused. */
+static uint64_t
+refused_more(const struct usage_page *p, const struct usage_group *g)
+{
+	const struct usage_sums *was = sums_before(p->before, g);
+	double rate = was && was->sum[SUM_REQUESTS] ? (double)was->sum[SUM_REFUSED] /
+							     (double)was->sum[SUM_REQUESTS]
+						    : 0;
+	double more = (double)g->of.sum[SUM_REFUSED] - rate * (double)g->of.sum[SUM_REQUESTS];
+
+	return (UINT64_C(1) << 63) + (uint64_t)llround(1000 * more);
+}
+
 static struct place
-page_place(const struct usage_group *g, enum usage_order order)
+page_place(const struct usage_page *page, const struct usage_group *g)
 {
 	struct place p = { { 0 }, span_of(g->key, g->n) };
 
 	for (size_t i = 0; i < BY_MOST; i++) {
-		int by = orders[order].by[i];
+		int by = orders[page->order].by[i];
 		p.v[i] = by == V_TOKENS	  ? g->of.sum[SUM_INPUT] + g->of.sum[SUM_OUTPUT]
 			 : by == V_LAST	  ? (uint64_t)g->of.last_ns
 			 : by == V_PROMPT ? g->of.spread[SPREAD_PROMPT].max
+			 : by == V_DEAREST ? g->of.spread[SPREAD_COST].max
+			 : by == V_REFUSED_MORE ? refused_more(page, g)
 			 : by == V_NONE	  ? 0
 					  : g->of.sum[by];
 	}
@@ -254,10 +285,9 @@ place_order(const struct place *a, const struct place *b)
 }
 
 static int
-in_order(const void *x, const void *y, void *order)
+in_order(const void *x, const void *y, void *page)
 {
-	struct place a = page_place(x, *(const enum usage_order *)order),
-		     b = page_place(y, *(const enum usage_order *)order);
+	struct place a = page_place(page, x), b = page_place(page, y);
 
 	return place_order(&a, &b);
 }
@@ -265,10 +295,10 @@ in_order(const void *x, const void *y, void *order)
 void
 usage_sort(struct usage_table *t)
 {
-	enum usage_order order = ORDER_COST;
+	struct usage_page by_cost = { .order = ORDER_COST };
 
 	if (t->ngroups > 2)
-		qsort_r(t->group + 1, t->ngroups - 1, sizeof(*t->group), in_order, &order);
+		qsort_r(t->group + 1, t->ngroups - 1, sizeof(*t->group), in_order, &by_cost);
 }
 
 /* ---- what matches ---- */
@@ -327,10 +357,10 @@ read_cursor(const char *text, struct buf *key, struct place *out)
 }
 
 static int
-rows_in_order(const void *x, const void *y, void *order)
+rows_in_order(const void *x, const void *y, void *page)
 {
 	return in_order(*(const struct usage_group *const *)x,
-		*(const struct usage_group *const *)y, order);
+		*(const struct usage_group *const *)y, page);
 }
 
 /* Inserts a group into the page at its position. If the page is full, the last group is
@@ -340,11 +370,11 @@ insert_group(struct usage_page *p, const struct usage_group *g)
 {
 	size_t low = 0, high = p->n;
 
-	if (p->n == p->limit && in_order(g, p->row[p->n - 1], &p->order) > 0)
+	if (p->n == p->limit && in_order(g, p->row[p->n - 1], p) > 0)
 		return;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		if (in_order(g, p->row[mid], &p->order) < 0)
+		if (in_order(g, p->row[mid], p) < 0)
 			high = mid;
 		else
 			low = mid + 1;
@@ -375,7 +405,7 @@ usage_paged(const struct usage_table *t, struct usage_page *p)
 		if (p->match && !matches(g, span_str(p->match)))
 			continue;
 		p->groups++;
-		at = page_place(g, p->order);
+		at = page_place(p, g);
 		if (p->after && place_order(&at, &after) <= 0)
 			continue;
 		left++;
@@ -385,7 +415,7 @@ usage_paged(const struct usage_table *t, struct usage_page *p)
 			p->row[p->n++] = g;
 	}
 	if (!err && !paged && p->n)
-		qsort_r(p->row, p->n, sizeof(*p->row), rows_in_order, &p->order);
+		qsort_r(p->row, p->n, sizeof(*p->row), rows_in_order, p);
 	if (!err && p->limit && p->n > p->limit)
 		p->n = (size_t)p->limit;
 	p->more = left > p->n;
@@ -398,7 +428,7 @@ usage_cursor(const struct usage_page *p, struct buf *out)
 {
 	if (!p->more || !p->n)
 		return;
-	struct place last = page_place(p->row[p->n - 1], p->order);
+	struct place last = page_place(p, p->row[p->n - 1]);
 	for (size_t i = 0; i < BY_MOST; i++)
 		buf_printf(out, "%llu%s", (unsigned long long)last.v[i],
 			i + 1 < BY_MOST ? "." : "/");
@@ -407,11 +437,13 @@ usage_cursor(const struct usage_page *p, struct buf *out)
 
 /* ---- output ---- */
 
-enum { USAGE_FIGURES = 24, USAGE_FIGURE_MAX = 64 };
-enum figure_kind { FIG_COUNT, FIG_MEAN, FIG_P5, FIG_P50, FIG_P95, FIG_MAX, FIG_ID, FIG_GROWTH, FIG_MEAN_GROWTH };
+enum { USAGE_FIGURES = 29, USAGE_FIGURE_MAX = 64 };
+enum figure_kind { FIG_COUNT, FIG_MEAN, FIG_P5, FIG_P50, FIG_P95, FIG_MAX, FIG_ID, FIG_GROWTH, FIG_MEAN_GROWTH,
+	FIG_SHARE, FIG_SHARE_GROWTH };
 
 /* Columns: the name in JSON and CSV; the heading in text output (NULL: not in text); the kind
- * of the figure; its enum usage_spread, or for growth its enum usage_sum. */
+ * of the figure; and what it is a figure of. That is an enum usage_spread, for an id an enum
+ * usage_largest, and for growth and shares of the requests an enum usage_sum. */
 /* clang-format off */
 static const struct {
 	const char *name, *head;
@@ -422,7 +454,7 @@ static const struct {
 	{ "prompt_tokens_mean",         "mean",            FIG_MEAN,        SPREAD_PROMPT },
 	{ "prompt_tokens_p95",          "p95",             FIG_P95,         SPREAD_PROMPT },
 	{ "prompt_tokens_max",          "largest",         FIG_MAX,         SPREAD_PROMPT },
-	{ "prompt_tokens_max_id",       "largest request", FIG_ID,          SPREAD_PROMPT },
+	{ "prompt_tokens_max_id",       "largest request", FIG_ID,          LARGEST_PROMPT },
 	{ "requests_growth_percent",    "requests +%",     FIG_GROWTH,      SUM_REQUESTS },
 	{ "input_tokens_growth_percent", "input +%",       FIG_GROWTH,      SUM_INPUT },
 	{ "prompt_tokens_mean_growth_percent", "mean +%",  FIG_MEAN_GROWTH, SPREAD_PROMPT },
@@ -442,9 +474,15 @@ static const struct {
 	{ "tokens_per_s_p5",            "tok/s p5",        FIG_P5,          SPREAD_SPEED },
 	{ "tokens_per_s_p50",           "tok/s p50",       FIG_P50,         SPREAD_SPEED },
 	{ "tokens_per_s_p95",           NULL,              FIG_P95,         SPREAD_SPEED },
+	{ "request_nanousd_mean",       "mean dollars",    FIG_MEAN,        SPREAD_COST },
+	{ "request_nanousd_max",        "dearest",         FIG_MAX,         SPREAD_COST },
+	{ "request_nanousd_max_id",     "dearest request", FIG_ID,          LARGEST_COST },
+	{ "refused_percent",            "refused %",       FIG_SHARE,       SUM_REFUSED },
+	{ "refused_growth_points",      "refused +pp",     FIG_SHARE_GROWTH, SUM_REFUSED },
 };
 /* clang-format on */
 _Static_assert(COUNT_OF(rows) == USAGE_FIGURES, "the number of figures");
+_Static_assert((int)PRICE_TEXT_MAX <= (int)USAGE_FIGURE_MAX, "a figure may be an amount");
 
 static const char *
 usage_figure_name(size_t i)
@@ -465,9 +503,9 @@ usage_figure_is_text(size_t i)
 }
 
 static bool
-usage_figure_is_growth(size_t i)
+usage_figure_is_money(size_t i)
 {
-	return rows[i].kind == FIG_GROWTH || rows[i].kind == FIG_MEAN_GROWTH;
+	return (rows[i].kind == FIG_MEAN || rows[i].kind == FIG_MAX) && rows[i].of == SPREAD_COST;
 }
 
 static double
@@ -483,6 +521,15 @@ growth_of(double now, double was)
 	return was > 0 ? 100 * (now - was) / was : NAN;
 }
 
+/* Returns a sum as a percentage of the requests, or NAN without requests. */
+static double
+percent_of_requests(const struct usage_sums *u, int sum)
+{
+	uint64_t requests = u->sum[SUM_REQUESTS];
+
+	return requests ? 100 * (double)u->sum[sum] / (double)requests : NAN;
+}
+
 /* Returns a figure as a number, or NAN if there is none. Times are kept in µs and shown in
  * ms, speeds in thousandths of a token a second. */
 static double
@@ -492,8 +539,12 @@ number_of_figure(size_t i, const struct usage_sums *u, const struct usage_sums *
 
 	if (rows[i].kind == FIG_GROWTH)
 		return before ? growth_of((double)u->sum[of], (double)before->sum[of]) : NAN;
+	if (rows[i].kind == FIG_SHARE)
+		return percent_of_requests(u, of);
+	if (rows[i].kind == FIG_SHARE_GROWTH)
+		return before ? percent_of_requests(u, of) - percent_of_requests(before, of) : NAN;
 	const struct distribution *d = &u->spread[of];
-	double unit = of == SPREAD_PROMPT ? 1 : 1000;
+	double unit = of == SPREAD_PROMPT || of == SPREAD_COST ? 1 : 1000;
 	switch (rows[i].kind) {
 	case FIG_COUNT: return (double)d->n;
 	case FIG_MEAN: return mean_of(d) / unit;
@@ -514,11 +565,12 @@ usage_figure(size_t i, const struct usage_sums *u, const struct usage_sums *befo
 	char out[USAGE_FIGURE_MAX])
 {
 	enum figure_kind kind = rows[i].kind;
-	bool whole = kind == FIG_COUNT ||
+	bool money = usage_figure_is_money(i);
+	bool whole = kind == FIG_COUNT || money ||
 		     (rows[i].of == SPREAD_PROMPT && (kind == FIG_P95 || kind == FIG_MAX));
 
 	if (kind == FIG_ID)
-		return u->largest_id[0] ? u->largest_id : NULL;
+		return u->largest_id[rows[i].of][0] ? u->largest_id[rows[i].of] : NULL;
 	double v = number_of_figure(i, u, before);
 	if (isnan(v))
 		return NULL;
@@ -533,8 +585,16 @@ usage_figure(size_t i, const struct usage_sums *u, const struct usage_sums *befo
 static bool
 usage_figure_shown(size_t i, const struct usage_sums *total, bool before)
 {
-	return rows[i].head &&
-	       (usage_figure_is_growth(i) ? before : total->spread[rows[i].of].n > 0);
+	size_t of = (size_t)rows[i].of;
+
+	switch (rows[i].kind) {
+	case FIG_GROWTH:
+	case FIG_MEAN_GROWTH: return before;
+	case FIG_SHARE_GROWTH: return before && total->sum[of];
+	case FIG_SHARE: return total->sum[of];
+	case FIG_ID: return total->spread[usage_largest_of[of]].n;
+	default: return rows[i].head && total->spread[of].n;
+	}
 }
 
 /* ---- text, CSV (RFC 4180), JSON ---- */
@@ -551,18 +611,6 @@ static bool
 with_other(const struct shown *s)
 {
 	return s->t->full && !s->p->after && !s->p->match;
-}
-
-/* Returns the group's sums of the period before, or NULL. The row "(other)" has none, because
- * other groups were in it. */
-static const struct usage_sums *
-sums_before(const struct shown *s, const struct usage_group *g)
-{
-	const struct usage_group *had = NULL;
-
-	if (s->before->since[0] && g != &s->t->group[0])
-		had = usage_find(&s->before->table, span_of(g->key, g->n));
-	return had ? &had->of : NULL;
 }
 
 /* Writes a value of a group: a JSON string is decoded, anything else is written as it is. */
@@ -698,6 +746,14 @@ put_dim_heads(struct buf *out, const struct usage_table *t)
 		put_usage_name(out, span_str(usage_dim_names[t->by[i]]));
 }
 
+static int
+figure_width(size_t i)
+{
+	return usage_figure_is_text(i)	  ? NAME_WIDTH
+	       : usage_figure_is_money(i) ? MONEY_WIDTH
+					  : NUMBER_WIDTH;
+}
+
 static void
 put_figures(struct buf *out, const struct shown *s, const struct usage_sums *u,
 	const struct usage_sums *before)
@@ -708,8 +764,9 @@ put_figures(struct buf *out, const struct shown *s, const struct usage_sums *u,
 		if (!usage_figure_shown(i, &s->t->total, s->before->since[0]))
 			continue;
 		const char *v = usage_figure(i, u, before, text);
-		buf_printf(out, "%*s", usage_figure_is_text(i) ? NAME_WIDTH : NUMBER_WIDTH,
-			v ? v : "-");
+		if (v && usage_figure_is_money(i))
+			price_text(strtoull(v, NULL, 10), text);
+		buf_printf(out, "%*s", figure_width(i), v ? v : "-");
 	}
 	buf_putc(out, '\n');
 }
@@ -743,14 +800,12 @@ print_figures(const struct shown *s, struct buf *out)
 	put_dim_heads(out, s->t);
 	for (size_t i = 0; i < USAGE_FIGURES; i++)
 		if (usage_figure_shown(i, &s->t->total, s->before->since[0]))
-			buf_printf(out, "%*s",
-				usage_figure_is_text(i) ? NAME_WIDTH : NUMBER_WIDTH,
-				usage_figure_head(i));
+			buf_printf(out, "%*s", figure_width(i), usage_figure_head(i));
 	buf_putc(out, '\n');
 	for (size_t g = 0; g < s->p->n + with_other(s); g++) {
 		const struct usage_group *u = g == s->p->n ? &s->t->group[0] : s->p->row[g];
 		put_row_names(out, s, g);
-		put_figures(out, s, &u->of, sums_before(s, u));
+		put_figures(out, s, &u->of, sums_before(s->before, u));
 	}
 	put_total_name(out, s->t);
 	put_figures(out, s, &s->t->total, &s->before->table.total);
@@ -844,7 +899,7 @@ print_csv(const struct shown *s, struct buf *out)
 			buf_printf(out, ",%llu", (unsigned long long)u->of.sum[i]);
 		buf_printf(out, ",%s", cached_percent(u->of.sum, "", percent));
 		for (size_t i = 0; i < USAGE_FIGURES; i++) {
-			const char *v = usage_figure(i, &u->of, sums_before(s, u), text);
+			const char *v = usage_figure(i, &u->of, sums_before(s->before, u), text);
 			buf_printf(out, ",%s", v ? v : "");
 		}
 		buf_str(out, "\r\n");
@@ -906,7 +961,7 @@ print_json(const struct shown *s, const char *since, const char *until, struct b
 			else
 				json_put_text(out, name, v);
 		}
-		put_json_sums(out, &u->of, sums_before(s, u));
+		put_json_sums(out, &u->of, sums_before(s->before, u));
 		if (u->of.last_ns)
 			json_put_time(out, "last_seen", u->of.last_ns);
 		buf_putc(out, '}');
@@ -987,6 +1042,7 @@ print_usage(struct asked *r, const struct query *q, enum usage_form form)
 		return cmd_fail("usage", "out of memory");
 	usage_count_attempts(&r->table);
 	usage_count_attempts(&r->before.table);
+	r->page.before = &r->before;
 	int err = usage_paged(&r->table, &r->page);
 	if (err)
 		return cmd_fail("usage", "%s%s%s", err == ERR_NOMEM ? "" : "--after ",
@@ -1018,7 +1074,7 @@ read_page(struct usage_page *p, const char *sort, const char *limit)
 	if (order == ORDERS)
 		return cmd_fail("usage",
 			"--sort: %s: one of cost, requests, refused, redacted, tokens, last_seen, "
-			"prompt_max, name is expected",
+			"prompt_max, cost_max, refused_growth, name is expected",
 			sort);
 	p->order = (enum usage_order)order;
 	if (limit && span_u64(span_str(limit), &p->limit))

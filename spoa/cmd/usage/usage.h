@@ -15,12 +15,23 @@ enum usage_order {
 	ORDER_TOKENS,
 	ORDER_LAST,
 	ORDER_PROMPT,
+	ORDER_DEAREST, /* the request that cost most */
+	ORDER_REFUSED_MORE, /* refusals above the rate of the period before */
 	ORDER_NAME,
 	ORDERS
 };
 
+/* The period of the same length directly before the query's own. */
+struct usage_before {
+	struct usage_table table;
+	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN]; /* "": no such period */
+	/* The time of the first record in the period; "": the period has no record. */
+	char first[CLOCK_RFC3339_LEN];
+};
+
 struct usage_page {
 	enum usage_order order;
+	const struct usage_before *before; /* for ORDER_REFUSED_MORE; NULL: unknown */
 	uint64_t limit;	   /* most groups of a page; 0: all */
 	const char *after; /* the previous page's cursor; NULL: the first page */
 	const char *match; /* only groups with a value that contains this text, without regard
@@ -36,14 +47,6 @@ void usage_sort(struct usage_table *t);
 int usage_paged(const struct usage_table *t, struct usage_page *p);
 
 /* ---- output ---- */
-
-/* The period of the same length directly before the query's own. */
-struct usage_before {
-	struct usage_table table;
-	char since[CLOCK_RFC3339_LEN], until[CLOCK_RFC3339_LEN]; /* "": no such period */
-	/* The time of the first record in the period; "": the period has no record. */
-	char first[CLOCK_RFC3339_LEN];
-};
 
 enum usage_form { FORM_TEXT, FORM_CSV, FORM_JSON };
 /* Writes the page in a form. `since` and `until` NULL: no bound. Returns false if memory is

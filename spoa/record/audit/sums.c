@@ -160,7 +160,7 @@ put_distribution(struct buf *b, const struct distribution *d)
 
 /* Writes a row: the length of the part of the key that equals the previous row's, and the other
  * part. A mask of the sums that are not 0 and of the distributions that are not empty follows,
- * then these sums and distributions, and the id of the request with the largest prompt, if any.
+ * then these sums and distributions, and the ids of the requests with the largest numbers, if any.
  * The last number is the time in ns between the group's last record and the block's last
  * record. */
 static void
@@ -186,9 +186,11 @@ put_sum_row(struct buf *b, struct span key, struct span before, const struct usa
 	for (size_t i = 0; i < SPREADS; i++)
 		if (u->spread[i].n)
 			put_distribution(b, &u->spread[i]);
-	if (u->spread[SPREAD_PROMPT].n) {
-		index_put_number(b, strlen(u->largest_id));
-		buf_str(b, u->largest_id);
+	for (size_t i = 0; i < LARGESTS; i++) {
+		if (!u->spread[usage_largest_of[i]].n)
+			continue;
+		index_put_number(b, strlen(u->largest_id[i]));
+		buf_str(b, u->largest_id[i]);
 	}
 	index_put_number(b, (uint64_t)(last_ns - u->last_ns));
 }
@@ -241,7 +243,7 @@ read_distribution(struct span *rest, struct distribution *d)
 static bool
 read_sums_of_row(struct span *rest, int64_t block_last_ns, struct usage_sums *out)
 {
-	uint64_t has, n = 0, before;
+	uint64_t has, n, before;
 
 	if (!sums_number(rest, &has) || has >> (SUMS + SPREADS))
 		return false;
@@ -251,10 +253,14 @@ read_sums_of_row(struct span *rest, int64_t block_last_ns, struct usage_sums *ou
 	for (size_t i = 0; i < SPREADS; i++)
 		if (has >> (SUMS + i) & 1 && !read_distribution(rest, &out->spread[i]))
 			return false;
-	if (out->spread[SPREAD_PROMPT].n && (!sums_number(rest, &n) || n > rest->n))
-		return false;
-	usage_set_largest(out, span_cut(*rest, 0, (size_t)n));
-	*rest = span_cut(*rest, (size_t)n, rest->n);
+	for (size_t i = 0; i < LARGESTS; i++) {
+		if (!out->spread[usage_largest_of[i]].n)
+			continue;
+		if (!sums_number(rest, &n) || n > rest->n)
+			return false;
+		usage_set_largest(out, i, span_cut(*rest, 0, (size_t)n));
+		*rest = span_cut(*rest, (size_t)n, rest->n);
+	}
 	if (!sums_number(rest, &before))
 		return false;
 	out->last_ns = (int64_t)((uint64_t)block_last_ns - before);

@@ -36,6 +36,9 @@ static const enum record_place spread_places[SPREADS] = {
 #undef X
 };
 
+const enum usage_spread usage_largest_of[LARGESTS] = { [LARGEST_PROMPT] = SPREAD_PROMPT,
+	[LARGEST_COST] = SPREAD_COST };
+
 /* ---- lines ---- */
 
 enum { MOST_MEMBERS = 32 }; /* the most members read from one object */
@@ -71,25 +74,29 @@ fields_in(struct span object, const enum record_field *fields, size_t n, struct 
 /* ---- sums ---- */
 
 void
-usage_set_largest(struct usage_sums *s, struct span id)
+usage_set_largest(struct usage_sums *s, enum usage_largest of, struct span id)
 {
-	s->largest_id[0] = '\0';
+	char *to = s->largest_id[of];
+
+	to[0] = '\0';
 	if (!id.n || id.n >= USAGE_ID_MAX || !span_is_alnum(id, ""))
 		return;
-	memcpy(s->largest_id, id.p, id.n);
-	s->largest_id[id.n] = '\0';
+	memcpy(to, id.p, id.n);
+	to[id.n] = '\0';
 }
 
 static void
 keep_largest(struct usage_sums *to, const struct usage_sums *add)
 {
-	const struct distribution *had = &to->spread[SPREAD_PROMPT],
-				  *more = &add->spread[SPREAD_PROMPT];
-
-	if (!more->n || (had->n && more->max < had->max))
-		return;
-	if (!had->n || more->max > had->max || strcmp(add->largest_id, to->largest_id) < 0)
-		memcpy(to->largest_id, add->largest_id, USAGE_ID_MAX);
+	for (size_t i = 0; i < LARGESTS; i++) {
+		const struct distribution *had = &to->spread[usage_largest_of[i]],
+					  *more = &add->spread[usage_largest_of[i]];
+		if (!more->n || (had->n && more->max < had->max))
+			continue;
+		if (!had->n || more->max > had->max ||
+			strcmp(add->largest_id[i], to->largest_id[i]) < 0)
+			memcpy(to->largest_id[i], add->largest_id[i], USAGE_ID_MAX);
+	}
 }
 
 bool
@@ -269,6 +276,7 @@ spread_completion(const struct span *m, struct distribution spread[SPREADS])
 {
 	bool timed = m[RP_ANSWER_FIRST_TEXT_US].n && !span_is(m[RP_CACHE], "\"hit\"");
 	bool has[SPREADS] = { [SPREAD_PROMPT] = true,
+		[SPREAD_COST] = true,
 		[SPREAD_FIRST] = timed && m[RP_ANSWER_STREAMED].n,
 		[SPREAD_TOTAL] = timed };
 
@@ -306,7 +314,8 @@ sum_completion(const struct span *m, struct usage_sums *to)
 	struct span id = m[RP_ID];
 
 	spread_completion(m, to->spread);
-	usage_set_largest(to, span_cut(id, 1, id.n ? id.n - 1 : 0));
+	for (size_t i = 0; i < LARGESTS; i++)
+		usage_set_largest(to, i, span_cut(id, 1, id.n ? id.n - 1 : 0));
 	for (size_t i = 0; i < SUMS; i++)
 		if (sum_places[i] < RP_COUNT && m[sum_places[i]].n)
 			sum[i] = usage_number_of(m[sum_places[i]]);

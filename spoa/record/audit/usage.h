@@ -74,14 +74,15 @@ enum usage_sum {
 extern const char *const usage_sum_names[SUMS];
 
 /* Numbers of completions whose distribution is kept: of prompts that the provider counted, of
- * answers with text, in microseconds since the request began, and of streams, in thousandths of a
- * token a second. */
+ * answers with text, in microseconds since the request began, of streams, in thousandths of a
+ * token a second, and of requests that cost something. */
 /* clang-format off */
 #define USAGE_SPREADS(X) \
   X(SPREAD_PROMPT, "prompt_tokens",  RP_USAGE_INPUT_TOKENS) \
   X(SPREAD_FIRST,  "first_token_us", RP_ANSWER_FIRST_TEXT_US) /* streams only */ \
   X(SPREAD_TOTAL,  "total_us",       RP_DURATION_US) \
-  X(SPREAD_SPEED,  "mtokens_per_s",  RP_COUNT) /* from the first text on, without reasoning */
+  X(SPREAD_SPEED,  "mtokens_per_s",  RP_COUNT) /* from the first text on, without reasoning */ \
+  X(SPREAD_COST,   "request_nanousd", RP_COST_NANOUSD)
 /* clang-format on */
 enum usage_spread {
 #define X(id, name, place) id,
@@ -91,13 +92,17 @@ enum usage_spread {
 };
 extern const char *const usage_spread_names[SPREADS];
 
+/* The spreads of which the request with the largest number is kept. */
+enum usage_largest { LARGEST_PROMPT, LARGEST_COST, LARGESTS };
+extern const enum usage_spread usage_largest_of[LARGESTS];
+
 enum { USAGE_ID_MAX = 32 };
 struct usage_sums {
 	uint64_t sum[SUMS];
 	struct distribution spread[SPREADS];
-	/* id of the request with the largest prompt; the smallest id if several are equal; "":
-	 * no prompt */
-	char largest_id[USAGE_ID_MAX];
+	/* ids of the requests with the largest numbers; the smallest id if several are equal; "":
+	 * the distribution is empty */
+	char largest_id[LARGESTS][USAGE_ID_MAX];
 	int64_t last_ns; /* wall clock: time of the last record */
 };
 
@@ -151,7 +156,7 @@ void usage_merge_total(struct usage_table *t, const struct usage_sums *add);
 bool usage_sums_add(struct usage_sums *to, const struct usage_sums *add);
 void usage_sums_free(struct usage_sums *s);
 /* Sets the id if it has only letters and digits, and fits; otherwise removes it. */
-void usage_set_largest(struct usage_sums *s, struct span id);
+void usage_set_largest(struct usage_sums *s, enum usage_largest of, struct span id);
 /* Returns the group with the key, or NULL. */
 const struct usage_group *usage_find(const struct usage_table *t, struct span key);
 

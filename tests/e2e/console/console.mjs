@@ -116,8 +116,8 @@ async function names_are_text(page) {
 const saved = [
 	["now", "", /\$0\.\d\d\s+saved by the cache\s+since the start: [1-9]\d* tokens, 1 response/i],
 	["people", "q=sally&since=24h", /\$0\.\d\d\s+[1-9]\d* tokens/],
-	["people", "q=person-00007&since=30d", /Mean prompt\s+Largest prompt[\s\S]*person-00007/],
-	["people", "person=person-00001&since=30d", /largest prompt\s+[1-9][\d,]* tokens: 01[0-9A-Z]{24}[\s\S]*to the first token, .* for the whole response/i],
+	["people", "q=person-00007&since=30d", /Denial rate[\s\S]*Dearest\s[\s\S]*Largest prompt[\s\S]*person-00007[\s\S]*mean \d/],
+	["people", "person=person-00001&since=30d", /largest prompt, in tokens\s+[1-9][\d,]*\s+dearest request\s+\$[\s\S]*to the first token, .* for the whole response/i],
 	["people", "person=sally", /saved by the cache\s+\$0\.\d\d, [1-9]\d* tokens in 1 responses/i],
 	["request", `id=${process.env.AGAIN}`, /cache\s+hit, \d+ s old\s+saved\s+\d+ input tokens, \d+ output tokens/i],
 ];

@@ -126,6 +126,8 @@ const quick = [
 	["what would the shadow policy have decided", [view("Policy"), 'main a:text-is("Shadow")'], /permit[^]*deny[^]*no-bob/],
 	["which tool changed its description", [view("Tools"), row("calc/add")], /- first listed[^]*id_rsa/],
 	["which model costs most, and how did it go", [view("Models"), 'main table.list tbody tr:first-child a.open'], /Cost per day[^]*Last denials/],
+	["what was the dearest request", [view("People"), 'main table.list th button:has-text("Dearest")'], /Dearest[^]*person-\d+[^]*\$\d/],
+	["whose denial rate grew", [view("People"), 'main table.list th button:has-text("Denial rate")'], /Denial rate[^]*\d %\s+\+\d[\d.]* points/],
 	["are the records intact", [view("Audit"), "#verify"], /Last anchored[^]*all records verified/i],
 ];
 export async function ask_quick(page) {

@@ -16,7 +16,8 @@ const tokens_of = (r) => (r.input_tokens ?? 0) + (r.output_tokens ?? 0);
 /* Tokens of responses that the cache returned. */
 const saved_tokens_of = (r) => (r.saved_input_tokens ?? 0) + (r.saved_output_tokens ?? 0);
 /* Of the tokens of prompts, against the same length of time before. */
-const growth = (percent) => typeof percent === 'number' && `${percent > 0 ? '+' : ''}${percent.toFixed(1)} %`;
+const signed = (n) => `${n > 0 ? '+' : ''}${n.toFixed(1)}`;
+const growth = (percent) => typeof percent === 'number' && `${signed(percent)} %`;
 
 /* ---- changes ---- */
 
@@ -135,9 +136,17 @@ const near_columns = (page) => [
 
 /* ---- all ---- */
 
-const usage_columns = [
+/* The request of a row with the largest number of that name. */
+const largest_of = (page, r, name, text) =>
+	r[`${name}_id`] && h('a', { href: page.href('request', { id: r[`${name}_id`] }) }, text(r[name]));
+
+const usage_columns = (page) => [
 	{ title: 'requests', number: true, sort: 'requests', cell: (r) => count(r.requests) },
 	{ title: 'denied', number: true, sort: 'refused', cell: (r) => count(r.refused) },
+	{ title: 'denial rate', number: true, sort: 'refused_growth', optional: true, cell: (r) =>
+		r.refused > 0 &&
+		[`${r.refused_percent} %`,
+			h('div', {}, h('small', {}, typeof r.refused_growth_points === 'number' && `${signed(r.refused_growth_points)} points`))] },
 	{ title: 'redacted', number: true, sort: 'redacted', optional: true, cell: (r) => count(r.redacted) },
 	{ title: 'tokens', number: true, sort: 'tokens', cell: (r) => count(tokens_of(r)) },
 	{ title: 'growth', number: true, optional: true, cell: (r) => growth(r.input_tokens_growth_percent) },
@@ -146,11 +155,12 @@ const usage_columns = [
 		r,
 	) => [dollars(r.cost_nanousd),
 		r.embedded_nanousd > 0 && h('div', {}, h('small', {}, `and ${dollars(r.embedded_nanousd)} for embeddings`))] },
+	{ title: 'dearest', number: true, sort: 'cost_max', optional: true, cell: (r) => largest_of(page, r, 'request_nanousd_max', dollars) },
 	{ title: 'saved', number: true, optional: true,
 		cell: (r) => r.cache_hits > 0 && [dollars(r.saved_nanousd), h('div', {}, h('small', {}, `${count(saved_tokens_of(r))} tokens`))] },
-	{ title: 'mean prompt', number: true, optional: true, cell: (r) => r.prompt_tokens_count > 0 && count(Math.round(r.prompt_tokens_mean)) },
-	{ title: 'largest prompt', number: true, sort: 'prompt_max', optional: true,
-		cell: (r) => r.prompt_tokens_count > 0 && count(r.prompt_tokens_max) },
+	{ title: 'largest prompt', number: true, sort: 'prompt_max', optional: true, cell: (r) =>
+		r.prompt_tokens_count > 0 &&
+		[largest_of(page, r, 'prompt_tokens_max', count), h('div', {}, h('small', {}, `mean ${count(Math.round(r.prompt_tokens_mean))}`))] },
 	{ title: 'unpriced', number: true, extra: true, cell: (r) => r.unpriced_answers > 0 && count(r.unpriced_answers) },
 	{ title: 'last request', sort: 'last_seen', cell: (r) => r.last_seen && when(r.last_seen, { relative: true }) },
 ];
@@ -186,7 +196,7 @@ function all(page) {
 				href: (r) => list.href(page, r),
 				columns: [{ title: by, cell: (r) => data(r[by] || list.name), wide: true }, ...(by === 'person'
 					? [{ title: 'team', cell: (r) => r.team && h('a', { href: page.href('thing', { kind: 'team', name: r.team }) }, data(r.team)) }]
-					: []), ...usage_columns],
+					: []), ...usage_columns(page)],
 			}), pager(page, { next: got.after, shown: got.rows.length, total: got.groups === undefined ? undefined : count(got.groups) })));
 	const load_near = () =>
 		fill(near, page, () => page.get('/limits/near', { from, count: PAGE }), (got) => {
@@ -263,7 +273,7 @@ function one(page) {
 			const mean = (name) => (sum((r) => r[`${name}_count`])
 				? sum((r) => (r[`${name}_mean`] ?? 0) * r[`${name}_count`]) / sum((r) => r[`${name}_count`])
 				: null);
-			const largest = rows.filter((r) => r.prompt_tokens_max_id).sort((a, b) => b.prompt_tokens_max - a.prompt_tokens_max)[0];
+			const largest = (name, text) => largest_of(page, [...rows].sort((a, b) => b[name] - a[name])[0], name, text);
 			return panel('Usage', rows.length ?
 				[
 					h('div', { class: 'tiles' },
@@ -276,10 +286,10 @@ function one(page) {
 					}, ${count(sum(saved_tokens_of))} tokens in ${count(sum((r) => r.cache_hits))} responses`], ['embeddings for the cache',
 						sum((r) => r.embedded_tokens) > 0 && `${
 							dollars(sum((r) => r.embedded_nanousd))
-						}, ${count(sum((r) => r.embedded_tokens))} tokens`], ['largest prompt', largest &&
-						[`${count(largest.prompt_tokens_max)} ${largest.prompt_tokens_max === 1 ? 'token' : 'tokens'}: `,
-							h('a', { href: page.href('request', { id: largest.prompt_tokens_max_id }) }, largest.prompt_tokens_max_id)]], ['mean time',
-						mean('total_ms') !== null &&
+						}, ${count(sum((r) => r.embedded_tokens))} tokens`], ['largest prompt, in tokens', largest('prompt_tokens_max', count)], [
+						'dearest request',
+						largest('request_nanousd_max', dollars),
+					], ['mean time', mean('total_ms') !== null &&
 						`${mean('first_token_ms') !== null ? `${duration_us(mean('first_token_ms') * 1000)} to the first token, ` : ''}${
 							duration_us(mean('total_ms') * 1000)
 						} for the whole response`], ['team', words(rows.map((r) => r.team).filter(Boolean))], ['last request', last && when(last)], [
