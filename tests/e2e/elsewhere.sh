@@ -1,5 +1,5 @@
 # The console's views of records show those of all daemons of this machine, and name the daemons of the group whose
-# records are elsewhere, with a link to their consoles. Now shows one daemon, and names all others.
+# records are elsewhere, with a link to their consoles. Now shows one daemon, names all others, and has the work of each.
 # Once: no version of HAProxy differs here.
 # Turns: a corner in depth, expensive.
 . "$(dirname "$0")/lib.sh"
@@ -24,7 +24,17 @@ ask ann
 kill -STOP "$(pid_of tollgate)"
 alone() { TIMEOUT=3 ask bob; [ "$status" = 200 ]; }
 check "the second daemon decides" wait_for alone
+# and keeps a request whose provider does not respond
+control '{"delay_ms":200000}'
+TIMEOUT=200 ask cat &
+asking=$!
+b_waits() { [ "$("$build/tollgate" status --json -c "$D/tollgate-b.yaml" | jq '.awaited.requests')" = 1 ]; }
+check "a request waits at the second daemon" wait_for b_waits
 kill -CONT "$(pid_of tollgate)"
+waits=$("$build/tollgate" status --json -c "$D/tollgate-b.yaml" | jq -r '.awaited.oldest[0].id')
+work() { "$build/tollgate" status --all --json -c "$D/tollgate.yaml" | jq -c '[.nodes[] | [.node, .requests_in_flight, .awaited, .oldest_id]]'; }
+shows_work() { [ "$(work)" = "[[\"a\",0,0,null],[\"b\",1,1,\"$waits\"]]" ]; }
+check "status --all has the requests in progress of each daemon, and the one that waits longest" wait_for shows_work
 id=$(cat "$D/journal-b"/*.jsonl | tr -d '\0' | grep -m1 '"type":"decision"' | jq -r .id)
 # the fields of two daemons elsewhere, as group.h describes them
 while sleep 1; do
@@ -33,8 +43,8 @@ while sleep 1; do
 		foe "{\"policy\":\"p\",\"policy_version\":\"v\",\"file\":\"\",\"daemon\":\"foe\",\"console\":\"javascript:alert(1)//https://x/console/\",\"at\":$(($(date +%s) - 60))}" >/dev/null
 done &
 second=$!
-CONSOLE=https://localhost:$tls TOKEN=$token ID=$id FACES=${FACES:-} timeout 240 node "$build/console/elsewhere.mjs" >"$D/console.log" 2>&1
-kill "$second"
+CONSOLE=https://localhost:$tls TOKEN=$token ID=$id WAITS=$waits FACES=${FACES:-} timeout 240 node "$build/console/elsewhere.mjs" >"$D/console.log" 2>&1
+kill "$second" "$asking"
 cat "$D/console.log"
 if ! grep -q '^ok' "$D/console.log" || grep -q '^not ok' "$D/console.log"; then failed=1; fi
 exit $failed

@@ -40,6 +40,13 @@ values_of_redis_are_checked(void **state)
 		{ "requests a minute", "{\"minute\":120}", "requests_per_minute", "120" },
 		{ "requests below zero", "{\"minute\":-1}", "requests_per_minute", "null" },
 		{ "requests with a fraction", "{\"minute\":1.5}", "requests_per_minute", "null" },
+		{ "requests in flight", "{\"in_flight\":3}", "requests_in_flight", "3" },
+		{ "requests in flight, as a text", "{\"in_flight\":\"3\"}", "requests_in_flight", "null" },
+		{ "requests that wait", "{\"awaited\":2}", "awaited", "2" },
+		{ "the longest wait", "{\"oldest_s\":90}", "oldest_s", "90" },
+		{ "a wait below zero", "{\"oldest_s\":-1}", "oldest_s", "null" },
+		{ "a request that controls a terminal", "{\"oldest_id\":\"\\u001b[2J\"}", "oldest_id",
+			"null" },
 		{ "the head of the chain", "{\"head\":\"" HEX "\"}", "head", "\"" HEX "\"" },
 		{ "a head that is too short", "{\"head\":\"0123\"}", "head", "null" },
 		{ "a head that is no hash", "{\"head\":\"" HEX "x\"}", "head", "null" },
@@ -69,7 +76,8 @@ values_of_redis_are_checked(void **state)
 		json_decref(list);
 	}
 	json_t *list = json_array();
-	add(list, "gw-1", "{" READY "}", 10);
+	add(list, "gw-1", "{" READY ",\"in_flight\":3}", 10);
+	assert_true(json_is_null(json_object_get(json_array_get(list, 0), "requests_in_flight")));
 	assert_true(json_is_false(json_object_get(json_array_get(list, 0), "live")));
 	assert_true(json_is_false(json_object_get(json_array_get(list, 0), "ready")));
 	json_decref(list);

@@ -77,23 +77,32 @@ place_awaited(struct awaited_request *list, size_t n, const struct awaited_reque
 	return n;
 }
 
-void
-awaited_write(struct awaited *const *a, size_t n, uint64_t now_us, struct buf *out)
+size_t
+awaited_oldest(struct awaited *const *a, size_t n, struct awaited_request list[AWAITED_SHOWN], size_t *all)
 {
-	struct awaited_request list[AWAITED_SHOWN];
-	size_t shown = 0, all = 0;
+	size_t shown = 0;
 
+	*all = 0;
 	for (size_t i = 0; i < n; i++) {
 		const struct awaited_request *r;
 		size_t seen = 0;
 		SCOPED_LOCK(&a[i]->lock);
-		all += a[i]->n;
+		*all += a[i]->n;
 		TAILQ_FOREACH (r, &a[i]->all, of_all) {
 			if (seen++ == AWAITED_SHOWN)
 				break;
 			shown = place_awaited(list, shown, r);
 		}
 	}
+	return shown;
+}
+
+void
+awaited_write(struct awaited *const *a, size_t n, uint64_t now_us, struct buf *out)
+{
+	struct awaited_request list[AWAITED_SHOWN];
+	size_t all, shown = awaited_oldest(a, n, list, &all);
+
 	json_put_form(out, "{'requests':%u,'oldest':[", (uint64_t)all);
 	for (size_t i = 0; i < shown; i++) {
 		const struct awaited_request *r = &list[i];

@@ -28,6 +28,10 @@ void awaited_free(struct awaited **a);
 void awaited_add(struct awaited *a, struct awaited_request *r);
 /* Does nothing if the request is not listed. */
 void awaited_remove(struct awaited *a, struct awaited_request *r);
+/* Copies the AWAITED_SHOWN oldest requests of n lists, the oldest first. Returns their number, and
+ * sets *all to that of all requests. Any thread. */
+size_t awaited_oldest(struct awaited *const *a, size_t n,
+	struct awaited_request list[AWAITED_SHOWN], size_t *all);
 /* Writes {"requests":N,"oldest":[{"id","route","provider","model","seconds"}, …]} over n lists,
  * with the AWAITED_SHOWN oldest. Any thread. */
 void awaited_write(struct awaited *const *a, size_t n, uint64_t now_us, struct buf *out);

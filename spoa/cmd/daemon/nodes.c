@@ -58,6 +58,18 @@ nodes_put_note(struct buf *cell, const json_t *row, const char *name)
 		buf_str(cell, "-");
 }
 
+/* Appends for how long the request has waited that waits longest for a provider. */
+static void
+put_oldest(struct buf *cell, const json_t *row, const char *name)
+{
+	const json_t *s = json_object_get(row, name);
+
+	if (json_is_integer(s))
+		put_age(cell, json_integer_value(s));
+	else
+		buf_str(cell, "-");
+}
+
 /* Appends the last record and the begin of its hash, such as 4711:9f3c21aa. */
 static void
 put_node_head(struct buf *cell, const json_t *row, const char *name)
@@ -92,6 +104,8 @@ static const struct admin_column all_columns[] = {
 	{ "VERSION",  18, "version", .none = "-" },
 	{ "POLICY",   22, "policy", .none = "-" },
 	{ "REQ/MIN",  -7, "requests_per_minute", .none = "-" },
+	{ "OPEN",     -5, "requests_in_flight", .none = "-" },
+	{ "OLDEST",   -6, "oldest_s", .put = put_oldest },
 	{ "HEAD",     18, "head", .put = put_node_head },
 	{ "VERIFIED", -8, "verified", .put = put_verified },
 	{ "NOTE",      0, .put = nodes_put_note, .bare = true },

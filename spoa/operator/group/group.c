@@ -415,6 +415,11 @@ group_member_put(const struct group_member *m, struct buf *out)
 		out, "'asked':%u,'ready_s':%u,'minute':%u", m->asked, m->ready_s, m->minute);
 	if (m->idle_s >= 0)
 		json_put_int(out, "idle_s", m->idle_s);
+	json_put_form(out, "'in_flight':%u,'awaited':%u", m->in_flight, m->awaited);
+	if (m->oldest_id) {
+		json_put_str(out, "oldest_id", m->oldest_id);
+		json_put_uint(out, "oldest_s", m->oldest_s);
+	}
 	json_put_opt(out, "program", m->program);
 	if (m->degraded.n)
 		json_put_raw(out, "degraded", m->degraded);

@@ -30,6 +30,10 @@ struct group_member {
 	uint64_t asked, minute;
 	int64_t idle_s; /* seconds since the last question; -1: none since the start */
 	uint64_t ready_s;  /* seconds since it is ready */
+	/* requests that have not ended, and those among them that wait for a provider */
+	uint64_t in_flight, awaited;
+	const char *oldest_id; /* the one that waits longest; NULL: none */
+	uint64_t oldest_s;     /* seconds since it was sent */
 	const char *program; /* version of the program */
 	struct span degraded; /* names of degraded parts as a JSON list; n 0: not known */
 	uint64_t records;     /* the last record of the journal; 0: there is no journal */
@@ -39,8 +43,8 @@ struct group_member {
 };
 
 /* Appends {"policy", "policy_version", "file", "admin", "daemon", "sockets", "console", "ready",
- * "asked", "ready_s", "minute", "idle_s", "program", "degraded", "records", "head", "verified"}
- * without the closing brace. "file" identifies the policy's file on this machine: the
+ * "asked", "ready_s", "minute", "idle_s", "in_flight", "awaited", "oldest_id", "oldest_s",
+ * "program", "degraded", "records", "head", "verified"} without the closing brace. "file" identifies the policy's file on this machine: the
  * machine's id, the folder's device and inode, and the name; it is empty if they are unknown.
  * "sockets" identifies the folder of the agent's socket in the same way. */
 void group_member_put(const struct group_member *m, struct buf *out);

@@ -89,6 +89,11 @@ nodes_add(json_t *list, struct span node, const json_t *member, const json_t *se
 	json_object_set_new(o, "ready_s", node_number(member, "ready_s"));
 	json_object_set_new(o, "requests_per_minute", node_number(member, "minute"));
 	json_object_set_new(o, "idle_s", node_number(member, "idle_s"));
+	/* numbers of a daemon that is away say nothing about the present */
+	json_object_set_new(o, "requests_in_flight", live ? node_number(member, "in_flight") : json_null());
+	json_object_set_new(o, "awaited", live ? node_number(member, "awaited") : json_null());
+	json_object_set_new(o, "oldest_id", live ? node_text(member, "oldest_id") : json_null());
+	json_object_set_new(o, "oldest_s", live ? node_number(member, "oldest_s") : json_null());
 	json_object_set_new(o, "degraded", node_parts(member));
 	json_object_set_new(o, "records", node_number(member, "records"));
 	json_object_set_new(o, "head", node_head(member));

@@ -13,8 +13,8 @@
 enum { NODES_UNASKED_S = 300 };
 
 /* Appends a daemon to the list: {"node","daemon","here","age_s","live","machine","console","version",
- * "policy","policy_version","ready","ready_s","requests_per_minute","idle_s","degraded","records",
- * "head","verified"}. A member that is missing or invalid is null; older daemons do not write all.
+ * "policy","policy_version","ready","ready_s","requests_per_minute","idle_s","requests_in_flight",
+ * "awaited","oldest_id","oldest_s","degraded","records","head","verified"}. A member that is missing or invalid is null; older daemons do not write all.
  * `self` is this daemon's own member, or NULL. `age_s`: when the daemon last wrote. */
 void nodes_add(json_t *list, struct span node, const json_t *member, const json_t *self,
 	int64_t age_s);

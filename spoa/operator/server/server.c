@@ -574,6 +574,14 @@ server_member(void *server, struct buf *out)
 		if (s->shared_cfg->agent[i].path)
 			m.agent = s->shared_cfg->agent[i].path;
 	aside_publish(s, &m);
+	struct server_work work;
+	server_work(s, &work);
+	m.in_flight = work.in_flight;
+	m.awaited = work.awaited;
+	if (work.oldest.since_us) {
+		m.oldest_id = work.oldest.id;
+		m.oldest_s = (clock_mono_us() - work.oldest.since_us) / 1000000;
+	}
 	SCOPED_BUF(parts, 0);
 	degraded_names(&s->degraded, &parts);
 	m.degraded = buf_view(&parts);

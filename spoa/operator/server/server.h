@@ -5,6 +5,7 @@
 
 #include "budget/quota/quota.h"
 #include "budget/recall/startpoints.h"
+#include "budget/tally/awaited.h"
 #include "budget/trends/cached_share.h"
 #include "gate/changes/erasing.h"
 #include "net/worker.h"
@@ -160,6 +161,15 @@ void server_metrics(struct server *s, struct buf *out, bool exemplars);
 /* Writes the health of the targets of the policy in force; either buffer may be NULL. Any
  * thread. */
 void server_targets(struct server *s, struct buf *json, struct buf *metrics);
+
+/* Requests that have not ended. */
+struct server_work {
+	uint64_t in_flight;
+	size_t awaited;		       /* the requests among them that wait for a provider */
+	struct awaited_request oldest; /* the one that waits longest; since_us 0: none waits */
+};
+/* Call it while the workers exist. Any thread. */
+void server_work(struct server *s, struct server_work *out);
 /* Returns true if the policy in force has a target of this name; *near receives the nearest
  * name. Any thread. */
 struct nearest;

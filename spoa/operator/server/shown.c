@@ -385,19 +385,41 @@ all_recognizers(struct server *s, const struct recognizers *out[WORKERS_MAX])
 	return s->nworkers;
 }
 
+/* Finds each worker's list of requests that wait for a provider. Returns the number of all
+ * requests in flight. */
+static uint64_t
+all_awaited(struct server *s, struct awaited *out[WORKERS_MAX])
+{
+	uint64_t alive = 0;
+
+	for (unsigned i = 0; i < s->nworkers; i++) {
+		out[i] = gate_awaited(s->workers[i].gate);
+		alive += atomic_load_explicit(&s->workers[i].alive, memory_order_relaxed);
+	}
+	return alive;
+}
+
+void
+server_work(struct server *s, struct server_work *out)
+{
+	struct awaited *awaited[WORKERS_MAX];
+	struct awaited_request oldest[AWAITED_SHOWN];
+
+	out->in_flight = all_awaited(s, awaited);
+	size_t n = awaited_oldest(awaited, s->nworkers, oldest, &out->awaited);
+	out->oldest = n ? oldest[0] : (struct awaited_request){ .since_us = 0 };
+}
+
 /* Writes the requests in flight and the results of providers. */
 static void
 work_says(struct server *s, struct buf *out)
 {
 	const struct provider_tally *t[WORKERS_MAX];
 	struct awaited *awaited[WORKERS_MAX];
-	uint64_t alive = 0;
+	uint64_t alive = all_awaited(s, awaited);
 
-	for (unsigned i = 0; i < s->nworkers; i++) {
-		awaited[i] = gate_awaited(s->workers[i].gate);
+	for (unsigned i = 0; i < s->nworkers; i++)
 		t[i] = &gate_tally(s->workers[i].gate)->providers;
-		alive += atomic_load_explicit(&s->workers[i].alive, memory_order_relaxed);
-	}
 	json_put_uint(out, "requests_in_flight", alive);
 	json_put_name(out, "awaited");
 	awaited_write(awaited, s->nworkers, clock_mono_us(), out);

@@ -1,7 +1,7 @@
 // The console's views of records with two daemons here and two elsewhere. FACES=FOLDER takes pictures.
 import { BASE, clean, failures, is, like, ok, overflow, person, start, stop } from "./harness.mjs";
 
-const { ID, TOKEN } = process.env;
+const { ID, TOKEN, WAITS } = process.env;
 /* Each view with a text that only a record of the second daemon has. */
 const VIEWS = [["search", ID], ["people", "bob"], ["models", null], ["tools", null], [`request?id=${ID}`, /^b\/\d+$/], ["thing?kind=team&name=red", null]];
 await start();
@@ -24,6 +24,9 @@ try {
 		await page.goto(`${BASE}/console/#/now`);
 		await page.locator("p.elsewhere").waitFor();
 		like(`now, ${width} px: it shows one daemon, and names the others`, await page.locator("p.elsewhere").innerText(), /^This view shows the daemon a\. (.*\. )?b decides requests of its own, which Search has\. /);
+		const b = page.locator("section", { has: page.getByRole("heading", { name: "Daemons" }) }).locator("tbody tr").filter({ hasText: /^\s*b/ });
+		like(`now, ${width} px: the second daemon's request in progress is shown`, await b.innerText(), /b\s+(In progress\s+)?1\s+(Longest wait\s+)?\d+ s/i);
+		is(`now, ${width} px: its wait leads to the request`, await b.locator("a").last().getAttribute("href"), `#/request?id=${WAITS}`);
 		await page.goto(`${BASE}/console/#/overview`);
 		await page.getByText("failed requests").first().waitFor();
 		if (process.env.FACES) await page.screenshot({ path: `${process.env.FACES}/overview-${width}-${dark ? "dark" : "light"}.png` });

@@ -15,18 +15,32 @@ function usual(nodes) {
 	return of.sort((a, b) => of.filter((x) => x === b).length - of.filter((x) => x === a).length)[0];
 }
 
-const shown = ({ nodes, node, known }) => {
+const of_node = { title: 'Node', keep: true,
+	cell: (n) => (n.console && !n.here ? h('a', { href: `${n.console}${location.hash}`, rel: 'noreferrer' }, data(n.node)) : data(n.node)) };
+/* The requests in progress of a daemon, and the one that waits longest for a provider. */
+const work = (page) => [
+	{ title: 'In progress', number: true, cell: (n) => n.requests_in_flight !== null && count(n.requests_in_flight) },
+	{ title: 'Longest wait', number: true, cell: (n) =>
+		n.oldest_id &&
+		h('a', { href: n.machine !== 'other' && page.href('request', { id: n.oldest_id }) }, `${count(n.oldest_s)} s`) },
+];
+/* Now: the work of each daemon, if there are several. */
+export const each_daemon = (page, { nodes }) =>
+	nodes.length > 1 &&
+	panel('Daemons', table({ caption: 'Each daemon of this Redis, a second ago', rows: nodes, columns: [of_node, ...work(page)] }));
+
+const shown = (page, { nodes, node, known }) => {
 	const policy = usual(nodes);
 	return panel('Nodes', !known && h('p', { class: 'wrong' }, 'Redis does not list the other daemons, so this is ', data(node), ' alone.'),
 		table({ caption: 'Each daemon of this Redis', rows: nodes, columns: [
-			{ title: 'Node', keep: true,
-				cell: (n) => n.console && !n.here ? h('a', { href: `${n.console}#/nodes`, rel: 'noreferrer' }, data(n.node)) : data(n.node) },
+			of_node,
 			{ title: 'State', keep: true, cell: (
 				n,
 			) => [mark({ label: n.state, kind: KINDS[n.state] }), n.state === 'away' && [', wrote ', ago(n.age_s)],
 				n.why && [' ', data(n.why)]] },
 			{ title: 'Degraded parts', wide: true, cell: (n) => [words(n.degraded), unasked(n)] },
 			{ title: 'Requests a minute', number: true, cell: (n) => count(n.requests_per_minute) },
+			...work(page),
 			{ title: 'Version', cell: (n) => n.version },
 			{ title: 'Policy', cell: (n) => n.policy && (n.policy === policy ? data(n.policy) : h('strong', {}, data(n.policy))) },
 			{ title: 'Records', number: true, cell: (n) => n.records && count(n.records) },
@@ -43,6 +57,6 @@ export default {
 	show(page) {
 		const place = h('div', {});
 		page.root.append(place);
-		every(page, 5000, place, () => fill(place, page, () => page.get('/nodes', { all: true }), shown));
+		every(page, 5000, place, () => fill(place, page, () => page.get('/nodes', { all: true }), (got) => shown(page, got)));
 	},
 };

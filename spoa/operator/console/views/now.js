@@ -1,12 +1,13 @@
 // Now: degraded parts first, then decisions as they are made, then the last hour.
 import { add, data, empty, h } from '../dom.js';
 import { count, dollars, when } from '../format.js';
-import { badge, field, panel } from '../parts.js';
-import { change } from '../changes.js';
+import { badge, field, fill, panel } from '../parts.js';
+import { change, every } from '../changes.js';
 import { table } from '../table.js';
 import { hour } from './now_hour.js';
 import { live } from './now_live.js';
 import { health } from './health.js';
+import { each_daemon } from './nodes.js';
 
 const shown = (n, digits = 2) => (typeof n === 'number' ? n.toLocaleString('en-US', { maximumFractionDigits: digits }) : '–');
 function tiles(got) {
@@ -68,11 +69,12 @@ export default {
 	live: true,
 	help: 'Degraded parts, decisions as they are made, and the last hour.',
 	show(page) {
-		const numbers = h('div', {}), waiting = h('div', {});
+		const numbers = h('div', {}), waiting = h('div', {}), daemons = h('div', {});
 		const show = (got) => {
 			empty(numbers, tiles(got));
 			empty(waiting, awaited(page, got.awaited?.oldest));
 		};
-		add(page.root, health(page, show), numbers, waiting, live(page), hour(page), log(page));
+		add(page.root, health(page, show), numbers, waiting, daemons, live(page), hour(page), log(page));
+		every(page, 5000, daemons, () => fill(daemons, page, () => page.get('/nodes'), (got) => each_daemon(page, got)));
 	},
 };
