@@ -26,6 +26,7 @@ static const struct check *const tables[] = {
 	checks_phone,
 	checks_finance,
 	checks_secret,
+	checks_seed,
 	checks_generic,
 	checks_plain,
 	checks_id,

@@ -44,7 +44,7 @@ struct check {
 /* The validators of one file each. A row whose name is NULL ends a table. The rows of
  * `numbers` in check_id.c are not among these. */
 extern const struct check checks_net[], checks_phone[], checks_finance[], checks_id[],
-	checks_secret[], checks_generic[];
+	checks_secret[], checks_seed[], checks_generic[];
 
 /* Returns the validator with this name, or NULL. */
 const struct check *check_find(struct span name);
