@@ -609,9 +609,10 @@ struct stream_dict {
 };
 
 /* The part of a dictionary that describes a font: letters of several bytes, and a map of its
- * letters. */
+ * letters; a TrueType font of which some letters are embedded, and its encoding. */
 struct font_dict {
 	bool composite, own, unicode;
+	bool truetype, subset, encoded;
 };
 
 /* The part of a dictionary that describes the pages below (7.7.3.2). If there are two values,
@@ -725,9 +726,28 @@ encodes_by_itself(struct span at)
 	       !strcmp(t.name, "Identity-V");
 }
 
+/* Returns true for the name of a font of which some letters are embedded: six letters and a plus
+ * sign come first (9.9.2). */
+static bool
+is_subset(struct span at)
+{
+	struct pdf_token t;
+	size_t n = 0;
+
+	pdf_next(&at, &t);
+	while (t.kind == PDF_NAME && t.name[n] >= 'A' && t.name[n] <= 'Z')
+		n++;
+	return n == 6 && t.name[n] == '+';
+}
+
 static void
 read_font_key(const char *name, struct span after, struct font_dict *d)
 {
+	if (!strcmp(name, "TrueType"))
+		d->truetype = true;
+	else if (!strcmp(name, "BaseFont"))
+		d->subset = is_subset(after);
+	d->encoded |= !strcmp(name, "Encoding");
 	if (!strcmp(name, "Type0"))
 		d->composite = true;
 	else if (!strcmp(name, "Encoding"))
@@ -927,6 +947,9 @@ nest_token(struct scan *s, struct nest *n, const struct pdf_token *t, struct spa
 		if (!n->value && pdf_is(t, PDF_MARK, ">>")) {
 			n->depth--;
 			s->unnamed |= font->composite && font->own && !font->unicode;
+			/* the letters have numbers of the font's own, and no names */
+			if (font->truetype && font->subset && !font->encoded && !font->unicode)
+				s->f->unread |= 1u << EXTRACT_FONTS;
 			if (pages->counted && pages->count < pages->kids)
 				s->f->error = EXTRACT_DAMAGED;
 		}

@@ -92,6 +92,9 @@ static const struct {
 	{ "a font with a letter table", OBJ("<</Subtype/Type0/Encoding/Identity-H/ToUnicode 8 0 R>>") OBJ("<</Subtype/Type0/Encoding/90ms-RKSJ-H>>"), NOTHING, 0, "" },
 	{ "one that does not", OBJ("<</F1<</Subtype/Type0/Encoding/Identity-H>>/F2<</ToUnicode 8 0 R>>>>"), WHY(FONTS), 0, "" },
 	{ "nor one with a map of its own", OBJ("<</Subtype/Type0/Encoding 9 0 R>>"), WHY(FONTS), 0, "" },
+	{ "letters that only the font knows", OBJ("<</BaseFont/EVFTAV+Sans/Type/Font/FirstChar 3/Subtype/TrueType>>"), WHY(FONTS), 0, "" },
+	{ "a TrueType font that is whole, encoded or mapped", OBJ("<</BaseFont/Sans/Subtype/TrueType>>") OBJ("<</BaseFont/EVFTAV+Sans/Subtype/TrueType/Encoding/WinAnsiEncoding>>")
+		OBJ("<</BaseFont/EVFTAV+Sans/Subtype/TrueType/ToUnicode 9 0 R>>"), NOTHING, 0, "" },
 	{ "one of a collection that readers know", OBJ("<</Subtype/Type0/Encoding/Identity-H>>") OBJ("<</CIDSystemInfo<</Registry(Adobe)/Ordering(Japan1)>>>>"), NOTHING, 0, "" },
 	{ "and one of none", OBJ("<</Subtype/Type0/Encoding/Identity-H>>") OBJ("<</Ordering(Japan1)>>") OBJ("<</Ordering(Identity)>>"), WHY(FONTS), 0, "" },
 	{ "of one that is elsewhere", OBJ("<</Subtype/Type0/Encoding/Identity-H>>") OBJ("<</Ordering(GB1)>>") OBJ("<</Ordering 9 0 R>>"), WHY(FONTS), 0, "" },
