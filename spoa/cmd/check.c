@@ -33,6 +33,7 @@
 #include "cmd/cmd.h"
 #include "cmd/given.h"
 #include "cmd/probe.h"
+#include "cmd/probe_recognizers.h"
 #include "cmd/recent_records.h"
 #include "cmd/used_tools.h"
 #include "gate/auth/auth.h"
@@ -169,6 +170,7 @@ struct check {
 	bool cannot;	      /* a file that the command line names cannot be read */
 	bool as_json, haproxy_only, probes;
 	struct probe probe; /* the result of --probe */
+	struct detect_rules *rules; /* those of `policy`; NULL: none could be read */
 	bool is_given; /* --policy -: the policy was read from standard input */
 	json_t *valid; /* --json: facts about a valid policy, by name; otherwise NULL */
 };
@@ -1221,7 +1223,7 @@ check_policy(struct check *c)
 				c->no_ranks);
 		put_check_text(&c->notes, stdout);
 	}
-	detect_free(&rules);
+	c->rules = rules;
 }
 
 /* Sends the requests of --probe, once HAProxy's files have been read. */
@@ -1239,6 +1241,8 @@ check_probe(struct check *c)
 	c->probe.policy = c->policy;
 	if (probe_run(&c->probe) < 0)
 		c->cannot = true;
+	c->probe.nwrong += probe_recognizers(
+		c->policy, c->rules, &c->probe.said, &c->probe.wrong);
 }
 
 int
@@ -1329,6 +1333,7 @@ cmd_check(int argc, char **argv)
 			c.judged.nerrors, c.judged.nadvice);
 	json_decref(c.valid);
 	probe_free(&c.probe);
+	detect_free(&c.rules);
 	buf_free(&c.notes);
 	buf_free(&c.start);
 	buf_free(&c.unread);

@@ -21,13 +21,13 @@ R=$(cat "$D/recognizer")
 	       on_failure: redact}
 	    - {name: guard, url: "$R/v1/chat/completions", shape: json, request: '{"model":"g","messages":[{"role":"user","content":\$text}]}',
 	       answer: {label: /choices/0/message/content}, map: {safe: null, unsafe: UNSAFE, 'S*': null}, class: conduct, timeout: 12s,
-	       when: 'route.name == "messages"', breaker: {failures: 1000}}
+	       when: 'route.name == "messages"', on_failure: deny, breaker: {failures: 1000}}
 	    - {name: shields, url: "$R/contentsafety/text:shieldPrompt?api-version=2024-09-01", shape: json, request: '{"userPrompt":\$text,"documents":[]}',
 	       answer: {label: /userPromptAnalysis/attackDetected}, map: {true: PROMPT_ATTACK, false: null}, class: conduct, timeout: 12s,
-	       when: 'route.name == "messages"', breaker: {failures: 1000}}
+	       when: 'route.name == "messages"', on_failure: deny, breaker: {failures: 1000}}
 	    - {name: lakera, url: "$R/v2/guard", shape: json, request: '{"messages":[{"role":"user","content":\$text}]}',
 	       answer: {label: /flagged}, map: {true: LAKERA, false: null}, class: conduct, timeout: 12s,
-	       when: 'route.name == "messages"', breaker: {failures: 1000}}
+	       when: 'route.name == "messages"', on_failure: deny, breaker: {failures: 1000}}
 	rules:
 	  - {name: no-anonymous, when: 'identity.method == "none"', deny: {status: 401, reason: sign in}}
 	  - {name: conduct, when: '"conduct" in prompt.classes', deny: {reason: house rules}}
@@ -80,10 +80,20 @@ ask_guards 'a text of quuxel'
 is "they flag a bad text" "$status $(jq -r .error.message <<<"$body" | grep -c 'house rules')" '403 1'
 like "each of them has found it" "$(grep -ah '"type":"decision"' "$JOURNAL"/* | tail -n 1)" '"UNSAFE".*"PROMPT_ATTACK".*"LAKERA"|"LAKERA".*"PROMPT_ATTACK".*"UNSAFE"|"PROMPT_ATTACK".*"LAKERA".*"UNSAFE"'
 rc '{"mode":"unknown"}'
-ask_guards 'another harmless text'
-is "a verdict that the documentation does not have is no verdict" "$status" 503
-like "the code is classifier_unavailable" "$body" 'classifier_unavailable'
-check "the log names each service once" wait_for eval '[ "$(grep -c "recogniser.failed.*not in map" "$D/tollgate.log")" = 3 ]'
+# check --probe asks each recognizer, too.
+probe() { "$B/tollgate" check -c "$D/tollgate.yaml" --haproxy "$D/haproxy/haproxy.cfg" "$D/haproxy/tollgate.cfg" --probe 2>&1; }
+out=$(probe)
+is "a probe with unknown verdicts is exit 1" $? 1
+is "the probe names each such service, with its line" "$(grep -c 'policy.yaml:[0-9]*:[0-9]*: probe: recognizer .*: the response has a label that is not in map' <<<"$out")" 6
+rc '{}'
+out=$(probe)
+is "a probe with known verdicts has no error of a recognizer" "$(grep -c 'policy.yaml:.* probe: recognizer' <<<"$out")" 0
+like "the probe prints the result for a harmless text" "$out" 'probe: recognizer shields, harmless text: found nothing, in [0-9]+ ms'
+like "it prints the entities of a bad text" "$out" 'probe: recognizer lakera, bad text: found LAKERA, in [0-9]+ ms'
+like "also by shape" "$out" 'probe: recognizer ner, bad text: found PERSON, in [0-9]+ ms'
+like "also by words" "$out" 'probe: recognizer guard, bad text: found UNSAFE, in [0-9]+ ms'
+rc '{"mode":"status"}'
+like "the probe states why a recognizer has no response" "$(probe)" 'probe: recognizer mod, bad text: the response has status 500'
 rc '{}'
 
 # From here on, the recognizer may time out, long before the deadline of the decision, which has another code.
@@ -120,6 +130,12 @@ back() { chat "back zor blax $RANDOM"; [ "$status" = 200 ]; }
 check "the recognizer responds again" wait_for back
 degraded_in_time() { wait_for degraded_says || wait_for degraded_says; } # after a minute without failures
 check "the degraded record has the outcome of each class" degraded_in_time
+rc '{"mode":"unknown"}'
+ask_guards 'another harmless text'
+is "a verdict that the documentation does not have is no verdict" "$status" 503
+like "the code is classifier_unavailable" "$body" 'classifier_unavailable'
+check "the log names each service once" wait_for eval '[ "$(grep -c "recogniser.failed.*not in map" "$D/tollgate.log")" = 3 ]'
+rc '{}'
 check "calls are counted" [ "$(metric recognizer_calls_total 'recognizer="ner",outcome="answered"')" -gt 3 ]
 check "failures are counted" [ "$(metric recognizer_calls_total 'recognizer="ner",outcome="timeout"')" -ge 1 ]
 check "remembered results are counted" [ "$(metric recognizer_texts_total 'recognizer="ner",cache="hit"')" -ge 1 ]

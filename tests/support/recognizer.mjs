@@ -1,4 +1,4 @@
-// A simulated external recognizer for tests: it knows two persons by name, and nothing else. The Server field of each
+// A simulated external recognizer for tests: it knows three persons by name, and nothing else. The Server field of each
 // response states that it is simulated.
 //
 //   node tests/support/recognizer.mjs FILE [PORT]      writes its address to FILE
@@ -15,7 +15,7 @@ import fs from "node:fs";
 import http from "node:http";
 
 const [file, port] = process.argv.slice(2);
-const names = ["zor blax", "quuxel"];
+const names = ["zor blax", "quuxel", "John Smith"];
 let control = { mode: "good", delay_ms: 0 };
 let seen = { calls: 0, texts: 0 };
 
