@@ -549,6 +549,7 @@ by_suffix(struct names_sweep *w, struct run *run)
 			at < first && !is_article(w->text, first) && !is_counted(w, at);
 		size_t end = x->end + (x->dot && s.n <= 4 && x->end + 1 < w->text.n);
 		bool doubtful = memchr(w->text.p + at, ',', first - at) || w->text.p[at] == '0' ||
+				(first - at == 5 && is_year(w->text, at)) || /* "(c) 2013 Ann Court" */
 				run->w[from].first == LETTER_OTHER;
 		if (numbered && (certain || !doubtful || is_supported(w, at, end)))
 			keep_address(w, at, end, certain ? 0.8f : i > from ? 0.65f : 0.4f);

@@ -235,10 +235,25 @@ check_national(
 	return weak_phone(c, 0.25f);
 }
 
+/* Returns true for the points of a drawing: two or more decimals between spaces, "8.22-6.13 1.44". */
+static bool
+has_decimals(struct span s)
+{
+	size_t decimals = 0, spaces = 0;
+
+	for (size_t i = 1; i + 1 < s.n; i++) {
+		decimals += s.p[i] == '.' && is_digit(s.p[i - 1]) && is_digit(s.p[i + 1]);
+		spaces += s.p[i] == ' ';
+	}
+	return decimals > 1 && spaces > 0;
+}
+
 static enum check_result
 check_phone(struct candidate *c)
 {
 	leave_out_parentheses(c);
+	if (has_decimals(span_cut(c->text, c->start, c->end)))
+		return CHECK_NO;
 	struct number r = read_phone_number(span_cut(c->text, c->start, c->end));
 	const char *d = r.digits;
 	size_t n = r.n;
