@@ -1000,6 +1000,10 @@ on_move_late(struct ev_loop *loop UNUSED, ev_timer *w, int events UNUSED)
 	keep_conn(TAGGED(agent, w->data));
 }
 
+/* Passes the connection on if nothing of it is in progress. libev keeps the descriptor in this
+ * loop's epoll set until its next event arrives, and removes it then; if the other agent has
+ * closed the descriptor meanwhile, libev makes a new set (ev_epoll.c, spurious notifications).
+ * TSan reports this removal beside the close. */
 static void
 move_if_still(struct agent *ag)
 {
