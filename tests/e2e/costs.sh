@@ -218,7 +218,7 @@ is "usage is sorted by the largest prompt" "$(jq -c '[.rows[].prompt_tokens_max 
 usage --by person --sort cost_max --json
 is "usage names the dearest request" "$(jq -c '[.rows[0] | .request_nanousd_max, .request_nanousd_max_id]' "$D/out")" "$(grep '"type":"completion"' <<<"$records" | jq -sc '[.[] | select(.cost_nanousd > 0)] | max_by([.cost_nanousd, (.id | explode | map(-.))]) | [.cost_nanousd, .id]')"
 usage --by model --sort largest
-is "an unknown order is refused" "$? $(cat "$D/err")" "2 tollgate: usage: --sort: largest: one of cost, requests, refused, redacted, tokens, last_seen, prompt_max, cost_max, refused_growth, name is expected"
+is "an unknown order is refused" "$? $(cat "$D/err")" "2 tollgate: usage: --sort: largest: one of cost, requests, refused, redacted, tokens, last_seen, prompt_max, cost_max, total_p50, refused_growth, name is expected"
 usage --by tag --json
 is "usage is summed by tag" "$(jq -c '[.rows[].tag] | sort' "$D/out")" '[null,"work"]'
 usage --by person --since 1h --until 2020-01-01 --json

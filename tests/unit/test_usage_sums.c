@@ -120,7 +120,7 @@ printed(const struct usage_table *t, enum usage_form form)
 }
 
 /* The columns of a row without prompts, times or an earlier period. */
-#define NO_FIGURES ",0,,,,,,,,,0,,,,0,,,,,,0,,,,,,,,,\r\n"
+#define NO_FIGURES ",0,,,,,,,,,0,,,,0,,,,,,0,,,,,,,,,,\r\n"
 
 static void
 record_counts_for_its_person(void **state)
@@ -144,12 +144,12 @@ record_counts_for_its_person(void **state)
 		"total_ms_mean,total_ms_p95,total_ms_max,first_token_ms_p50,total_ms_p50,"
 		"tokens_per_s_count,tokens_per_s_mean,tokens_per_s_p5,tokens_per_s_p50,"
 		"tokens_per_s_p95,request_nanousd_mean,request_nanousd_max,request_nanousd_max_id,"
-		"refused_percent,refused_growth_points\r\n"
+		"total_ms_max_id,refused_percent,refused_growth_points\r\n"
 		"\"alice\",\"m\",2,0,0,11,4,3,2,6,2,0,0,0,0,0,2000,1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1,36."
-		"4,2,5.5,10,10,,,,,,0,,,,0,,,,,,0,,,,,1000,1500,,0.0,\r\n"
+		"4,2,5.5,10,10,,,,,,0,,,,0,,,,,,0,,,,,1000,1500,,,0.0,\r\n"
 		"\"bob "
 		"\"\"q\"\"\",\"'=m\",2,1,1,0,0,0,0,0,0,0,0,0,0,0,0,0,1,70,3,12,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
-		",0,,,,,,,,,0,,,,0,,,,,,0,,,,,,,,50.0,\r\n");
+		",0,,,,,,,,,0,,,,0,,,,,,0,,,,,,,,,50.0,\r\n");
 	free(csv);
 	char *text = printed(&t, FORM_JSON);
 	json_t *j = json_loads(text, 0, NULL);
@@ -404,12 +404,12 @@ prompts_and_times_have_mean_p95_and_maximum_columns(void **state)
 	static const struct {
 		const char *name, *want;
 	} rows[] = {
-		{ "ann", ",4,250.0,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0,2.0,7.5,2,1500.0,1007.6,1007.6,2000.0,10,10,01A,," },
-		{ "bob", ",1,5.0,5,5,01E,,,,,0,,,,0,,,,,,0,,,,,10,10,01E,," },
-		{ "eve", ",0,,,,,,,,,0,,,,0,,,,,,0,,,,,10,10,01F,," },
+		{ "ann", ",4,250.0,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0,2.0,7.5,2,1500.0,1007.6,1007.6,2000.0,10,10,01A,01B,," },
+		{ "bob", ",1,5.0,5,5,01E,,,,,0,,,,0,,,,,,0,,,,,10,10,01E,,," },
+		{ "eve", ",0,,,,,,,,,0,,,,0,,,,,,0,,,,,10,10,01F,,," },
 		/* a foreign id is not shown */
-		{ "carl", ",1,7.0,7,7,,,,,,0,,,,0,,,,,,0,,,,,10,10,,," },
-		{ "dora", ",1,7.0,7,7,,,,,,0,,,,0,,,,,,0,,,,,10,10,,," },
+		{ "carl", ",1,7.0,7,7,,,,,,0,,,,0,,,,,,0,,,,,10,10,,,," },
+		{ "dora", ",1,7.0,7,7,,,,,,0,,,,0,,,,,,0,,,,,10,10,,,," },
 	};
 	struct usage_table t = { .by = { BY_PERSON }, .nby = 1 };
 
@@ -425,7 +425,7 @@ prompts_and_times_have_mean_p95_and_maximum_columns(void **state)
 		!strstr(text, "           4       250.0         300         300"
 			      "                         01A         3.0         4.0         7.2"
 			      "         9.0         2.0         7.5      1007.6      1007.6"
-			      "        0.00000001        0.00000001                         01A\n"))
+			      "        0.00000001        0.00000001                         01A                         01B\n"))
 		fail_msg("%s", text);
 	free(text);
 	text = printed(&t, FORM_JSON);
@@ -452,8 +452,8 @@ values_count_for_each_tag_and_once_in_the_total(void **state)
 	(void)state;
 	add_lines(&t, answers, 3);
 	char *csv = printed(&t, FORM_CSV);
-	figures_are(csv, "x", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0,2.0,7.5,2,1500.0,1007.6,1007.6,2000.0,10,10,01A,,");
-	figures_are(csv, "y", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0,2.0,7.5,2,1500.0,1007.6,1007.6,2000.0,10,10,01A,,");
+	figures_are(csv, "x", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0,2.0,7.5,2,1500.0,1007.6,1007.6,2000.0,10,10,01A,01B,,");
+	figures_are(csv, "y", ",3,233.3,300,300,01A,,,,,2,3.0,4.0,4.0,3,7.2,9.0,9.0,2.0,7.5,2,1500.0,1007.6,1007.6,2000.0,10,10,01A,01B,,");
 	assert_int_equal(t.total.spread[SPREAD_PROMPT].n, 3);
 	free(csv);
 	usage_table_free(&t);
@@ -500,11 +500,11 @@ growth_is_relative_to_the_previous_period(void **state)
 	static const struct {
 		const char *name, *want;
 	} rows[] = {
-		{ "ann", ",50.0,-25.0,50.0,-50.0,0,,,,0,,,,,,0,,,,,10,10,01A,0.0,0.0" },
-		{ "new", ",01B,,,,,0,,,,0,,,,,,0,,,,,10,10,01B,0.0," },
+		{ "ann", ",50.0,-25.0,50.0,-50.0,0,,,,0,,,,,,0,,,,,10,10,01A,,0.0,0.0" },
+		{ "new", ",01B,,,,,0,,,,0,,,,,,0,,,,,10,10,01B,,0.0," },
 		/* -0.01 % */
-		{ "flat", ",01D,,0.0,0.0,0.0,0,,,,0,,,,,,0,,,,,10,10,01D,," },
-		{ "late", ",01C,0.0,,,,0,,,,0,,,,,,0,,,,,10,10,01C,0.0,-100.0" },
+		{ "flat", ",01D,,0.0,0.0,0.0,0,,,,0,,,,,,0,,,,,10,10,01D,,," },
+		{ "late", ",01C,0.0,,,,0,,,,0,,,,,,0,,,,,10,10,01C,,0.0,-100.0" },
 	};
 	struct usage_table t = { .by = { BY_PERSON }, .nby = 1 };
 	struct usage_before before = { .table = { .by = { BY_PERSON }, .nby = 1 },
@@ -576,10 +576,10 @@ dearest_requests_and_rising_refusals_come_first(void **state)
 	static const struct {
 		const char *name, *want;
 	} rows[] = {
-		{ "ann", ",1000000002,2000000000,01D,25.0,0.0" },
-		{ "bob", ",1000,1000,01F,50.0,33.3" },
-		{ "cal", ",900,900,01A,100.0,100.0" },
-		{ "dan", ",,,,0.0,-100.0" },
+		{ "ann", ",1000000002,2000000000,01D,,25.0,0.0" },
+		{ "bob", ",1000,1000,01F,,50.0,33.3" },
+		{ "cal", ",900,900,01A,,100.0,100.0" },
+		{ "dan", ",,,,,0.0,-100.0" },
 	};
 	static const struct {
 		enum usage_order order;
@@ -615,6 +615,32 @@ dearest_requests_and_rising_refusals_come_first(void **state)
 	free(text);
 	usage_table_free(&t);
 	usage_table_free(&before.table);
+}
+
+/* One slow response does not make a group slow. */
+static void
+slowest_group_has_the_largest_median(void **state)
+{
+	static const char *const answered[] = {
+		ANSWERED("01A", "ann", "1", TIMES("", "1", "9000000")),
+		ANSWERED("01B", "ann", "1", TIMES("", "1", "100")),
+		ANSWERED("01C", "ann", "1", TIMES("", "1", "100")),
+		ANSWERED("01D", "bob", "1", TIMES("", "1", "5000")),
+		ANSWERED("01E", "cal", "1", ""),
+	};
+	struct usage_table t = { .by = { BY_PERSON }, .nby = 1 };
+	struct usage_page p = { .order = ORDER_TIME };
+
+	(void)state;
+	add_lines(&t, answered, COUNT_OF(answered));
+	assert_int_equal(usage_paged(&t, &p), 0);
+	assert_int_equal(p.n, 3);
+	assert_string_equal(p.row[0]->key, "\"bob\"");
+	assert_string_equal(p.row[1]->key, "\"ann\"");
+	assert_string_equal(p.row[1]->of.largest_id[LARGEST_TIME], "01A");
+	assert_string_equal(p.row[2]->of.largest_id[LARGEST_PROMPT], "01E");
+	free(p.row);
+	usage_table_free(&t);
 }
 
 static void
@@ -654,6 +680,7 @@ main(void)
 		cmocka_unit_test(without_prompts_lines_have_no_second_table),
 		cmocka_unit_test(growth_is_relative_to_the_previous_period),
 		cmocka_unit_test(dearest_requests_and_rising_refusals_come_first),
+		cmocka_unit_test(slowest_group_has_the_largest_median),
 		cmocka_unit_test(groups_without_room_are_combined),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -344,7 +344,7 @@ static void
 pages_contain_each_group_once(void **state)
 {
 	static const char *const orders[] = { "cost", "requests", "refused", "tokens",
-		"last_seen", "prompt_max", "cost_max", "refused_growth", "name" };
+		"last_seen", "prompt_max", "cost_max", "total_p50", "refused_growth", "name" };
 	const char *whole[12] = USAGE("person,team", "--json");
 
 	(void)state;

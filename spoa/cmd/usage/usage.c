@@ -206,7 +206,7 @@ enum { BY_MOST = 3, PAGE_MAX = 1000 };
 
 /* A group is ordered by up to three numbers, the largest first, then by its values. These are
  * the numbers that are not sums. */
-enum { V_TOKENS = SUMS, V_LAST, V_PROMPT, V_DEAREST, V_REFUSED_MORE, V_NONE };
+enum { V_TOKENS = SUMS, V_LAST, V_PROMPT, V_DEAREST, V_TIME, V_REFUSED_MORE, V_NONE };
 static const struct {
 	const char *name;
 	int by[BY_MOST];
@@ -219,11 +219,12 @@ static const struct {
 	[ORDER_LAST] = { "last_seen", { V_LAST, V_NONE, V_NONE } },
 	[ORDER_PROMPT] = { "prompt_max", { V_PROMPT, V_NONE, V_NONE } },
 	[ORDER_DEAREST] = { "cost_max", { V_DEAREST, V_NONE, V_NONE } },
+	[ORDER_TIME] = { "total_p50", { V_TIME, V_NONE, V_NONE } },
 	[ORDER_REFUSED_MORE] = { "refused_growth", { V_REFUSED_MORE, SUM_REFUSED, V_NONE } },
 	[ORDER_NAME] = { "name", { V_NONE, V_NONE, V_NONE } },
 };
 static const char *const usage_order_names[ORDERS] = { "cost", "requests", "refused", "redacted",
-	"tokens", "last_seen", "prompt_max", "cost_max", "refused_growth", "name" };
+	"tokens", "last_seen", "prompt_max", "cost_max", "total_p50", "refused_growth", "name" };
 
 struct place {
 	uint64_t v[BY_MOST];
@@ -268,6 +269,7 @@ page_place(const struct usage_page *page, const struct usage_group *g)
 			 : by == V_LAST	  ? (uint64_t)g->of.last_ns
 			 : by == V_PROMPT ? g->of.spread[SPREAD_PROMPT].max
 			 : by == V_DEAREST ? g->of.spread[SPREAD_COST].max
+			 : by == V_TIME ? distribution_quantile(&g->of.spread[SPREAD_TOTAL], 50)
 			 : by == V_REFUSED_MORE ? refused_more(page, g)
 			 : by == V_NONE	  ? 0
 					  : g->of.sum[by];
@@ -437,7 +439,7 @@ usage_cursor(const struct usage_page *p, struct buf *out)
 
 /* ---- output ---- */
 
-enum { USAGE_FIGURES = 29, USAGE_FIGURE_MAX = 64 };
+enum { USAGE_FIGURES = 30, USAGE_FIGURE_MAX = 64 };
 enum figure_kind { FIG_COUNT, FIG_MEAN, FIG_P5, FIG_P50, FIG_P95, FIG_MAX, FIG_ID, FIG_GROWTH, FIG_MEAN_GROWTH,
 	FIG_SHARE, FIG_SHARE_GROWTH };
 
@@ -477,6 +479,7 @@ static const struct {
 	{ "request_nanousd_mean",       "mean dollars",    FIG_MEAN,        SPREAD_COST },
 	{ "request_nanousd_max",        "dearest",         FIG_MAX,         SPREAD_COST },
 	{ "request_nanousd_max_id",     "dearest request", FIG_ID,          LARGEST_COST },
+	{ "total_ms_max_id",            "slowest request", FIG_ID,          LARGEST_TIME },
 	{ "refused_percent",            "refused %",       FIG_SHARE,       SUM_REFUSED },
 	{ "refused_growth_points",      "refused +pp",     FIG_SHARE_GROWTH, SUM_REFUSED },
 };
@@ -1074,7 +1077,7 @@ read_page(struct usage_page *p, const char *sort, const char *limit)
 	if (order == ORDERS)
 		return cmd_fail("usage",
 			"--sort: %s: one of cost, requests, refused, redacted, tokens, last_seen, "
-			"prompt_max, cost_max, refused_growth, name is expected",
+			"prompt_max, cost_max, total_p50, refused_growth, name is expected",
 			sort);
 	p->order = (enum usage_order)order;
 	if (limit && span_u64(span_str(limit), &p->limit))

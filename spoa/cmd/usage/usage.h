@@ -16,6 +16,7 @@ enum usage_order {
 	ORDER_LAST,
 	ORDER_PROMPT,
 	ORDER_DEAREST, /* the request that cost most */
+	ORDER_TIME, /* the median of the total time */
 	ORDER_REFUSED_MORE, /* refusals above the rate of the period before */
 	ORDER_NAME,
 	ORDERS

@@ -515,7 +515,7 @@ static const struct param usage_asked[] = {
 	{ "by",    PARAM_TEXT, PARAM_NEEDED, .min = 1, .text = "Columns, with commas: person, team, agent, model, route, tag, key, provider, target, tool, day." },
 	{ "since", PARAM_TIME, .text = "Beginning of the period." },
 	{ "until", PARAM_TIME, .text = "Before when." },
-	{ "sort",  PARAM_CHOICE, .words = "cost requests refused redacted tokens last_seen prompt_max cost_max refused_growth name", .text = "The order; cost." },
+	{ "sort",  PARAM_CHOICE, .words = "cost requests refused redacted tokens last_seen prompt_max cost_max total_p50 refused_growth name", .text = "The order; cost." },
 	{ "limit", PARAM_INTEGER, .min = 1, .max = 1000, .text = "Rows per page." },
 	{ "after", PARAM_TEXT, .max = 4096, .text = "The value of `after` in the previous page." },
 	{ "match", PARAM_TEXT, .text = "Only rows in which a value contains this text." }, { .name = NULL },

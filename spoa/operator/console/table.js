@@ -43,7 +43,9 @@ function sort_key(cell) {
 
 const compare = (a, b) => (typeof a === typeof b ? (typeof a === 'number' ? a - b : a.localeCompare(b)) : typeof a === 'number' ? -1 : 1);
 
-const in_order = (keyed, down) => keyed.sort(([a], [b]) => (down ? compare(b, a) : compare(a, b))).map(([, of]) => of);
+/* Rows without a value are last in both orders. */
+const in_order = (keyed, down) =>
+	keyed.sort(([a], [b]) => (a === '') - (b === '') || (down ? compare(b, a) : compare(a, b))).map(([, of]) => of);
 const sort_all = (rows, column, down) => in_order(rows.map((r) => [sort_key(h('td', {}, column.cell(r))), r]), down);
 
 function sort_here(body, head, at) {

@@ -37,7 +37,7 @@ static const enum record_place spread_places[SPREADS] = {
 };
 
 const enum usage_spread usage_largest_of[LARGESTS] = { [LARGEST_PROMPT] = SPREAD_PROMPT,
-	[LARGEST_COST] = SPREAD_COST };
+	[LARGEST_COST] = SPREAD_COST, [LARGEST_TIME] = SPREAD_TOTAL };
 
 /* ---- lines ---- */
 

@@ -93,7 +93,7 @@ enum usage_spread {
 extern const char *const usage_spread_names[SPREADS];
 
 /* The spreads of which the request with the largest number is kept. */
-enum usage_largest { LARGEST_PROMPT, LARGEST_COST, LARGESTS };
+enum usage_largest { LARGEST_PROMPT, LARGEST_COST, LARGEST_TIME, LARGESTS };
 extern const enum usage_spread usage_largest_of[LARGESTS];
 
 enum { USAGE_ID_MAX = 32 };
