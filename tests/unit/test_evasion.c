@@ -429,6 +429,26 @@ binary_bytes_are_scanned_to_an_end(void **state)
 	}
 }
 
+/* An address whose domain has more dots in words than the reader has room for. */
+static void
+address_of_many_labels_is_read_to_its_limit(void **state)
+{
+	struct detect_fix *f = *state;
+	struct findings v;
+	struct buf b;
+
+	for (unsigned labels = 8; labels < 200; labels += labels < 20 ? 1 : 40) {
+		buf_init(&b, 0);
+		buf_str(&b, "ada (at) ab");
+		for (unsigned i = 0; i < labels; i++)
+			buf_str(&b, "-dot-cd");
+		buf_str(&b, "-dot-com\n");
+		assert_int_equal(detect_fix_scan(f, buf_view(&b), NULL, &v), 0);
+		arena_reset(&f->arena);
+		buf_free(&b);
+	}
+}
+
 static void
 nesting_over_the_limit_is_an_error(void **state)
 {
@@ -564,6 +584,7 @@ main(void)
 		cmocka_unit_test(escapes_in_source_code_do_not_exceed_the_nesting_limit),
 		cmocka_unit_test(notation_nested_ten_thousand_times_is_decoded),
 		cmocka_unit_test(binary_bytes_are_scanned_to_an_end),
+		cmocka_unit_test(address_of_many_labels_is_read_to_its_limit),
 		cmocka_unit_test(nesting_over_the_limit_is_an_error),
 		cmocka_unit_test(long_blob_loses_only_the_value),
 		cmocka_unit_test(fast_path_of_folding_loses_no_character),

@@ -149,7 +149,7 @@ read_domain(const struct heuristic *l, size_t i, const char *const *bare, struct
 		struct sign *dot = &a->dots[a->n];
 		for (; k - i < LABEL_MAX && (is_alnum(byte_at(l, k)) || byte_at(l, k) == '-');
 			k++) {
-			if (byte_at(l, k) == '-' && k > i &&
+			if (byte_at(l, k) == '-' && k > i && a->n < SIGNS_MAX &&
 				sign_at(l, k, dot_words, bare, '.', dot))
 				break; /* example-dot-com */
 			alpha += is_alpha(byte_at(l, k));
