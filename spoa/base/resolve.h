@@ -23,7 +23,7 @@ struct resolved {
 };
 
 /* Finds the addresses for a stream socket. `port` is a number or NULL (0). A name is asked for in
- * a thread of its own, which goes on if the time is over; a later call for the same name and port
+ * a thread of its own, which continues if the time is over; a later call for the same name and port
  * waits for that thread. Returns 0, ERR_NOTFOUND, ERR_TIMEOUT, ERR_FULL or ERR_NOMEM; *why is the
  * reason then, a constant text. Any thread. */
 int resolve_name(const char *host, const char *port, uint64_t timeout_us, struct resolved *out,

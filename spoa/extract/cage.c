@@ -343,7 +343,7 @@ drop_capabilities(void)
 		return "no_new_privs";
 	for (unsigned long cap = 0; cap <= CAPS_MOST; cap++)
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL)
-			return "dropping a capability for good";
+			return "dropping a capability permanently";
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return "dropping ambient capabilities";
 	return syscall(SYS_capset, &head, none) < 0 ? "dropping capabilities" : NULL;

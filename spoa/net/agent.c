@@ -576,7 +576,7 @@ agent_refused(const struct agent_conn *c, const struct spop_frame *f)
 	}
 	if (!(f->flags & SPOP_FIN))
 		return SPOP_E_FRAGMENT;
-	/* SPOE.txt 3.2.6: stream-id and frame-id are set in a NOTIFY. But HAProxy 2.6 counts its
+	/* SPOE.txt 3.2.6: stream-id and frame-id are set in a NOTIFY. However, HAProxy 2.6 counts its
 	 * streams from 0, so only the frame-id is checked. */
 	if (f->type == SPOP_NOTIFY)
 		return f->frame ? SPOP_OK : SPOP_E_INVALID;
@@ -1141,7 +1141,7 @@ agent_give_back(struct agent *ag)
  * agent only stops reading, and what HAProxy sends waits in the socket. Once each NOTIFY that
  * was read has its ACK, a connection consists of its descriptor, the negotiated frame size and
  * the bytes of a frame that has not arrived whole (SPOE.txt 3.2). The other process reads from
- * no connection until it has decided to serve, so that this agent can thaw and go on.
+ * no connection until it has decided to serve, so that this agent can thaw and continue.
  *
  * Connections that are being closed are not passed on: they are freed here. Thus no event of the
  * worker frees a connection while the main thread walks the list. */

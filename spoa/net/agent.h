@@ -41,7 +41,7 @@ size_t agent_ack_room(const struct agent_call *call);
 /* Sends one ACK with these actions and ends the call, whose messages `actions` may still refer
  * to. The ACK leaves at the end of the loop's turn, together with others of the connection.
  * Returns ERR_LIMIT if the actions exceed agent_ack_room(): then nothing is sent and the call
- * goes on. Returns ERR_CLOSED or ERR_NOMEM if the connection is lost; the call has ended in
+ * continues. Returns ERR_CLOSED or ERR_NOMEM if the connection is lost; the call has ended in
  * these cases too. */
 int agent_ack(struct agent_call *call, const struct spop_action *actions, size_t n);
 /* Stops accepting. Each connection stays open until it has been idle for 50 ms; after one

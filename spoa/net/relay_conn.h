@@ -219,7 +219,7 @@ struct edge {
 		bool away; /* a helper has them */
 		bool late;	   /* the exchange's deadline has passed meanwhile */
 		bool at_once;	   /* head and body arrived in one read */
-		/* why the exchange ends when the helper returns; NULL: it goes on */
+		/* why the exchange ends when the helper returns; NULL: it continues */
 		const char *gone;
 		const char *wrong; /* the text for an error of the framing */
 		int err; /* 0, or the result of read_response_body() */

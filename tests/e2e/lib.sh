@@ -234,7 +234,7 @@ haproxy_reload() {
 	}
 	wait_for loaded_again
 }
-# Restores the shipped timeout for decisions. Call it before a test stops the daemon for good.
+# Restores the shipped timeout for decisions. Call it before a test stops the daemon.
 as_shipped() {
 	sed -i 's/^\( *timeout processing\) .*/\1 1s/' "$D/haproxy/spoe.cfg"
 	haproxy_reload

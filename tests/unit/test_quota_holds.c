@@ -243,7 +243,7 @@ number_of_requests_in_flight_is_limited(void **state)
 	}
 }
 
-/* A hold whose host is lost is dropped at its deadline, or charged for good. */
+/* A hold whose host is lost is dropped at its deadline, or charged. */
 static void
 orphaned_hold_is_dropped_or_charged(void **state)
 {

@@ -744,7 +744,7 @@ reply_has_its_result(void **state)
 		ask_wait(q, &a, 10, 0, 0);
 		if (a.q.result != rows[i].want)
 			fail_msg("%s: %d", rows[i].name, a.q.result);
-		/* A request is refused for good only if it is larger than its limit. */
+		/* A request is refused without a time to retry only if it is larger than its limit. */
 		assert_int_equal(a.q.retry_after_s > 0, rows[i].want == QUOTA_REFUSED);
 		f.counts = NULL;
 		run_for(20000);

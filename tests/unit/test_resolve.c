@@ -78,7 +78,7 @@ a_wrong_name_has_a_reason(void **state)
 	assert_non_null(why);
 }
 
-/* The thread goes on when the time is over, and a later call for this name uses its result. */
+/* The thread continues when the time is over, and a later call for this name uses its result. */
 static void
 no_time_is_a_timeout(void **state)
 {

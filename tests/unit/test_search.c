@@ -480,7 +480,7 @@ index_with_false_entries_changes_no_result(void **state)
 	assert_string_equal(found(), "531");
 	assert_non_null(strstr(cmd_err, "did not match"));
 	assert_null(strstr(cmd_out, "bob"));
-	/* The false index is gone for good. */
+	/* The false index does not return. */
 	assert_int_equal(search("j", "--person", "bob", NULL), 0);
 	assert_string_equal(found(), "2");
 	assert_null(strstr(cmd_err, "did not match"));

@@ -352,7 +352,7 @@ failure_share_alone_never_empties_a_group(void **state)
 	/* even if that one is open because of its share */
 	open_by_share(1);
 	assert_int_equal(first(3), 0);
-	/* but not if it is open because of consecutive failures */
+	/* not if it is open because of consecutive failures */
 	fails(2);
 	assert_int_equal(first(3), 0);
 	assert_int_equal(rank[2].out, TARGET_EJECTED);

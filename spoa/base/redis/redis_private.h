@@ -165,7 +165,7 @@ void redis_conn_place(struct redis *r, const struct redis_place *p);
 void redis_conn_late(struct redis *r);
 /* Sets the tags for the keys of the node's epoch, when it got other slots. */
 void redis_conn_tags(struct redis *r, const char *tag, const char *spare_tag);
-/* Closes the connection for good. */
+/* Closes the connection permanently. */
 void redis_conn_end(struct redis *r);
 
 /* ---- redis_pipe.c ---- */

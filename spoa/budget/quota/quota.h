@@ -48,7 +48,7 @@ struct quota_place {
 	 * counted; 0: the charge leaves the window with its sub-bucket */
 	int64_t slice;
 	int64_t end_s; /* calendar: end of its window, seconds since 1970 */
-	/* how long the amount is reserved: not at all (charged for good), until it is settled
+	/* how long the amount is reserved: not at all (charged at once), until it is settled
 	 * or the window ends, or until a near or a distant deadline */
 	enum quota_hold {
 		QUOTA_HOLD_NONE,
@@ -138,7 +138,7 @@ struct quota_dim {
 enum quota_result {
 	QUOTA_ADMITTED,
 	QUOTA_REFUSED,
-	QUOTA_UNREACHABLE, /* refused for good: one dim takes more than its limit */
+	QUOTA_UNREACHABLE, /* never fits: one dim takes more than its limit */
 	QUOTA_FAILED,	   /* Redis did not answer in time */
 };
 

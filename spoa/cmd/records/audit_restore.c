@@ -512,7 +512,7 @@ say_missing(struct restore *r, const struct journal_list *l)
 }
 
 /* Restores one selected segment and prints what became of it. Returns an error only if the
- * work cannot go on. */
+ * work cannot continue. */
 static int
 restore_named(struct restore *r, const struct journal_list *l, const char *name)
 {

@@ -13,7 +13,7 @@
  * A credential with a token is fetched (`call` is set). There are three results:
  *   in force   publish_auth() stores the value, and the timer fetches again
  *   failing    (failing_us) the fetch is repeated after 0.5 s, doubled up to 60 s
- *   final      refused for good: the daemon does not ask again until the file changes, or a
+ *   final      refused permanently: the daemon does not ask again until the file changes, or a
  *              reload opens the credential again */
 #include <pthread.h>
 #include <sched.h>

@@ -29,7 +29,7 @@ void auths_tell(struct auths *s, void (*on_new_value)(void *arg, const char *pro
 void auths_first(struct auths *s, uint64_t wait_us);
 
 /* Returns the open credential with the same configuration, or a new one. A new credential's
- * file is read in this call. If the provider refused the credential for good before, the
+ * file is read in this call. If the provider refused the credential permanently before, the
  * thread tries again. If `s` is NULL, the file is only checked: the function returns NULL and
  * *why is empty if the file is good. Otherwise NULL means failure, with the reason in *why.
  * Not for a request's path. */

@@ -75,7 +75,7 @@ struct auth {
 	/* monotonic, since when fetches fail; 0: the last one succeeded */
 	uint64_t failing_us;
 	bool started;	   /* the thread has seen this credential */
-	bool final;	   /* the provider refused it for good: no more fetches */
+	bool final;	   /* the provider refused it permanently: no more fetches */
 	bool expired_said; /* credential.missing is logged */
 	bool clock_tried;  /* a retry with the endpoint's clock has been made */
 	/* why the file cannot be used, cut to fit; empty if the file is good */

@@ -300,7 +300,7 @@ park_request(struct request *r)
 	/* something resumes the request; offload_step() counts itself later */
 	INVARIANT(r->queued || r->run.pending > 0 || r->run.wait == WAIT_HELPER);
 	if (r->run.resumed &&
-		r->run.wait != WAIT_ROOM) /* checked again at each tick, so its time goes on */
+		r->run.wait != WAIT_ROOM) /* checked again at each tick, so its time runs */
 		unpark_request(r);
 	if (r->run.parked ||
 		(r->run.resumed && (r->run.wait == WAIT_TURN || r->run.wait == WAIT_HELPER ||

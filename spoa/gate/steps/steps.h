@@ -66,7 +66,7 @@ struct span request_listed(struct request *r, const char *const *names, size_t n
 /* step_match.c: returns true if the path's segment names the model. */
 bool request_names_model(const struct request *r, const struct segment *s);
 /* A web page may use a host name of its own that resolves to the gateway, and the browser would
- * send its user's credentials for that name. But the browser always sends the page's origin,
+ * send its user's credentials for that name. However, the browser always sends the page's origin,
  * and HAProxy has the list of permitted origins. Returns STEP_NEXT if no page sent the request
  * or its origin is listed, else denies with 403. */
 enum step_result request_not_by_page(struct request *r);

@@ -57,7 +57,7 @@ redis_away(struct server *s, struct buf *why)
 	return erasing_away(&s->erasing, LIVE_PLACEHOLDERS, why);
 }
 
-/* An unavailable cache only causes misses. But it counts if it still contains responses of a
+/* An unavailable cache only causes misses. It counts, however, if it still contains responses of a
  * person who was erased. */
 static bool
 cache_away(struct server *s, struct buf *why)

@@ -50,7 +50,7 @@ int tool_filter_list(
 	const struct tool_filter *f, struct span json, struct arena *a, struct tool_cuts *out);
 
 /* Filters a chat request, from its opening brace on; bytes after its closing brace are not
- * read. Each offered tool is judged by its name. A tool that the provider runs itself is judged here for good (tool_list_hosted()): by its type (web_search) or by its member (Gemini's googleSearch). A tool of an MCP server is judged as `mcp` of the server that it names, and by each name that the request allows of that server; resource.uri is the address of the server. The result is a valid
+ * read. Each offered tool is judged by its name. A tool that the provider runs itself is judged only here (tool_list_hosted()): by its type (web_search) or by its member (Gemini's googleSearch). A tool of an MCP server is judged as `mcp` of the server that it names, and by each name that the request allows of that server; resource.uri is the address of the server. The result is a valid
  * request: an empty list is removed together with members about its tools, and so is a choice
  * of a tool that was removed. `server` and `state` of *f are not used. Returns as above. */
 int tool_filter_offered(const struct tool_filter *f, struct span request, struct arena *a,

@@ -2,7 +2,7 @@
  * reads bytes as they are, one ignores letter case, and one reads only letters and digits.
  *
  * Each automaton is a trie of the values (Aho-Corasick). A node knows the longest proper suffix
- * of its path that is a path too. If the next byte does not continue a path, the search goes on
+ * of its path that is a path too. If the next byte does not continue a path, the search continues
  * at that suffix, so no byte of the text is read twice. The edges of a trie are in one hash
  * table with a random factor, so that nobody can choose values that collide.
  *

@@ -143,9 +143,9 @@ decode_reversed(struct decoding *d, char *out, uint32_t *where, size_t room)
 	return n;
 }
 
-/* Decides how a group continues after a line break. Either the group goes on in the next line,
+/* Decides how a group continues after a line break. Either the group continues in the next line,
  * or an unpadded blob ends there and another one begins. The reading that gives text is used; if
- * neither does, the group goes on. */
+ * neither does, the group continues. */
 static void
 settle_break(struct decoding *d)
 {
