@@ -95,7 +95,7 @@ ask_recognizer(struct ev_loop *loop, struct http_client *http, struct recognizer
 /* Asks about both texts. Returns the number of responses that the gateway could not use in time. */
 static unsigned
 probe_recognizer(struct ev_loop *loop, struct http_client *http, const struct external *x,
-	const struct detect_rules *rules, struct buf *said, struct buf *wrong)
+	const struct detect_rules *rules, struct buf *right, struct buf *wrong)
 {
 	unsigned nwrong = 0;
 
@@ -121,7 +121,7 @@ probe_recognizer(struct ev_loop *loop, struct http_client *http, const struct ex
 				texts[i].name, c.why);
 			continue;
 		}
-		buf_printf(said, "probe: recognizer %s, %s: %s%.*s, in %llu ms\n", x->name,
+		buf_printf(right, "probe: recognizer %s, %s: %s%.*s, in %llu ms\n", x->name,
 			texts[i].name, found.n ? "found " : "found nothing",
 			SPAN_ARG(buf_view(&found)), (unsigned long long)ms);
 	}
@@ -129,7 +129,7 @@ probe_recognizer(struct ev_loop *loop, struct http_client *http, const struct ex
 }
 
 unsigned
-probe_recognizers(const struct policy *p, const struct detect_rules *rules, struct buf *said,
+probe_recognizers(const struct policy *p, const struct detect_rules *rules, struct buf *right,
 	struct buf *wrong)
 {
 	struct ev_loop *loop = p->nexternals ? ev_loop_new(EVFLAG_AUTO) : NULL;
@@ -137,7 +137,7 @@ probe_recognizers(const struct policy *p, const struct detect_rules *rules, stru
 	unsigned nwrong = 0;
 
 	for (size_t i = 0; http && i < p->nexternals; i++)
-		nwrong += probe_recognizer(loop, http, &p->externals[i], rules, said, wrong);
+		nwrong += probe_recognizer(loop, http, &p->externals[i], rules, right, wrong);
 	if (p->nexternals && !http) {
 		buf_printf(wrong, "%s:1:1: probe: recognizers: %s\n", p->externals->at->file,
 			err_str(ERR_NOMEM));

@@ -85,7 +85,7 @@ sizes_of(const struct token_models *m, struct span model, bool version, struct s
 struct model_size
 model_size_of(const struct token_models *m, struct span model)
 {
-	struct size_rows of = { NULL };
+	struct size_rows of = { 0 };
 	size_t n;
 
 	model = price_bare_name(model);
