@@ -116,7 +116,7 @@ each_call_counts_for_its_own_tool(void **state)
 	/* tool, requests, refused, …, prompt tokens, which count for each call of a response */
 	static const char *const want[] = { "\"tools/pay\",2,1,0,0,", "\"/pay\",1,1,0,10,",
 		"\"/look\",1,0,0,10,", "\"bank/transfer\",1,0,0,0,",
-		",7,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,,0," };
+		",7,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,,0," };
 	for (size_t i = 0; i < COUNT_OF(want); i++)
 		if (!strstr(csv, want[i]))
 			fail_msg("%s: %s", want[i], csv);
