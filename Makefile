@@ -776,10 +776,13 @@ $(FUZZ_RUN): $(B)/tests/fuzz/driver.o
 # what frames of WebSockets are held against
 $(B)/tests/fuzz/fuzz_ws: private ALL_LIBS += $(WSLAY)
 
+# The longest time of one program, in seconds: a program that hangs is named.
+UNIT_S ?= 600
 .PHONY: unit
 unit: deps ## unit and scenario tests (cmocka)
 	@$(MAKE) --no-print-directory unit-programs
-	@set -e; for t in $(UNIT_BIN); do echo "== $$t"; $$t; done
+	@set -e; for t in $(UNIT_BIN); do echo "== $$t"; \
+		timeout --foreground -k 10 $(UNIT_S) $$t || { code=$$?; [ $$code != 124 ] || echo "$$t: did not end within $(UNIT_S) s" >&2; exit $$code; }; done
 
 .PHONY: fuzz-seeds
 fuzz-seeds: deps ## every fuzz target over its seed corpus

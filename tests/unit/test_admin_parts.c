@@ -129,6 +129,29 @@ unused_session_expires(void **state)
 	sessions_free(&s);
 }
 
+/* A session is ended wherever it is in the table. */
+static void
+log_out_ends_each_session(void **state)
+{
+	static unsigned char id[CAP_ADMIN_SESSIONS][SHA256_BYTES];
+	unsigned char token[SHA256_BYTES] = { 0 };
+	struct sessions *s = sessions_new();
+	char text[SESSION_TEXT];
+
+	(void)state;
+	for (unsigned i = 0; i < CAP_ADMIN_SESSIONS; i++) {
+		token[0] = (unsigned char)(i / 16);
+		sessions_begin(s, token, 1000 + i, text);
+		sha256(span_str(text), id[i]);
+	}
+	for (unsigned i = 0; i < CAP_ADMIN_SESSIONS; i++) {
+		assert_int_equal(sessions_count(s, 3000), CAP_ADMIN_SESSIONS - i);
+		sessions_end(s, id[i]);
+	}
+	assert_int_equal(sessions_count(s, 3000), 0);
+	sessions_free(&s);
+}
+
 /* If all places are taken, the session that was unused for the longest time is ended. */
 static void
 new_session_replaces_the_longest_unused(void **state)
@@ -230,6 +253,7 @@ main(void)
 		cmocka_unit_test(token_file_is_read_whole_or_not_at_all),
 		cmocka_unit_test(token_file_has_at_most_1024_tokens),
 		cmocka_unit_test(unused_session_expires),
+		cmocka_unit_test(log_out_ends_each_session),
 		cmocka_unit_test(new_session_replaces_the_longest_unused),
 		cmocka_unit_test(source_with_most_wrong_tokens_is_remembered_longest),
 		cmocka_unit_test(wrong_tokens_are_counted_by_source_and_expire),
