@@ -233,6 +233,7 @@ static const struct row labeled[] = {
 	{ "Japanese behind an English label", "Patient: 山田太郎\n", NULL, "PERSON 山田太郎|" },
 	{ "markup between a label and its field", "<b>Name:</b> Zaxan Quoxel<br>", NULL,
 		"PERSON Zaxan Quoxel|" },
+	{ "a CDATA section", "<name><![CDATA[Anna Schmidt]]></name>", NULL, "PERSON Anna Schmidt|" },
 	{ "an element", "<name>Anna Schmidt</name>", NULL, "PERSON Anna Schmidt|" },
 	{ "a step of a workflow is none", "- name: Download artifacts\n- name: Grant Access\n", NULL, "" },
 	{ "nor a value in code", "x = { name: 'Foo', owner: \"Anchore Grype\" };", NULL, "" },

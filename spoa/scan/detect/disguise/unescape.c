@@ -522,6 +522,17 @@ goes_into(struct span t, size_t at)
 	return v >= 0x20 && (v < 0x80 || next == '=') && (!is_digit(next) || v == '=');
 }
 
+/* Returns true if the line before the soft line break at `at` is as long as programs that write mail
+ * make it. A value that such a break cuts was not hidden. */
+static bool
+is_long_line(struct span t, size_t at)
+{
+	enum { LONG = 64, WIDEST = 80 };
+
+	effort_add(WIDEST / 8);
+	return at - span_back(t, at, at > WIDEST ? at - WIDEST : 0, is_in_line) >= LONG;
+}
+
 static struct unescaped
 unescape_quoted(struct span t, size_t at)
 {
@@ -532,7 +543,7 @@ unescape_quoted(struct span t, size_t at)
 	if (i < t.n && t.p[i] == '\n')
 		return at > 0 && i + 1 < t.n && t.p[at - 1] > ' ' && t.p[i + 1] > ' ' &&
 				       !is_padding(t, at) && !assigns_nothing(t, at)
-			       ? (struct unescaped){ .end = i + 1 }
+			       ? (struct unescaped){ .end = i + 1, .common = is_long_line(t, at) }
 			       : no_escape;
 	for (i = at + 1;
 		i + 2 < t.n && t.p[i] == '3' && t.p[i + 1] == 'D' && goes_into(t, i + 2);)

@@ -332,7 +332,8 @@ label_at(struct names_sweep *w, size_t from, struct evidence *e, size_t *at)
 {
 	bool label = false;
 	uint32_t f = words_before(w, from, W_TITLE | W_CUE | W_LABEL | W_KEY | W_WEAK, &label, at);
-	bool tag = f && *at > 0 && w->text.p[*at - 1] == '<' && w->text.p[from - 1] == '>';
+	bool tag = f && *at > 0 && w->text.p[*at - 1] == '<' &&
+		   memchr(w->text.p + *at, '>', from - *at);
 
 	label |= tag;
 	if (!label && !(f & (W_TITLE | W_CUE | W_LABEL)))

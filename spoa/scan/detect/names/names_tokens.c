@@ -469,8 +469,12 @@ static size_t
 before_tag(const struct names_sweep *w, size_t i)
 {
 	enum { MOST = 12 };
+	const struct span cdata = SPAN_LIT("<![CDATA[");
 	struct span t = w->text;
 	size_t from = i - 1;
+
+	if (i > cdata.n && span_eq(span_cut(t, i - cdata.n, i), cdata))
+		return i - cdata.n;
 
 	while (from > 0 && i - from < MOST && is_alnum(t.p[from - 1]))
 		from--;
@@ -584,12 +588,12 @@ words_before(struct names_sweep *w, size_t at, uint32_t want, bool *label, size_
 		size_t tags = 0; /* bytes of tags in the gap */
 		for (; i > 0 && at - i - tags < BACK_GAP && (n = gap_at(t, i - 1)); i -= n) {
 			char c = t.p[i - 1];
-			size_t tag = c == '>' ? before_tag(w, i) : i;
+			size_t tag = c == '>' || c == '[' ? before_tag(w, i) : i;
 			if (tag < i && tags < TAGS_MAX) {
 				tags += i - tag;
 				i = tag;
 				n = 0;
-				mark = true;
+				mark |= c == '>';
 				continue;
 			}
 			mark |= n == 3 || c == ':' || c == '=' || c == '"';
