@@ -34,8 +34,9 @@ count_missed(struct frame_score *s, const struct finding *v, size_t n)
 		s->missed += !seen;
 		covered += seen ? doc.v[i].end - doc.v[i].start : 0;
 		if (!seen && getenv("FRAMES_SHOW"))
-			print_message("missed: %.*s\n", SPAN_ARG(span_cut(buf_view(&doc.text),
-								doc.v[i].start, doc.v[i].end)));
+			print_message("missed: at %zu %.*s\n", doc.v[i].start,
+				SPAN_ARG(span_cut(
+					buf_view(&doc.text), doc.v[i].start, doc.v[i].end)));
 	}
 	for (size_t k = 0; k < n; k++) {
 		size_t from = v[k].start > until ? v[k].start : until;

@@ -167,6 +167,7 @@ next_literal(struct span t, size_t at, struct tuple_place *p)
 				return at;
 			p->depth += c == '(';
 			p->depth -= c == ')';
+			p->begun |= !is_space(c);
 		} else if (p->in == TUPLE_NEXT && c == '(') {
 			*p = (struct tuple_place){ .in = TUPLE_FIELD };
 		} else if (p->in == TUPLE_END && c == ',') {
@@ -991,6 +992,17 @@ column_line_goes_on(const struct columns *c, size_t end)
 
 /* ---- the column of a place ---- */
 
+/* Returns 1 if the first field of a row of n fields has no name, as the index that pandas
+ * prints, else 0. The names of such a header begin after the end of that field. */
+static unsigned
+index_fields(struct span header, unsigned names, struct span line, unsigned n, bool goes_on,
+	char cut)
+{
+	if (cut != GAP || !n || (goes_on ? n > names + 1 : n != names + 1))
+		return 0;
+	return field_end(line, first_field(line, cut), cut) < first_field(header, cut);
+}
+
 /* Determines whether the line around `at` is a row, and its header. */
 static void
 look_at_line(struct columns *c, size_t at)
@@ -1020,6 +1032,16 @@ look_at_line(struct columns *c, size_t at)
 			continue;
 		c->header =
 			header_of(run_to(c, k, c->line, c->line_end - 1), c->line, n, goes_on);
+		c->index = 0;
+		if (k == FRAME_GAP && n > 1 && (c->header == SIZE_MAX || goes_on)) {
+			size_t header = header_of(&c->run[k], c->line, n - 1, goes_on);
+			if (header < c->line || header == (size_t)CARRIED) {
+				struct span head = header_line(c, header);
+				c->index = index_fields(
+					head, count_fields(head, GAP), line, n, goes_on, GAP);
+			}
+			c->header = c->index ? header : c->header;
+		}
 		c->row = c->header < c->line || c->header == (size_t)CARRIED;
 		c->cut = k;
 		c->fields = n;
@@ -1080,7 +1102,7 @@ columns_at(struct columns *c, size_t at, struct column *out)
 		c->field = 0;
 		c->field_at = first_field(line, frames[c->cut].cut);
 	}
-	while (c->field + 1 < c->names) {
+	while (c->field + 1 < c->names + c->index) {
 		size_t end = field_end(line, c->field_at, frames[c->cut].cut);
 		effort_add(8);
 		if (in_line < end || end >= line.n)
@@ -1088,8 +1110,10 @@ columns_at(struct columns *c, size_t at, struct column *out)
 		c->field_at = next_field(line, end, frames[c->cut].cut);
 		c->field++;
 	}
-	*out = (struct column){ .name = c->name[c->field],
-		.index = c->field,
+	if (c->field < c->index)
+		return false;
+	*out = (struct column){ .name = c->name[c->field - c->index],
+		.index = c->field - c->index,
 		.line = c->line,
 		.line_end = c->line_end - 1 };
 	return out->name.n > 0;
@@ -1157,6 +1181,7 @@ take_rows(struct columns *c, size_t from, unsigned fields, uint64_t wanted, colu
 	void *arg)
 {
 	char cut = frames[c->split_cut].cut;
+	struct span head = cut == GAP ? header_line(c, c->split - 1) : span_of("", 0);
 
 	while (from < c->text.n && !effort_over()) {
 		size_t end = row_end(c, from);
@@ -1170,20 +1195,24 @@ take_rows(struct columns *c, size_t from, unsigned fields, uint64_t wanted, colu
 		unsigned n = count_fields(line, cut);
 		if (cut == '&')
 			column_opening(&line, &cut);
-		bool ours = !is_ruler(line) && (n == fields || (goes_on && n < fields));
+		unsigned index = index_fields(head, fields, line, n, goes_on, cut);
+		bool ours =
+			!is_ruler(line) && (n == fields || index || (goes_on && n < fields));
 		if (ours &&
 			header_of(run_to(c, c->split_cut, from, end), from, n, goes_on) == from)
 			return true; /* the next table begins */
 		unsigned k = 0;
-		for (size_t i = first_field(line, cut); ours && i <= line.n && k < fields;
-			k++) {
+		for (size_t i = first_field(line, cut);
+			ours && i <= line.n && k < fields + index; k++) {
 			size_t stop = field_end(line, i, cut), lead = column_lead(c, from);
 			struct span cell = without_quotes(span_cut(line, i, stop));
 			size_t at = cell.n ? (size_t)(cell.p - line.p) : 0;
 			/* A cell that began before the text was passed with the earlier part.
 			 */
-			if (wanted >> k & 1 && cell.n && c->name[k].n && at >= lead &&
-				!take(arg, c->name[k], from + at - lead,
+			unsigned name = k - index;
+			if (k >= index && wanted >> name & 1 && cell.n && c->name[name].n &&
+				at >= lead &&
+				!take(arg, c->name[name], from + at - lead,
 					from + at - lead + cell.n))
 				return false;
 			i = next_field(line, stop, cut);
@@ -1742,7 +1771,8 @@ take_tuples(struct columns *c, size_t *at, struct tuple_place *p, uint64_t wante
 	columns_take *take, void *arg)
 {
 	struct span t = c->text;
-	bool known = false; /* the literal at *at began in the text */
+	bool known =
+		p->in == TUPLE_FIELD && !p->begun; /* the literal at *at begins in the text */
 
 	while (*at < t.n && p->in != TUPLE_NONE && !effort_over()) {
 		size_t from = *at, begin = from, end;
@@ -1754,7 +1784,10 @@ take_tuples(struct columns *c, size_t *at, struct tuple_place *p, uint64_t wante
 		end = next_literal(t, from, p);
 		*at = end;
 		effort_add(end - from + 1);
-		if (end >= t.n || p->in != TUPLE_FIELD)
+		/* The last literal may continue in the next part. */
+		bool part = end >= t.n && p->in != TUPLE_NEXT && p->in != TUPLE_END &&
+			    c->table && c->table->more;
+		if (!part && (end >= t.n || p->in != TUPLE_FIELD))
 			continue;
 		begin = sql_string_begin(t, sql_past_blanks(t, begin));
 		struct span cell = span_trim(span_cut(t, begin, end), " \t\r\n");
@@ -1765,7 +1798,10 @@ take_tuples(struct columns *c, size_t *at, struct tuple_place *p, uint64_t wante
 			if (!take(arg, c->name[p->field], start, start + cell.n))
 				return false;
 		}
+		if (part)
+			break;
 		known = true;
+		p->begun = false;
 		p->field++;
 		if (t.p[end] == ')')
 			*p = (struct tuple_place){ .in = TUPLE_END };
@@ -1804,6 +1840,51 @@ cells_of_carried(
 	       (l->kind == LIST_TUPLES		? take_tuples(c, &at, &p, l->keys, take, arg)
 		       : l->kind == LIST_MARKUP ? take_markup(c, &at, &p, l->keys, take, arg)
 						: take_items(c, c->name[0], at, take, arg));
+}
+
+bool
+columns_in_tuples(const struct column_table *t, struct span text)
+{
+	struct tuple_place p = { .in = TUPLE_NONE };
+	struct span names;
+
+	if (t->insert.n || (t->list.n && t->list.kind == LIST_TUPLES))
+		return true;
+	if (!memchr(text.p, '(', text.n))
+		return false;
+	effort_add(text.n / 4);
+	for (size_t at = 0, values; sql_insert(text, &at, &names, &values);) {
+		p = (struct tuple_place){ .in = TUPLE_NEXT };
+		at = values;
+		while (at < text.n && p.in != TUPLE_NONE) {
+			at = next_literal(text, at, &p);
+			if (at < text.n && p.in == TUPLE_FIELD && text.p[at++] == ')')
+				p.in = TUPLE_END;
+		}
+	}
+	return p.in != TUPLE_NONE;
+}
+
+/* Passes the cells of the INSERT whose names are before the text, or partly in it. */
+static bool
+cells_of_begun(struct columns *c, columns_take *take, columns_keys *keys, void *arg)
+{
+	const struct column_insert *s = &c->table->insert;
+	struct tuple_place p = { .in = TUPLE_NEXT };
+	char all[2 * COLUMN_NAMES];
+	size_t n = c->text.n < sizeof(all) - s->n ? c->text.n : sizeof(all) - s->n, at = 0,
+	       values;
+	struct span names;
+
+	memcpy(all, c->table->list.names, s->n);
+	memcpy(all + s->n, c->text.p, n);
+	if (!sql_insert(span_of(all, s->n + n), &at, &names, &values) ||
+		names.p != all + behind_table(span_of(all, s->n + n), 4) + 1 || values < s->n)
+		return true;
+	split_list(c, names);
+	uint64_t wanted = keys(arg, c->name, c->names);
+	values -= s->n;
+	return !wanted || take_tuples(c, &values, &p, wanted, take, arg);
 }
 
 /* Passes the cells of all INSERTs. A dump repeats the same names, so `keys` is not asked again
@@ -1887,6 +1968,8 @@ columns_cells(
 		size_t from = row_start(c, c->head[i]);
 		more = cells_below(c, from, row_end(c, from), &i, take, keys, arg);
 	}
+	if (more && c->table && c->table->insert.n)
+		more = cells_of_begun(c, take, keys, arg);
 	if (more && c->table && c->table->list.n)
 		more = cells_of_carried(c, take, keys, of, arg);
 	if (more && c->lists)
@@ -2001,8 +2084,8 @@ line_ended(struct column_table *t)
 	t->line_n = 0;
 }
 
-/* Moves the list past `text`, from `at` on. */
-static void
+/* Moves the list past `text`, from `at` on. Returns the offset at which it ends. */
+static size_t
 pass_list(struct column_list *l, struct span text, size_t at)
 {
 	size_t cell, n;
@@ -2019,11 +2102,13 @@ pass_list(struct column_list *l, struct span text, size_t at)
 		if (at >= text.n || l->place.in != TUPLE_FIELD)
 			continue;
 		l->place.field++;
+		l->place.begun = false;
 		if (text.p[at++] == ')')
 			l->place = (struct tuple_place){ .in = TUPLE_END };
 	}
 	if (l->place.in == TUPLE_NONE)
 		l->n = 0;
+	return at;
 }
 
 static void
@@ -2034,17 +2119,93 @@ list_new(struct column_list *l, enum list_kind kind, struct span names)
 	memcpy(l->names, names.p, names.n);
 }
 
-/* Finds the INSERT in `text` whose tuples may continue after it. */
-static void
-begin_tuples(struct column_list *l, struct span text)
-{
-	struct span names;
+/* ---- INSERTs in parts of a text ---- */
 
-	for (size_t at = 0, values; !l->n && sql_insert(text, &at, &names, &values);) {
-		if (!names.n || names.n > sizeof(l->names))
-			continue;
+/* Appends to the beginning of an INSERT. Returns false if there is no room. */
+static bool
+keep_insert(struct column_table *t, struct span more)
+{
+	if (more.n > sizeof(t->list.names) - t->insert.n)
+		return false;
+	if (more.n)
+		memcpy(t->list.names + t->insert.n, more.p, more.n);
+	t->insert.n += more.n;
+	return true;
+}
+
+/* Returns the offset after the word INTO from `at` on, or t.n. s->into: the letters of it that
+ * the last bytes were. */
+static size_t
+past_into(struct column_insert *s, struct span t, size_t at)
+{
+	static const char into[] = "into";
+
+	for (; at < t.n; at++) {
+		char c = to_lower(t.p[at]);
+		if (s->into == sizeof(into) - 1 && !is_word(c))
+			return at;
+		s->into = s->into < sizeof(into) - 1 && c == into[s->into] &&
+					  (s->into || !s->word)
+				  ? s->into + 1
+				  : 0;
+		s->word = is_word(c);
+	}
+	return t.n;
+}
+
+/* Continues the beginning of the INSERT with the text from `at` on, up to the next parenthesis.
+ * Returns the offset after it. The list begins at the parenthesis of the first tuple. */
+static size_t
+continue_insert(struct column_table *t, struct span all, size_t at)
+{
+	struct column_list *l = &t->list;
+	struct column_insert *s = &t->insert;
+	struct span rest = span_cut(all, at, all.n), names;
+	const char *p = memchr(rest.p, '(', rest.n);
+	size_t n = p ? (size_t)(p - rest.p) + 1 : rest.n, from = 0, values;
+	char copy[COLUMN_LIST];
+
+	if (!keep_insert(t, span_cut(rest, 0, n))) {
+		s->n = 0;
+		return at;
+	}
+	struct span text = span_of(l->names, s->n);
+	size_t open = behind_table(text, sizeof("INTO") - 1);
+	bool begun = p && open && open + 1 < s->n;
+	if (begun || (open && open < s->n && text.p[open] != '(')) {
+		memcpy(copy, text.p, text.n);
+		text.p = copy;
+		s->n = 0;
+	}
+	if (begun && sql_insert(text, &from, &names, &values) && names.n) {
 		list_new(l, LIST_TUPLES, names);
 		pass_list(l, text, values);
+	}
+	return at + n;
+}
+
+/* Passes the INSERTs of `text`, up to the tuples in which it ends. */
+static void
+pass_inserts(struct column_table *t, struct span text)
+{
+	struct column_list *l = &t->list;
+	struct column_insert *s = &t->insert;
+
+	effort_add(text.n / 8);
+	for (size_t at = 0; at < text.n;) {
+		if (l->n && l->kind == LIST_TUPLES) {
+			at = pass_list(l, text, at);
+			s->into = 0;
+			s->word = false;
+		} else if (s->n) {
+			at = continue_insert(t, text, at);
+		} else {
+			at = past_into(s, text, at);
+			if (at < text.n) {
+				keep_insert(t, SPAN_LIT("INTO"));
+				s->into = 0;
+			}
+		}
 	}
 }
 
@@ -2120,12 +2281,12 @@ columns_pass(struct column_table *t, struct span text)
 {
 	const struct span all = text;
 
-	if (t->list.n)
+	if (t->list.n && t->list.kind != LIST_TUPLES)
 		pass_list(&t->list, text,
 			t->list.kind == LIST_ITEMS && t->line_n ? past_item(text) : 0);
-	if (!t->list.n && text.n >= COLUMN_LINE)
-		begin_tuples(&t->list, text);
-	if (!t->list.n && text.n >= COLUMN_LINE) {
+	if (!t->list.n || t->list.kind == LIST_TUPLES)
+		pass_inserts(t, text);
+	if (!t->list.n && !t->insert.n && text.n >= COLUMN_LINE) {
 		struct columns c = { .text = text };
 		begin_markup(&t->list, &c);
 	}
@@ -2143,6 +2304,6 @@ columns_pass(struct column_table *t, struct span text)
 			line_ended(t);
 		text = span_cut(text, n + (end != NULL), text.n);
 	}
-	if (!t->list.n && !t->head_n && all.n >= COLUMN_LINE)
+	if (!t->list.n && !t->insert.n && !t->head_n && all.n >= COLUMN_LINE)
 		begin_items(&t->list, all);
 }

@@ -32,6 +32,7 @@ struct tuple_place {
 		TUPLE_END,    /* after a tuple */
 	} in;
 	unsigned field, depth; /* the literal's number; its open parentheses */
+	bool begun;	       /* a byte of the literal was passed */
 };
 
 /* The list that the parts of a text have in common: an SQL INSERT, a table of HTML, or items below
@@ -43,6 +44,14 @@ struct column_list {
 	struct tuple_place place; /* at the next part's first byte */
 	uint64_t keys; /* names that are keys of a rule; of: as in struct column_table */
 	const void *keys_of;
+};
+
+/* The beginning of an INSERT whose names or VALUES are in a later part of the text. It is in the list's `names`, from
+ * INTO on, because no list has begun. All zero: there is none. */
+struct column_insert {
+	size_t n;      /* bytes */
+	unsigned into; /* letters of INTO that the last bytes were */
+	bool word;     /* the last byte is part of a word */
 };
 
 /* The separators of a line, by kind; 0: the line has none of the kind. `plain`: the line has
@@ -75,6 +84,7 @@ struct column_table {
 	uint64_t keys;	     /* columns whose name is a key of a rule, a bit for each */
 	const void *keys_of; /* the rule set that `keys` is of; NULL: not known yet */
 	struct column_list list;
+	struct column_insert insert;
 };
 
 /* Moves the table past `text`, which ends where the next part begins. */
@@ -103,6 +113,7 @@ struct columns {
 	bool row;	      /* the line has a header */
 	unsigned cut, fields; /* if the line is a row: its separator and its number of fields */
 	size_t header;	      /* offset of the header's line */
+	unsigned index;	      /* 1: the first field of the row has no name; else 0 */
 	size_t split;	      /* offset of the header whose fields are in name[], plus 1 */
 	unsigned split_cut, names;
 	struct span name[COLUMN_FIELDS];
@@ -138,6 +149,8 @@ struct column {
 /* Begins another text. `table`: as in struct columns; must stay valid as long as c is used. */
 void columns_begin(
 	struct columns *c, struct span text, bool inside, struct column_table *table);
+/* Returns true if the text, whose earlier parts `t` has passed, ends in the tuples of an INSERT or may do so. */
+bool columns_in_tuples(const struct column_table *t, struct span text);
 /* Returns true if `at` is in a row below a header. The header's names are then in name[]. */
 bool columns_row(struct columns *c, size_t at);
 /* Returns true if `at` is in a row below a header, and the place `head` is in the header's line. */
