@@ -25,7 +25,7 @@ try {
 		await page.locator("p.elsewhere").waitFor();
 		like(`now, ${width} px: it shows one daemon, and names the others`, await page.locator("p.elsewhere").innerText(), /^This view shows the daemon a\. (.*\. )?b decides requests of its own, which Search has\. /);
 		const b = page.locator("section", { has: page.getByRole("heading", { name: "Daemons" }) }).locator("tbody tr").filter({ hasText: /^\s*b/ });
-		like(`now, ${width} px: the second daemon's request in progress is shown`, await b.innerText(), /b\s+(In progress\s+)?1\s+(Longest wait\s+)?\d+ s/i);
+		like(`now, ${width} px: the second daemon's request in progress is shown`, await b.innerText(), /b\s+(State\s+)?ready\s+(In progress\s+)?1\s+(Longest wait\s+)?\d+ s/i);
 		is(`now, ${width} px: its wait leads to the request`, await b.locator("a").last().getAttribute("href"), `#/request?id=${WAITS}`);
 		await page.goto(`${BASE}/console/#/overview`);
 		await page.getByText("failed requests").first().waitFor();

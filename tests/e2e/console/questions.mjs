@@ -126,6 +126,7 @@ const quick = [
 	["what would the shadow policy have decided", [view("Policy"), 'main a:text-is("Shadow")'], /permit[^]*deny[^]*no-bob/],
 	["which tool changed its description", [view("Tools"), row("calc/add")], /- first listed[^]*id_rsa/],
 	["which model costs most, and how did it go", [view("Models"), 'main table.list tbody tr:first-child a.open'], /Cost per day[^]*Last denials/],
+	["which model is slowest", [view("Models"), 'section.panel:has(h2:text-is("Models")) th button:has-text("Total time")'], /Last request\s+(?!\(none\))\S[^]*?\d s\s+p95/],
 	["what was the dearest request", [view("People"), 'main table.list th button:has-text("Dearest")'], /Dearest[^]*person-\d+[^]*\$\d/],
 	["whose denial rate grew", [view("People"), 'main table.list th button:has-text("Denial rate")'], /Denial rate[^]*\d %\s+\+\d[\d.]* points/],
 	["are the records intact", [view("Audit"), "#verify"], /Last anchored[^]*all records verified/i],

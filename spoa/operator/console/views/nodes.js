@@ -17,6 +17,9 @@ function usual(nodes) {
 
 const of_node = { title: 'Node', keep: true,
 	cell: (n) => (n.console && !n.here ? h('a', { href: `${n.console}${location.hash}`, rel: 'noreferrer' }, data(n.node)) : data(n.node)) };
+const state = { title: 'State', keep: true, cell: (
+	n,
+) => [mark({ label: n.state, kind: KINDS[n.state] }), n.state === 'away' && [', wrote ', ago(n.age_s)], n.why && [' ', data(n.why)]] };
 /* The requests in progress of a daemon, and the one that waits longest for a provider. */
 const work = (page) => [
 	{ title: 'In progress', number: true, cell: (n) => n.requests_in_flight !== null && count(n.requests_in_flight) },
@@ -27,17 +30,14 @@ const work = (page) => [
 /* Now: the work of each daemon, if there are several. */
 export const each_daemon = (page, { nodes }) =>
 	nodes.length > 1 &&
-	panel('Daemons', table({ caption: 'Each daemon of this Redis, a second ago', rows: nodes, columns: [of_node, ...work(page)] }));
+	panel('Daemons', table({ caption: 'Each daemon of this Redis, a second ago', rows: nodes, columns: [of_node, state, ...work(page)] }));
 
 const shown = (page, { nodes, node, known }) => {
 	const policy = usual(nodes);
 	return panel('Nodes', !known && h('p', { class: 'wrong' }, 'Redis does not list the other daemons, so this is ', data(node), ' alone.'),
 		table({ caption: 'Each daemon of this Redis', rows: nodes, columns: [
 			of_node,
-			{ title: 'State', keep: true, cell: (
-				n,
-			) => [mark({ label: n.state, kind: KINDS[n.state] }), n.state === 'away' && [', wrote ', ago(n.age_s)],
-				n.why && [' ', data(n.why)]] },
+			state,
 			{ title: 'Degraded parts', wide: true, cell: (n) => [words(n.degraded), unasked(n)] },
 			{ title: 'Requests a minute', number: true, cell: (n) => count(n.requests_per_minute) },
 			...work(page),
