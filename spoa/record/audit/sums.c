@@ -253,7 +253,7 @@ read_sums_of_row(struct span *rest, int64_t block_last_ns, struct usage_sums *ou
 	for (size_t i = 0; i < SPREADS; i++)
 		if (has >> (SUMS + i) & 1 && !read_distribution(rest, &out->spread[i]))
 			return false;
-	for (size_t i = 0; i < LARGESTS; i++) {
+	for (enum usage_largest i = 0; i < LARGESTS; i++) {
 		if (!out->spread[usage_largest_of[i]].n)
 			continue;
 		if (!sums_number(rest, &n) || n > rest->n)

@@ -314,7 +314,7 @@ sum_completion(const struct span *m, struct usage_sums *to)
 	struct span id = m[RP_ID];
 
 	spread_completion(m, to->spread);
-	for (size_t i = 0; i < LARGESTS; i++)
+	for (enum usage_largest i = 0; i < LARGESTS; i++)
 		usage_set_largest(to, i, span_cut(id, 1, id.n ? id.n - 1 : 0));
 	for (size_t i = 0; i < SUMS; i++)
 		if (sum_places[i] < RP_COUNT && m[sum_places[i]].n)
