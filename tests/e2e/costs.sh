@@ -180,7 +180,7 @@ usage --by route,model --csv
 is "usage is summed by route and model" "$(grep -c '^"openai","cached",4,0,' "$D/out")" 1
 like "usage has the share of cached input" "$(grep '^"openai","cached"' "$D/out")" ',50\.0,'
 usage --by team
-like "usage prints a table for people" "$(head -1 "$D/out")" '^team +requests +refused +input +cached +output +reasoning +US dollars +written +cached %$'
+like "usage prints a table for people" "$(head -1 "$D/out")" '^team +requests +refused +input +cached +output +reasoning( +input max +output max)? +US dollars +written +cached %$'
 usage --by team --json
 is "usage by team has the team's tokens and dollars" "$(jq -c '[.rows[] | .team, .cost_nanousd]' "$D/out")" "[\"red\",$sum]"
 # The figures must equal those of the records. FIELD is a field of completions, for jq.
