@@ -173,7 +173,7 @@ static const struct {
 	{ "a bundle of JavaScript", "!function(e,t){\"use strict\";var n=t[%d],r=n||{};e.k%x=function(e){return e.%w?r.%w(e,%d):void 0}}(this,a%d);" },
 	{ "a source map", "AAAA,SAASA,%i;EACE,%i;" },
 	/* colored output of programs */
-	{ "a colored diff of an .env", " HOST=%w\x1b[m\n PORT=%d\x1b[m\n\x1b[31m-DB_PASSWORD=%w%d\x1b[m\n\x1b[32m+\x1b[m\x1b[32mDB_PASSWORD=%w%x\x1b[m\n LOG=%w\x1b[m\n" },
+	{ "a colored diff of an .env", " HOST=%w\x1b[m\n PORT=%d\x1b[m\n REGION=%w\x1b[m\n\x1b[31m-DB_PASSWORD=%w%d\x1b[m\n\x1b[32m+\x1b[m\x1b[32mDB_PASSWORD=%w%x\x1b[m\n LOG=%w\x1b[m\n MODE=%w\x1b[m\n CACHE=%d\x1b[m\n" },
 	{ "a colored diff", "\x1b[36m@@ -%d,7 +%d,7 @@\x1b[m \x1b[mstatic int %w(void)\x1b[m\n \treturn %d;\x1b[m\n\x1b[31m-\tkey = %w(%d);\x1b[m\n\x1b[32m+\x1b[m\x1b[32m\tkey = %w(%d);\x1b[m\n" },
 	{ "a diff colored by words", "\x1b[1mdiff --git a/%w.c b/%w.c\x1b[m\nkey = \x1b[31m[-%w-]\x1b[m\x1b[32m{+%w+}\x1b[m;\n" },
 	{ "a colored log", "\x1b[90m2026-01-02 03:04:05\x1b[0m \x1b[32mINFO \x1b[0m [\x1b[36m%w\x1b[0m] token=\x1b[33m%x\x1b[0m took \x1b[1m%d\x1b[0m ms\n" },

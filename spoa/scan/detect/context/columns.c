@@ -195,15 +195,14 @@ enum {
 enum { FRAME_TAB, FRAME_PIPE, FRAME_BOX, FRAME_LATEX, FRAME_SEMICOLON, FRAME_COMMA, FRAME_GAP };
 static const struct frame {
 	char cut;
-	bool escapes, quotes;
 } frames[COLUMN_CUTS] = {
-	[FRAME_TAB] = { '\t', .quotes = true },
-	[FRAME_PIPE] = { '|', .escapes = true },
-	[FRAME_BOX] = { BAR },
-	[FRAME_LATEX] = { '&', .escapes = true },
-	[FRAME_SEMICOLON] = { ';', .quotes = true },
-	[FRAME_COMMA] = { ',', .quotes = true },
-	[FRAME_GAP] = { GAP, .quotes = true },
+	[FRAME_TAB] = { .cut = '\t' },
+	[FRAME_PIPE] = { .cut = '|' },
+	[FRAME_BOX] = { .cut = BAR },
+	[FRAME_LATEX] = { .cut = '&' },
+	[FRAME_SEMICOLON] = { .cut = ';' },
+	[FRAME_COMMA] = { .cut = ',' },
+	[FRAME_GAP] = { .cut = GAP },
 };
 /* one set for the first byte of each separator */
 static struct block_sets cut_sets;
@@ -237,6 +236,7 @@ columns_begin(struct columns *c, struct span text, bool inside, struct column_ta
 	c->split = c->parts_of = 0;
 	c->heads = c->judged = 0;
 	c->nitems = c->items_end = 0;
+	c->npairs = c->record_from = c->record_to = 0;
 	c->lists = c->markup = c->lost = false;
 	for (size_t i = 0; i < COLUMN_CUTS; i++)
 		c->run[i] = (struct column_run){ 0 };
@@ -248,6 +248,7 @@ columns_free(struct columns *c)
 	free(c->head);
 	free(c->rows.v);
 	free(c->items);
+	free(c->pairs);
 }
 
 /* ---- a line and its fields ---- */
@@ -1148,6 +1149,121 @@ push_place(struct columns *c, size_t **v, size_t *n, size_t *room, size_t at)
 		c->lost = true;
 }
 
+/* Returns true if the line begins a record of psql's expanded print: "-[ RECORD 1 ]---". */
+static bool
+begins_record(struct span line)
+{
+	return memmem(line.p, line.n < 32 ? line.n : 32, "[ RECORD ", 9) != NULL;
+}
+
+/* Splits a line of a record: "name | value", with or without bars around it. Returns false if
+ * it is none. */
+static bool
+split_pair(struct span line, struct span *name, struct span *cell)
+{
+	char cut = memchr(line.p, '|', line.n) ? '|' : BAR;
+	size_t i = first_field(line, cut), end = field_end(line, i, cut);
+
+	if (end == i) { /* a bar before the name */
+		i = next_field(line, end, cut);
+		end = i < line.n ? field_end(line, i, cut) : line.n;
+	}
+	if (end >= line.n)
+		return false;
+	*name = column_name_in(span_cut(line, i, end));
+	i = next_field(line, end, cut);
+	if (i < line.n)
+		end = field_end(line, i, cut);
+	*cell = without_quotes(span_cut(line, i, i < line.n ? end : line.n));
+	return is_column_name(*name) && cell->n;
+}
+
+/* Returns true if the line at `line` is in a record. The lines that were examined last are
+ * remembered with the result, so that each is read once. */
+static bool
+is_in_record(struct columns *c, size_t line)
+{
+	enum { LINES = 80 };
+	struct span name, cell;
+	size_t at = line, above = line;
+	bool found = false;
+
+	for (size_t k = 0; k < LINES && !found; k++, at = above) {
+		if (c->record_to && at > c->record_from && at <= c->record_to) {
+			found = c->record;
+			above = c->record_from;
+			break;
+		}
+		if (at == 0) {
+			found = c->table && c->table->record;
+			break;
+		}
+		above = line_start(c->text, at - 1, c->mark);
+		struct span s = column_line_at(c, above, at - 1);
+		effort_add(16 + s.n / 4);
+		found = begins_record(s);
+		if (!found && !split_pair(s, &name, &cell) && !is_row(s, '|') &&
+			!is_row(s, BAR))
+			break;
+	}
+	c->record = found;
+	c->record_from = above;
+	c->record_to = line_end(c->text, line, c->mark) + 1;
+	return found;
+}
+
+/* Records a key at `at` that names the value in its line. Returns false if there is none. */
+static bool
+judge_pair(struct columns *c, size_t at)
+{
+	size_t from = row_start(c, at), end = row_end(c, from);
+	struct span name, cell;
+
+	if (c->npairs && c->pairs[c->npairs - 1] == from)
+		return true;
+	if (end == SIZE_MAX || !is_line_start(c->text, from, c->mark) || column_lead(c, from))
+		return false;
+	struct span line = column_line_at(c, from, end);
+	if (!split_pair(line, &name, &cell) || at >= from + (size_t)(cell.p - line.p) ||
+		!is_in_record(c, from))
+		return false;
+	push_place(c, &c->pairs, &c->npairs, &c->pairs_room, from);
+	return true;
+}
+
+/* Passes the value of the line at `from`, which is a name and a value. */
+static bool
+take_pair(struct columns *c, size_t from, columns_take *take, void *arg)
+{
+	struct span line = column_line_at(c, from, row_end(c, from)), name, cell;
+
+	if (!split_pair(line, &name, &cell))
+		return true;
+	size_t at = (size_t)(cell.p - line.p), lead = column_lead(c, from);
+	return at < lead || take(arg, name, from + at - lead, from + at - lead + cell.n);
+}
+
+static bool
+cells_of_records(struct columns *c, columns_take *take, columns_keys *keys, void *arg)
+{
+	struct span name, cell;
+	bool more = true;
+
+	if (c->lead && c->table->record && row_end(c, 0) != SIZE_MAX &&
+		split_pair(column_line_at(c, 0, row_end(c, 0)), &name, &cell) &&
+		keys(arg, &name, 1))
+		more = take_pair(c, 0, take, arg);
+	for (size_t k = 0; k < c->npairs && more && !effort_over(); k++)
+		more = take_pair(c, c->pairs[k], take, arg);
+	return more;
+}
+
+bool
+columns_in_record(const struct column_table *t, struct span text)
+{
+	return t->record || memmem(text.p, text.n, "[ RECORD ", 9);
+}
+
 void
 columns_judge_head(struct columns *c, size_t at)
 {
@@ -1171,6 +1287,8 @@ columns_judge_head(struct columns *c, size_t at)
 		}
 	}
 out:
+	if (judge_pair(c, at))
+		c->judged_head = false;
 	if (c->judged_head)
 		push_place(c, &c->head, &c->heads, &c->heads_room, at);
 }
@@ -1968,6 +2086,8 @@ columns_cells(
 		size_t from = row_start(c, c->head[i]);
 		more = cells_below(c, from, row_end(c, from), &i, take, keys, arg);
 	}
+	if (more && (c->npairs || (c->table && c->table->record)))
+		more = cells_of_records(c, take, keys, arg);
 	if (more && c->table && c->table->insert.n)
 		more = cells_of_begun(c, take, keys, arg);
 	if (more && c->table && c->table->list.n)
@@ -1989,6 +2109,9 @@ line_passed(struct column_table *t, struct span line, bool fits)
 {
 	line = line_of(line, 0, SIZE_MAX);
 	bool whole = line.n <= COLUMN_HEAD && fits; /* may be a header */
+
+	t->record =
+		begins_record(line) || (t->record && (is_row(line, '|') || is_row(line, BAR)));
 
 	if (t->head_n && (!fits || !is_row(line, frames[t->cut].cut)))
 		t->head_n = 0;

@@ -80,6 +80,7 @@ struct column_table {
 	char line[COLUMN_LINE]; /* the line in which the next part begins, up to that part */
 	size_t line_n;	     /* bytes of that line before the next part; may be more than fit */
 	char mark;	     /* the byte that ends a line; 0: not known yet */
+	bool record;	     /* the line before is in a record of psql's expanded print */
 	bool more;	     /* the next part is not the last: its last line may continue */
 	uint64_t keys;	     /* columns whose name is a key of a rule, a bit for each */
 	const void *keys_of; /* the rule set that `keys` is of; NULL: not known yet */
@@ -132,6 +133,9 @@ struct columns {
 	size_t *head, heads_room;
 	size_t *items, nitems, items_room; /* keys of rules above a list of values */
 	size_t items_end;		   /* the end of the last of these lists */
+	size_t *pairs, npairs, pairs_room; /* lines "name | value" whose name is a key of a rule */
+	size_t record_from, record_to; /* lines that were examined last; record_to 0: none */
+	bool record;		       /* these lines are a record */
 	bool lost;			   /* there was no memory for a place */
 	size_t judged;	  /* end of the line that columns_judge_head() examined last */
 	bool judged_head; /* the line that ends at `judged` may be a header */
@@ -151,6 +155,8 @@ void columns_begin(
 	struct columns *c, struct span text, bool inside, struct column_table *table);
 /* Returns true if the text, whose earlier parts `t` has passed, ends in the tuples of an INSERT or may do so. */
 bool columns_in_tuples(const struct column_table *t, struct span text);
+/* Returns true if the text, likewise, may end in such a record. */
+bool columns_in_record(const struct column_table *t, struct span text);
 /* Returns true if `at` is in a row below a header. The header's names are then in name[]. */
 bool columns_row(struct columns *c, size_t at);
 /* Returns true if `at` is in a row below a header, and the place `head` is in the header's line. */

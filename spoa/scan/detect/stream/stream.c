@@ -427,7 +427,9 @@ runs_open(const struct detect_stream *s, size_t open)
 static bool
 is_in_row(struct detect_stream *s, struct detect_scratch *scratch)
 {
-	if (columns_in_tuples(&s->table, span_of(s->buf, s->n)))
+	struct span held = span_of(s->buf, s->n);
+
+	if (columns_in_tuples(&s->table, held) || columns_in_record(&s->table, held))
 		return true;
 	if (!s->table.head_n && !memchr(s->buf, '\n', s->n) && !memchr(s->buf, '\r', s->n))
 		return false;
