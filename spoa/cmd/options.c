@@ -170,7 +170,7 @@ const struct option_row option_rows[] = {
 	{ "match", "TEXT", "usage",
 		"only rows whose name contains this text" },
 	{ "sort", "COLUMN", "usage",
-		"order rows by cost, requests, refused, redacted, tokens, last_seen, prompt_max, cost_max, total_p50, refused_growth or name" },
+		"order rows by a column, such as cost, tokens, refused_growth or total_p50: tollgate(1)" },
 	{ "no-index", NULL, "audit show, audit explain, audit search, audit subject, audit open, usage",
 		"read every record, without the indexes" },
 	{ "check-index", NULL, "audit search",

@@ -228,7 +228,10 @@ naive_differs(struct naive *v, struct detect_scratch *s, struct span text, struc
 		abort();
 	memset(fast, 0, text.n);
 	s->n = 0;
-	if (rules_scan(v->rules, s, text, &opt) || naive_scan(v, text, before, slow)) {
+	/* the rules alone: names of people in columns have tests of their own */
+	struct detect_rules rules = *v->rules;
+	rules.finders[FIND_PERSON] = 0;
+	if (rules_scan(&rules, s, text, &opt) || naive_scan(v, text, before, slow)) {
 		free(slow);
 		return text.n;
 	}
