@@ -404,7 +404,7 @@ goes(const struct shape *s, const char *rules, struct span arguments)
 			m.r.got, w.denied, w.odd, text.n, arguments.n);
 	/* events of the input have at most 256 KB, and held bytes are in proportion */
 	if (rules[0] == READS[0] && !strcmp(rules, READS) && s->key) {
-		assert_true(w.longest <= (16 << 10) + 64);
+		assert_true(w.longest <= (16 << 10) + 128);
 		if (w.events > 3000 + arguments.n / (16 << 10))
 			fail_msg("%s, %zu: %zu events", s->name, arguments.n, w.events);
 	}
