@@ -176,6 +176,7 @@ go_as_stream(struct guard *g, enum frames_kind kind, bool encoded)
 {
 	g->report.streamed = true;
 	buf_init(&g->plain, GUARD_PLAIN_MAX);
+	buf_init(&g->early, GUARD_EARLY_MAX);
 	if (encoded && inflate_open(span_str(g->coding), INFLATE_RATIO, &g->inflate) == 0)
 		g->coding[0] = '\0'; /* from here on it is a stream like any other */
 	g->way = g->coding[0] ? WAY_OPAQUE : WAY_STREAM;
@@ -319,6 +320,7 @@ guard_drop(struct guard **gp)
 	buf_free(&g->let_go);
 	inflate_close(&g->inflate);
 	buf_free(&g->plain);
+	buf_free(&g->early);
 	buf_free(&g->tapped);
 	buf_free(&g->copied);
 	buf_free(&g->body);
@@ -845,19 +847,26 @@ feed_plain(struct guard *g, struct span bytes, struct buf *to)
 		feed_way(g, bytes, to);
 }
 
-/* Decodes a piece of the stream, in steps of 64 KB. */
+/* Decodes a piece of the stream, in steps of 64 KB. If no byte of a metered stream can be decoded,
+ * its head names the wrong encoding, and the stream is taken as it is. An inspected stream fails. */
 static void
 feed_encoded(struct guard *g, struct span bytes, struct buf *to)
 {
 	int more = 1;
 
+	if (!writes_events(g) && !inflate_began(g->inflate))
+		buf_span(&g->early, bytes);
 	while (more == 1 && !g->failed) {
 		buf_clear(&g->plain);
 		more = inflate_some(g->inflate, &bytes, &g->plain);
 		if (more >= 0 && g->plain.n)
 			feed_plain(g, buf_view(&g->plain), to);
 	}
-	if (more == ERR_NOMEM)
+	bool early = !inflate_began(g->inflate) && !buf_failed(&g->early);
+	g->misnamed = more == ERR_SYNTAX && early && !writes_events(g);
+	if (g->misnamed)
+		feed_plain(g, buf_view(&g->early), to);
+	else if (more == ERR_NOMEM)
 		guard_no_memory(g);
 	else if (more < 0)
 		guard_fail(g, GUARD_BROKEN, guard_coded);
@@ -869,7 +878,7 @@ guard_feed(struct guard *g, struct span bytes, struct buf *out)
 	struct buf *to = g->translator ? &g->let_go : out;
 	size_t from = to->n;
 
-	if (g->inflate && !g->failed)
+	if (g->inflate && !g->misnamed && !g->failed)
 		feed_encoded(g, bytes, to);
 	else
 		feed_plain(g, bytes, to);
@@ -889,7 +898,7 @@ guard_end(struct guard *g, struct buf *out)
 
 	if (g->failed && !g->translator)
 		return g->failed;
-	if (g->inflate && !inflate_whole(g->inflate) && !g->report.ended)
+	if (g->inflate && !g->misnamed && !inflate_whole(g->inflate) && !g->report.ended)
 		guard_fail(g, GUARD_CUT, "the compressed stream ends before its end");
 	else
 		end_way(g, to);

@@ -21,6 +21,8 @@ enum { QUEUE_MEMBERS, QUEUE_BOUNDARY, QUEUE_FINISH, QUEUES };
 enum { INFLATE_RATIO = 100 };
 /* bytes of a piece of an encoded stream, decoded */
 enum { GUARD_PLAIN_MAX = 128 << 10 };
+/* bytes kept of a stream that names an encoding, until a byte of it was decoded */
+enum { GUARD_EARLY_MAX = 4 << 10 };
 
 /* How a response passes the guard. */
 enum guard_way {
@@ -161,6 +163,8 @@ struct guard {
 	struct {
 		struct inflate *inflate; /* decodes the stream; NULL: it is not encoded */
 		struct buf plain;	 /* the piece of the stream that was decoded last */
+		struct buf early;	 /* its first bytes, until a byte was decoded */
+		bool misnamed;		 /* the stream does not have the encoding that it names */
 		struct translator *translator; /* NULL: the response keeps its form */
 		struct buf let_go;	       /* bytes for the translator */
 		struct buf tapped;	       /* plan.taps: all bytes received */

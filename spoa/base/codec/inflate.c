@@ -313,6 +313,12 @@ inflate_held(const struct inflate *f)
 }
 
 bool
+inflate_began(const struct inflate *f)
+{
+	return f->out_bytes > 0;
+}
+
+bool
 inflate_whole(const struct inflate *f)
 {
 	return f->whole || !f->in_bytes;

@@ -25,6 +25,8 @@ void inflate_close(struct inflate **f);
  * it has read. Returns 1 if the call must be repeated, because more output or input is left; 0
  * if it needs more input; ERR_LIMIT, ERR_SYNTAX or ERR_NOMEM. */
 int inflate_some(struct inflate *f, struct span *in, struct buf *out);
+/* Returns true if any byte was decoded. */
+bool inflate_began(const struct inflate *f);
 /* Returns true if the body may end here. */
 bool inflate_whole(const struct inflate *f);
 /* Returns the bytes that the decoder holds. */
