@@ -34,6 +34,7 @@ struct recognizer_call {
 	const struct detect_rules *rules;
 	struct span text;
 	struct buf *found; /* the names of the entities that were found */
+	bool unknown;	   /* the response has a label that map does not have */
 	bool failed;
 	char why[256];
 };
@@ -52,6 +53,7 @@ on_probed(void *arg, const struct http_answer *a)
 {
 	struct recognizer_call *c = arg;
 	struct findings found;
+	struct span unknown;
 	const char *why;
 
 	SCOPED_ARENA(arena, 0, false);
@@ -59,10 +61,12 @@ on_probed(void *arg, const struct http_answer *a)
 		snprintf(c->why, sizeof(c->why), "%s", a->why);
 	else if (a->status != 200)
 		snprintf(c->why, sizeof(c->why), "the response has status %d", a->status);
-	else if (recognizer_read(&c->x->rec, a->body, &c->text, 1, &arena, &found, &why))
+	else if (recognizer_read(
+			 &c->x->rec, a->body, &c->text, 1, &arena, &found, &unknown, &why))
 		snprintf(c->why, sizeof(c->why), "%s", why);
 	else {
 		note_findings(c, &found);
+		c->unknown = unknown.n > 0;
 		return;
 	}
 	c->failed = true;
@@ -121,9 +125,11 @@ probe_recognizer(struct ev_loop *loop, struct http_client *http, const struct ex
 				texts[i].name, c.why);
 			continue;
 		}
-		buf_printf(right, "probe: recognizer %s, %s: %s%.*s, in %llu ms\n", x->name,
+		buf_printf(right, "probe: recognizer %s, %s: %s%.*s%s, in %llu ms\n", x->name,
 			texts[i].name, found.n ? "found " : "found nothing",
-			SPAN_ARG(buf_view(&found)), (unsigned long long)ms);
+			SPAN_ARG(buf_view(&found)),
+			c.unknown ? ", and has a label that is not in map" : "",
+			(unsigned long long)ms);
 	}
 	return nwrong;
 }

@@ -135,6 +135,14 @@ ask_guards 'another harmless text'
 is "a verdict that the documentation does not have is no verdict" "$status" 503
 like "the code is classifier_unavailable" "$body" 'classifier_unavailable'
 check "the log names each service once" wait_for eval '[ "$(grep -c "recogniser.failed.*not in map" "$D/tollgate.log")" = 3 ]'
+# A map without null: an unknown label counts as nothing found, but not silently.
+for text in one two; do
+	req POST /api/direct/x -H "$auth" -H "$json" -d "{\"a\":\"the $text harmless text\"}"
+	is "a label that a map without null does not have is nothing found" "$status" 200
+done
+is "such responses are counted" "$(metric recognizer_unknown_total 'recognizer="mood"')" 2
+is "the log names the recognizer and the label once" "$(grep -c 'event=recogniser.unknown name=mood label=LABEL_1' "$D/tollgate.log")" 1
+check "the recognizer is degraded" wait_for grep -q 'event=degraded.begin part=recogniser name=mood why="it uses a label' "$D/tollgate.log"
 rc '{}'
 check "calls are counted" [ "$(metric recognizer_calls_total 'recognizer="ner",outcome="answered"')" -gt 3 ]
 check "failures are counted" [ "$(metric recognizer_calls_total 'recognizer="ner",outcome="timeout"')" -ge 1 ]

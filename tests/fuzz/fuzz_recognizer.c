@@ -23,7 +23,7 @@ check(const struct recognizer *r, struct span answer)
 	const char *why = NULL;
 
 	arena_init(&a, 64 << 20, false);
-	int err = recognizer_read(r, answer, texts, n, &a, f, &why);
+	int err = recognizer_read(r, answer, texts, n, &a, f, NULL, &why);
 	INVARIANT(err == 0 || (why && why[0]));
 	for (size_t i = 0; i < n; i++) {
 		INVARIANT(err == 0 || f[i].n == 0);

@@ -38,7 +38,7 @@ const shapes = {
 	"/contentsafety/text:shieldPrompt?api-version=2024-09-01": (q) => [q.userPrompt, says(shields(false), shields(true), shields("maybe"))],
 	"/v2/guard": (q) => [q.messages[0].content, says({ flagged: false, metadata: {} }, { flagged: true, metadata: {} }, { flagged: "unsure" })],
 	"/analyze": (q) => [q.text, (t) => persons(t)],
-	"/predict": (q) => [q.inputs, (t) => [{ label: "toxic", score: bad(t) ? 0.9 : 0.1 }]],
+	"/predict": (q) => [q.inputs, says([{ label: "toxic", score: 0.1 }], [{ label: "toxic", score: 0.9 }], [{ label: "LABEL_1", score: 0.9 }])],
 	"/v1/moderations": (q) => [q.input, (t) => ({ flagged: bad(t), categories: { violence: bad(t) }, category_scores: { violence: bad(t) ? 0.9 : 0 } })],
 };
 

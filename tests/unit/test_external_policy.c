@@ -440,7 +440,7 @@ heard(const struct external *x, const char *answer)
 
 	out[0] = '\0';
 	arena_init(&a, 0, false);
-	int err = recognizer_read(&x->rec, span_str(answer), &text, 1, &a, &f, &why);
+	int err = recognizer_read(&x->rec, span_str(answer), &text, 1, &a, &f, NULL, &why);
 	if (err)
 		snprintf(out, sizeof(out), "error: %s", why);
 	for (size_t i = 0; i < f.n; i++)
@@ -488,6 +488,64 @@ service_is_understood_in_its_documented_form(void **state)
 	}
 }
 
+/* A label that a map without null does not have counts as nothing found, but is reported. */
+static void
+unknown_label_is_reported(void **state)
+{
+	static const char by_score[] = "request: '{\"inputs\": $text}', answer: {items: '', label: "
+				       "/label, score: /score}, map: {toxic: TOXICITY}";
+	static const char by_name[] = CHAT_ASK "map: {unsafe: UNSAFE, S1: VIOLENT_CRIME}";
+	static const char by_truth[] = "request: '{\"t\": $text}', answer: {label: /flagged}, "
+				       "map: {true: LAKERA}";
+	static const char closed[] = CHAT_ASK "map: {unsafe: UNSAFE, safe: null}";
+	static const struct {
+		const char *item, *answer, *unknown;
+	} answers[] = {
+		{ by_score, "[{\"label\":\"toxic\",\"score\":0.9}]", "" },
+		{ by_score, "[{\"label\":\"LABEL_1\",\"score\":0.9}]", "LABEL_1" },
+		{ by_score, "[{\"label\":\"LABEL_1\",\"score\":0.1}]", "" },
+		/* the model scores each label that it has, and the policy uses one of them */
+		{ by_score,
+			"[{\"label\":\"neutral\",\"score\":0.9},{\"label\":\"toxic\",\"score\":"
+			"0.1}]",
+			"" },
+		{ by_score,
+			"[{\"label\":\"LABEL_0\",\"score\":0.1},{\"label\":\"LABEL_1\","
+			"\"score\":0.9}]",
+			"LABEL_1" },
+		{ by_score, "[]", "" },
+		{ by_name, SAYS("unsafe\\nS1"), "" },
+		{ by_name, SAYS("unsafe\\nS1,S14"), "S14" },
+		{ by_name, SAYS("unsafe,"), "" },
+		{ by_name, SAYS("Unsafe"), "Unsafe" },
+		{ by_name, SAYS("safe"), "safe" },
+		{ by_truth, "{\"flagged\":true}", "" },
+		{ by_truth, "{\"flagged\":false}", "" },
+		{ by_truth, "{\"flagged\":\"unsure\"}", "unsure" },
+		{ closed, SAYS("safe"), "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(answers); i++) {
+		struct policy_fix f;
+		char text[4096];
+		struct span asked = SPAN_LIT("some text"), unknown;
+		struct findings found;
+		struct arena a;
+		const char *why;
+		snprintf(text, sizeof(text), E U "shape: json, %s}\n", answers[i].item);
+		const struct external *x = load(&f, text);
+		arena_init(&a, 0, false);
+		if (recognizer_read(&x->rec, span_str(answers[i].answer), &asked, 1, &a, &found,
+			    &unknown, &why))
+			fail_msg("%s: %s", answers[i].answer, why);
+		if (!span_is(unknown, answers[i].unknown))
+			fail_msg("%s: \"%.*s\" is unknown", answers[i].answer, SPAN_ARG(unknown));
+		arena_reset(&a);
+		fix_done(&f);
+	}
+}
+
 int
 main(void)
 {
@@ -499,6 +557,7 @@ main(void)
 		cmocka_unit_test(classifier_has_its_request_and_pointers),
 		cmocka_unit_test(moderation_has_its_categories_and_class),
 		cmocka_unit_test(recognizer_entities_can_be_named_in_classes_and_rules),
+		cmocka_unit_test(unknown_label_is_reported),
 		cmocka_unit_test(service_is_understood_in_its_documented_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

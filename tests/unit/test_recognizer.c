@@ -104,7 +104,7 @@ read_one(const struct recognizer *r, const char *text, const char *answer)
 
 	arena_init(&arena, 0, false);
 	out[0] = '\0';
-	int err = recognizer_read(r, span_of(a, m), texts, 1, &arena, &f, &why);
+	int err = recognizer_read(r, span_of(a, m), texts, 1, &arena, &f, NULL, &why);
 	if (err)
 		snprintf(out, sizeof(out), "error: %s: %s", err_str(err), why);
 	for (size_t i = 0; i < f.n; i++) {
@@ -290,14 +290,14 @@ each_text_gets_its_own_findings(void **state)
 	assert_int_equal(
 		recognizer_read(&ner,
 			SPAN_LIT("[[" P("PERSON", 0, 3, 1) "],[],[" P("PERSON", 2, 4, 1) "]]"),
-			texts, 3, &a, f, &why),
+			texts, 3, &a, f, NULL, &why),
 		0);
 	assert_int_equal(f[0].n, 1);
 	assert_int_equal(f[1].n, 0);
 	assert_int_equal(f[2].v[0].start, 3);
 	assert_int_equal(f[2].v[0].end, 5);
 	assert_int_equal(recognizer_read(&ner, SPAN_LIT("[[" P("PERSON", 0, 3, 1) "],[],3]"),
-				 texts, 3, &a, f, &why),
+				 texts, 3, &a, f, NULL, &why),
 		ERR_SYNTAX);
 	assert_int_equal(f[0].n, 0); /* no finding of the response counts */
 	arena_reset(&a);
@@ -320,7 +320,7 @@ too_many_findings_of_a_recognizer_are_an_error(void **state)
 		buf_str(&b, i ? "," P("PERSON", 0, 3, 1) : P("PERSON", 0, 3, 1));
 	buf_str(&b, "]]");
 	assert_int_equal(
-		recognizer_read(&ner, buf_view(&b), &text, 1, &a, &f, &why), ERR_LIMIT);
+		recognizer_read(&ner, buf_view(&b), &text, 1, &a, &f, NULL, &why), ERR_LIMIT);
 	buf_free(&b);
 	arena_reset(&a);
 }

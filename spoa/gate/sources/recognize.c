@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "base/ascii.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fetch/http_client.h"
+#include "base/fnv.h"
 #include "base/json_put.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -356,10 +358,64 @@ recognizer_succeeded(struct peer *e)
 
 /* ---- responses ---- */
 
+/* Returns true if the process logs this label of this recognizer for the first time. The table is
+ * shared by all workers; once it is full, no further label is logged. */
+static bool
+label_is_new(const struct peer *e, struct span label)
+{
+	enum { LABELS = 256 };
+	static _Atomic uint64_t logged[LABELS];
+	uint64_t key = fnv64_bytes(fnv64_bytes(FNV64_BASIS, e->print, sizeof(e->print)), label.p,
+			       label.n) |
+		       1;
+
+	for (size_t i = 0; i < LABELS; i++) {
+		uint64_t was = 0;
+		if (atomic_compare_exchange_strong(&logged[i], &was, key))
+			return true;
+		if (was == key)
+			return false;
+	}
+	return false;
+}
+
+/* Returns true if the log may have the label: it is a short name, and repeats no part of a text. */
+static bool
+label_may_be_logged(const struct ask *a, struct span label)
+{
+	enum { LABEL_MAX = 48 };
+
+	if (label.n > LABEL_MAX)
+		return false;
+	for (size_t i = 0; i < label.n; i++)
+		if (!is_letter_or_digit(label.p[i]) && !memchr("_-./:", label.p[i], 5))
+			return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (memmem(a->texts[i].p, a->texts[i].n, label.p, label.n))
+			return false;
+	return true;
+}
+
+static void
+report_unknown(struct ask *a)
+{
+	struct peer *e = a->peer;
+	bool named = label_may_be_logged(a, a->unknown);
+
+	count_recognizer(&e->stats->unknown, 1);
+	atomic_store_explicit(&e->stats->unknown_us, clock_mono_us(), memory_order_relaxed);
+	if (label_is_new(e, named ? a->unknown : SPAN_LIT("")))
+		log_event(LOG_WARN, "recogniser.unknown", LS("name", e->name),
+			LSP("label", named ? a->unknown : SPAN_LIT("(a text)")),
+			LS("why", "the label is not in map and counts as nothing found: add it, "
+				  "with null if it is harmless"));
+}
+
 enum ask_outcome
 recognize_read(struct ask *a, struct span answer, const char **why)
 {
-	switch (recognizer_read(&a->x->rec, answer, a->texts, a->n, a->arena, a->found, why)) {
+	switch (recognizer_read(
+		&a->x->rec, answer, a->texts, a->n, a->arena, a->found, &a->unknown, why)) {
 	case 0: return ASK_ANSWERED;
 	case ERR_NOMEM: return ASK_NOMEM;
 	default: return ASK_GARBAGE;
@@ -384,6 +440,8 @@ judge_recognizer(struct ask *a, const struct http_answer *h)
 		a->outcome = ASK_ANSWERED;
 	} else {
 		a->outcome = recognize_read(a, h->body, &why);
+		if (a->outcome == ASK_ANSWERED && a->unknown.n)
+			report_unknown(a);
 	}
 	count_recognizer(&a->peer->stats->outcomes[a->outcome], 1);
 	if (a->outcome == ASK_ANSWERED)
@@ -574,7 +632,7 @@ recognizers_stats(const struct recognizers *r)
 /* The sums of one recognizer over all workers. */
 struct total {
 	const char *name;
-	uint64_t outcomes[ASK_OUTCOMES], hits, misses, latency_us, opened;
+	uint64_t outcomes[ASK_OUTCOMES], hits, misses, latency_us, opened, unknown;
 	unsigned open; /* number of workers with an open breaker */
 };
 
@@ -602,13 +660,14 @@ sum_workers(const struct recognizers *const *r, size_t n, struct total out[RECOG
 			t->misses += tally_value(&s->misses);
 			t->latency_us += tally_value(&s->latency_us);
 			t->opened += tally_value(&s->opened);
+			t->unknown += tally_value(&s->unknown);
 			t->open += atomic_load_explicit(&s->open, memory_order_relaxed);
 		}
 	return made;
 }
 
 /* The families' names and help texts. `%s` is the spelling of the word. */
-enum family { CALLS, TEXTS, SECONDS, OPENED, OPEN, FAMILIES };
+enum family { CALLS, TEXTS, SECONDS, OPENED, OPEN, UNKNOWN, FAMILIES };
 
 static const struct {
 	const char *name, *type, *help;
@@ -626,6 +685,9 @@ static const struct {
 	[OPEN] = { "open", "gauge",
 		"Number of workers whose circuit breaker for the external recognizer is "
 		"open." },
+	[UNKNOWN] = { "unknown_total", "counter",
+		"Counts responses of external recognizers with a label that the policy's map "
+		"does not have." },
 };
 
 /* Appends a series of `recognizer` without its value: the name and the labels. */
@@ -671,6 +733,10 @@ put_total(struct buf *out, const char *spelling, enum family family, const struc
 		put_recognizer(out, spelling, family, t->name, NULL, NULL);
 		buf_printf(out, "%u\n", t->open);
 		break;
+	case UNKNOWN:
+		put_recognizer(out, spelling, family, t->name, NULL, NULL);
+		buf_printf(out, "%" PRIu64 "\n", t->unknown);
+		break;
 	case FAMILIES:
 		break;
 	}
@@ -713,6 +779,7 @@ recognizers_status(struct buf *out, const struct recognizers *const *r, size_t n
 		json_put_uint(out, "failed", failed);
 		json_put_uint(out, "open", t[k].open);
 		json_put_uint(out, "opened", t[k].opened);
+		json_put_uint(out, "unknown", t[k].unknown);
 		json_put_uint(out, "cache_hits", t[k].hits);
 		json_put_uint(out, "cache_misses", t[k].misses);
 		json_put_close(out, '}');

@@ -48,6 +48,7 @@ struct ask {
 	void (*done)(struct ask *a);
 	void *arg;
 	enum ask_outcome outcome; /* the result */
+	struct span unknown; /* a label that the policy's map does not have; empty: none */
 	/* used by recognize.c */
 	struct peer *peer;
 	uint64_t sent_us;
@@ -94,6 +95,9 @@ struct recognizer_stats {
 	_Atomic uint64_t latency_us;		 /* sum over all calls that ended, µs */
 	_Atomic uint64_t opened; /* times that the breaker opened */
 	_Atomic bool open;	 /* the breaker is open now */
+	/* responses with a label that the policy's map does not have, and the monotonic time of the
+	 * last one; 0: none */
+	_Atomic uint64_t unknown, unknown_us;
 };
 const struct recognizer_stats *recognizers_stats(const struct recognizers *r);
 /* Sum the counters of `n` workers: lines for /metrics, and a JSON list for /status. */

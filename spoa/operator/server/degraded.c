@@ -36,6 +36,7 @@
 #define OFTEN		   5
 #define FORGET_LOOKS	   600
 #define DAEMONS_US	   (30 * SECOND_US) /* time in which the other daemons may start */
+#define UNKNOWN_US	   (60 * SECOND_US) /* a recognizer with an unknown label is degraded */
 #define CERTIFICATE_SOON_S (14 * 86400)
 #define CLOCK_LOOKS	   60 /* the clock's source is checked once a minute */
 
@@ -475,7 +476,36 @@ step_degraded(struct server *s, const char *name, const char *recognizer, const 
 	}
 }
 
-/* A recognizer is degraded while its circuit breaker is open on any worker. */
+/* The state of a recognizer on all workers together. */
+struct recognizer_state {
+	bool open;	     /* the circuit breaker is open on a worker */
+	uint64_t unknown_us; /* the last response with a label that map does not have; 0: none */
+};
+
+static struct recognizer_state
+recognizer_on_workers(const struct server *s, const char *name)
+{
+	struct recognizer_state state = { false, 0 };
+
+	/* The same recognizer can have another index on each worker. */
+	for (unsigned w = 0; w < s->nworkers; w++) {
+		const struct recognizer_stats *v =
+			recognizers_stats(gate_recognizers(s->workers[w].gate));
+		for (size_t k = 0; k < RECOGNIZER_STATS; k++) {
+			if (!atomic_load_explicit(&v[k].used, memory_order_acquire) ||
+				strcmp(v[k].name, name))
+				continue;
+			state.open |= atomic_load_explicit(&v[k].open, memory_order_relaxed);
+			uint64_t us = atomic_load_explicit(&v[k].unknown_us, memory_order_relaxed);
+			if (us > state.unknown_us)
+				state.unknown_us = us;
+		}
+	}
+	return state;
+}
+
+/* A recognizer is degraded while its circuit breaker is open on any worker, and for a minute after
+ * it used a label that the policy does not have. */
 static void
 look_at_recognizers(struct degraded *d)
 {
@@ -483,23 +513,19 @@ look_at_recognizers(struct degraded *d)
 	const struct recognizer_stats *first =
 		s->nworkers ? recognizers_stats(gate_recognizers(s->workers[0].gate)) : NULL;
 
-	/* The same recognizer can have another index on each worker. */
 	for (size_t i = 0; first && i < DEGRADED_RECOGNIZERS; i++) {
 		const char *name = first[i].name;
-		bool open = false;
 		if (!atomic_load_explicit(&first[i].used, memory_order_acquire))
 			continue;
-		for (unsigned w = 0; w < s->nworkers; w++) {
-			const struct recognizer_stats *v =
-				recognizers_stats(gate_recognizers(s->workers[w].gate));
-			for (size_t k = 0; k < RECOGNIZER_STATS; k++)
-				open |= atomic_load_explicit(
-						&v[k].used, memory_order_acquire) &&
-					!strcmp(v[k].name, name) &&
-					atomic_load_explicit(&v[k].open, memory_order_relaxed);
-		}
-		step_degraded(s, "recogniser", name, &a_recognizer, &d->recognizer[i], open,
-			SPAN_LIT("the circuit breaker is open"));
+		struct recognizer_state r = recognizer_on_workers(s, name);
+		bool unknown = r.unknown_us && clock_mono_us() - r.unknown_us < UNKNOWN_US;
+		struct span why = r.open    ? SPAN_LIT("the circuit breaker is open")
+				  : unknown ? SPAN_LIT("it uses a label that map does not have, "
+						       "which counts as nothing found: the log "
+						       "names the label")
+					    : SPAN_LIT("");
+		step_degraded(s, "recogniser", name, &a_recognizer, &d->recognizer[i],
+			r.open || unknown, why);
 	}
 }
 

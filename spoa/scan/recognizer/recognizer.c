@@ -133,6 +133,8 @@ struct reading {
 	struct finding *v;
 	size_t n, room;
 	const char *why;
+	bool known;	     /* json: `labels` has a label of the result */
+	struct span unknown; /* json: a label that it does not have; empty: none */
 };
 
 static int
@@ -305,11 +307,24 @@ find_label(struct reading *g, struct span label, double score)
 		const struct recognizer_label *l = &g->r->labels[i];
 		if (!label_fits(l->theirs, label))
 			continue;
-		known = true;
+		g->known = known = true;
 		if (l->entity != LABEL_HARMLESS)
 			err = add_finding(g, l->entity, score, 0, g->text.n);
 	}
 	return err ? err : known;
+}
+
+/* Notes a label that no row fits. `false` is none if `true` has a row. */
+static void
+note_unknown(struct reading *g, struct span label)
+{
+	bool negates = span_is(label, "false");
+
+	for (size_t i = 0; i < g->r->nlabels && negates; i++)
+		if (!strcmp(g->r->labels[i].theirs, "true"))
+			return;
+	if (!g->unknown.n)
+		g->unknown = label;
 }
 
 /* Reads the text of a label. If no row fits, the text may be a list: models that write their
@@ -332,8 +347,12 @@ read_label_text(struct reading *g, struct span text, double score)
 		known = part.n ? find_label(g, part, score) : 1;
 		if (known < 0)
 			return known;
+		if (!known)
+			note_unknown(g, part);
 		all = at == 0 ? known : all && known;
 	}
+	if (!all)
+		note_unknown(g, text);
 	return all || !g->r->closed
 		       ? 0
 		       : refuse_answer(g, ERR_RANGE, "the response has a label that is not in map");
@@ -383,7 +402,13 @@ read_label(struct reading *g, json_t *o)
 	if (g->r->score && !label_score(g->r, follow_pointer(o, g->r->score), &score))
 		return refuse_answer(
 			g, ERR_SYNTAX, "a label has no score from 0 to the highest one");
-	return score >= g->r->score_threshold ? read_label_value(g, name, score) : 0;
+	if (score >= g->r->score_threshold)
+		return read_label_value(g, name, score);
+	for (size_t i = 0; i < g->r->nlabels && !g->known && json_is_string(name); i++)
+		g->known = label_fits(g->r->labels[i].theirs,
+			span_trim(span_of(json_string_value(name), json_string_length(name)),
+				" \t\r\n"));
+	return 0;
 }
 
 static int
@@ -452,7 +477,7 @@ read_one(struct reading *g, json_t *part)
 
 static int
 read_all(const struct recognizer *r, json_t *root, const struct span *texts, size_t n,
-	struct arena *a, struct findings *out, const char **why)
+	struct arena *a, struct findings *out, struct span *unknown, const char **why)
 {
 	json_t *list = root;
 	bool listed = r->batch || r->shape == SHAPE_MODERATION;
@@ -473,26 +498,30 @@ read_all(const struct recognizer *r, json_t *root, const struct span *texts, siz
 			return err;
 		}
 		out[i] = (struct findings){ .v = g.v, .n = g.n };
+		if (g.unknown.n && !(r->score && g.known) && unknown && !unknown->n)
+			*unknown = arena_dup(a, g.unknown);
 	}
 	return 0;
 }
 
 int
 recognizer_read(const struct recognizer *r, struct span answer, const struct span *texts,
-	size_t n, struct arena *a, struct findings *out, const char **why)
+	size_t n, struct arena *a, struct findings *out, struct span *unknown, const char **why)
 {
 	json_error_t ignored;
 	json_t *root = json_loadb(answer.p ? answer.p : "", answer.n,
 		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &ignored);
 
 	*why = "out of memory";
+	if (unknown)
+		*unknown = SPAN_LIT("");
 	for (size_t i = 0; i < n; i++)
 		out[i] = (struct findings){ 0 };
 	if (!root) {
 		*why = "not JSON";
 		return ERR_SYNTAX;
 	}
-	int err = read_all(r, root, texts, n, a, out, why);
+	int err = read_all(r, root, texts, n, a, out, unknown, why);
 	json_decref(root);
 	for (size_t i = 0; err && i < n; i++)
 		out[i] = (struct findings){ 0 };

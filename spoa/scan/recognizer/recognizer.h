@@ -36,7 +36,7 @@ struct recognizer {
 	const struct recognizer_label *labels;
 	size_t nlabels;
 	/* json: the labels are all that the recognizer uses, so that any other label is an
-	 * error */
+	 * error; false: any other label counts as nothing found, and is reported */
 	bool closed;
 	int flagged; /* moderation: the entity for `flagged`; -1: none */
 	/* json: the request's bytes before and after the text (with `batch`: the list of
@@ -63,9 +63,13 @@ void recognizer_ask(
 /* Reads the response for the same texts into out[0..n). Findings have byte offsets and the
  * source in their flags, and are sorted by entity and start; overlapping findings of one entity
  * are merged. They are in the arena. Returns 0, ERR_NOMEM, or ERR_SYNTAX, ERR_RANGE, ERR_LIMIT
- * with a constant text in *why. On error, out has no findings. */
+ * with a constant text in *why. On error, out has no findings.
+ *
+ * *unknown, which may be NULL: the first label that `labels` does not have, in the arena; empty:
+ * none. A label with a score is only unknown if `labels` has none of the labels of its result,
+ * because many models score each label that they have. It is untrusted, and may repeat a text. */
 int recognizer_read(const struct recognizer *r, struct span answer, const struct span *texts,
-	size_t n, struct arena *a, struct findings *out, const char **why);
+	size_t n, struct arena *a, struct findings *out, struct span *unknown, const char **why);
 
 /* Returns true if s is a JSON pointer of at most 256 bytes. */
 bool recognizer_pointer(const char *s);
