@@ -334,13 +334,13 @@ static const struct service {
 	const char *wrong, *unknown;	    /* NULL: the form has no unknown labels */
 } services[] = {
 	{ "Hugging Face TEI",
-		"request: '{\"inputs\": $texts}', map: {INJECTION: PROMPT_ATTACK, SAFE: null}",
-		"[[{\"label\":\"SAFE\",\"score\":0.98},{\"label\":\"INJECTION\",\"score\":"
-		"0.02}]]",
-		"[[{\"label\":\"INJECTION\",\"score\":0.97},{\"label\":\"SAFE\",\"score\":"
-		"0.03}]]",
+		"request: '{\"inputs\": $text}', map: {INJECTION: PROMPT_ATTACK, SAFE: null}",
+		"[{\"label\":\"SAFE\",\"score\":0.98},{\"label\":\"INJECTION\",\"score\":"
+		"0.02}]",
+		"[{\"label\":\"INJECTION\",\"score\":0.97},{\"label\":\"SAFE\",\"score\":"
+		"0.03}]",
 		"PROMPT_ATTACK", "{\"error\":\"Model is overloaded\",\"error_type\":\"overloaded\"}",
-		"[[{\"label\":\"LABEL_1\",\"score\":0.97}]]" },
+		"[{\"label\":\"LABEL_1\",\"score\":0.97}]" },
 	{ "Llama Guard", CHAT_ASK "map: {safe: null, unsafe: UNSAFE, 'S*': null}",
 		SAYS("\\n\\nsafe"), SAYS("\\n\\nunsafe\\nS1,S14"), "UNSAFE",
 		"{\"object\":\"error\",\"message\":\"no such model\"}",
