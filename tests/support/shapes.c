@@ -57,7 +57,7 @@ shape_rule_token(const struct detect_rules *r, uint64_t *random)
 			shape_random(random) % 2 ? &e->context.words : &e->context.against;
 		uint32_t at = shape_random(random);
 		switch (shape_random(random) % 3) {
-		case 0: return f->heads[at % f->slots[1u << LITERAL_BITS]].literal->text;
+		case 0: return f->heads[at % f->slots[(1u << LITERAL_BITS) - 1].to].literal->text;
 		case 1:
 			if (w->n)
 				return w->v[at % w->n];

@@ -192,7 +192,7 @@ add_literal(struct loader *l, const struct yaml_node *n, struct span s, bool cas
 		.next = l->r->prefilter.literals[h] };
 	l->r->prefilter.literals[h] = lit;
 	l->r->prefilter.fourth[h] |=
-		s.n == LITERAL_MIN ? ~0u : literal_fourth((unsigned char)s.p[3]);
+		s.n == LITERAL_MIN ? ~0u : literal_byte((unsigned char)s.p[3]);
 }
 
 static void

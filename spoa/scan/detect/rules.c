@@ -274,7 +274,7 @@ copy_literals(struct detect_rules *to, const struct detect_rules *r, const uint1
 			to->prefilter.fourth[h] |=
 				l->text.n == LITERAL_MIN
 					? ~0u
-					: literal_fourth((unsigned char)l->text.p[3]);
+					: literal_byte((unsigned char)l->text.p[3]);
 		}
 	}
 }

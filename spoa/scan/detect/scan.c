@@ -464,13 +464,15 @@ try_literals(struct sweep *w, size_t i, bool begins)
 		p = last;
 	}
 	memcpy(&head, p, sizeof(head));
-	uint32_t slot = literal_hash(three_bytes(p));
-	for (size_t k = w->f->slots[slot]; k < w->f->slots[slot + 1] && !w->err; k++) {
-		const struct literal_head *h = &w->f->heads[k];
+	const struct literal_slot *slot = &w->f->slots[literal_hash(three_bytes(p))];
+	const struct literal_head *to = w->f->heads + slot->to;
+	for (const struct literal_head *h = w->f->heads + slot->from; h < to; h++) {
 		if ((head ^ h->head) & h->mask || (h->begins && !begins))
 			continue;
 		if (h->whole || literal_matches(h->literal, w->text, i))
 			try_at(w, &w->r->patterns[h->literal->pattern], i);
+		if (w->err)
+			return;
 	}
 }
 
@@ -624,28 +626,31 @@ block_read(const struct sweep *w, struct block *b, size_t from)
 	b->lower = v.lower;
 }
 
-static bool
-may_be_inner(const struct sweep *w, size_t i)
+/* Returns true if the fifth byte is that of a literal which can begin at i. Most literals begin
+ * words, and few of them have the same five bytes. */
+static inline bool
+may_be_literal(const struct sweep *w, size_t i, bool begins)
 {
-	uint32_t slot =
-		w->text.n - i < LITERAL_MIN ? 0 : literal_hash(three_bytes(w->text.p + i));
+	const char *p = w->text.p + i;
 
-	return w->f->inner[slot / 64] >> (slot % 64) & 1;
+	if (w->text.n - i <= LITERAL_MIN + 1)
+		return true;
+	const struct literal_slot *slot = &w->f->slots[literal_hash(three_bytes(p))];
+	return (begins ? slot->fifth : slot->fifth_inner) & literal_byte((unsigned char)p[4]);
 }
 
-/* Returns the places at which literals may begin. Most literals begin words, so places inside
- * words are dropped unless a literal can begin there. */
+/* Returns the places of the block at which literals may begin. */
 static uint64_t
-without_inner(const struct sweep *w, const struct block *b)
+literals_in(const struct sweep *w, const struct block *b)
 {
-	return (b->literal & b->begins) |
-	       BITS_WHERE(b->literal & ~b->begins, b->from, i, may_be_inner(w, i));
+	return BITS_WHERE(b->literal, b->from, i,
+		may_be_literal(w, i, b->begins >> (i - b->from) & 1));
 }
 
 static void
 sweep_block(struct sweep *w, const struct block *b, uint64_t within)
 {
-	uint64_t literal = without_inner(w, b);
+	uint64_t literal = literals_in(w, b);
 	uint64_t todo = (literal | b->byte | b->runs) & within;
 
 	if (todo && effort_over())

@@ -83,10 +83,10 @@ literal_hash(uint32_t four)
 	return ((four | 0x202020u) << 8) * LITERAL_FACTOR >> (32 - LITERAL_BITS);
 }
 
-/* Returns the bit of the fourth byte in a slot's mask, without case. A byte whose low five bits
- * are 0 has bit 31. */
+/* Returns the bit of the fourth or fifth byte in a slot's mask, without case. A byte whose low
+ * five bits are 0 has bit 31. */
 static inline uint32_t
-literal_fourth(uint32_t c)
+literal_byte(uint32_t c)
 {
 	return UINT32_C(1) << (~c & 31);
 }

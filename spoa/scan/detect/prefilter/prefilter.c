@@ -567,10 +567,11 @@ index_literals(struct prefilter *f, struct arena *a, const struct pattern *v)
 		for (const struct literal *l = f->literals[h]; l; l = l->next)
 			n++;
 	f->heads = arena_array(a, n + 1, sizeof(*f->heads));
-	f->slots = arena_array(a, (1u << LITERAL_BITS) + 1, sizeof(*f->slots));
+	f->slots = arena_array(a, 1u << LITERAL_BITS, sizeof(*f->slots));
 	n = 0;
 	for (size_t h = 0; !arena_failed(a) && h < 1u << LITERAL_BITS; h++) {
-		f->slots[h] = (uint16_t)n;
+		struct literal_slot *slot = &f->slots[h];
+		*slot = (struct literal_slot){ .from = (uint16_t)n };
 		for (const struct literal *l = f->literals[h]; l; l = l->next, n++) {
 			struct literal_head *x = &f->heads[n];
 			size_t len = l->text.n < sizeof(x->head) ? l->text.n : sizeof(x->head);
@@ -580,10 +581,13 @@ index_literals(struct prefilter *f, struct arena *a, const struct pattern *v)
 			x->begins = begins_words(&v[l->pattern], l);
 			x->whole = l->caseless && l->text.n == len && (x->begins || !l->name) &&
 				   span_all(l->text, is_alpha);
-			if (!x->begins)
-				f->inner[h / 64] |= UINT64_C(1) << (h % 64);
+			uint32_t fifth = l->text.n <= LITERAL_MIN + 1
+						 ? ~0u
+						 : literal_byte((unsigned char)l->text.p[4]);
+			slot->fifth |= fifth;
+			slot->fifth_inner |= x->begins ? 0 : fifth;
 		}
-		f->slots[h + 1] = (uint16_t)n;
+		slot->to = (uint16_t)n;
 	}
 }
 

@@ -19,6 +19,14 @@ struct literal_head {
 	bool whole; /* a match of `head` and `begins` is a match of the literal */
 };
 
+/* The literals whose first three bytes have one hash. */
+struct literal_slot {
+	/* bits of the fifth bytes (literal_byte()): of all literals, and of those that can begin
+	 * inside a word. All bits are set for a literal of four bytes or less. */
+	uint32_t fifth, fifth_inner;
+	uint16_t from, to; /* heads[from] to heads[to - 1] */
+};
+
 /* Automata of patterns that begin at digits. Patterns with similar beginnings share one: digits
  * alone; digits followed by letters; any bytes before the digits; words of letters and digits,
  * walked from their first letter. An entity with many patterns has an automaton of its own; the
@@ -43,12 +51,8 @@ struct prefilter {
 	 * literal has this hash */
 	uint32_t fourth[1u << LITERAL_BITS];
 	struct literal **literals; /* 1 << LITERAL_BITS lists, by hash */
-	/* the literals of slot h: heads[slots[h]] to heads[slots[h + 1] - 1] */
 	struct literal_head *heads;
-	uint16_t *slots;
-	uint64_t inner[(1u << LITERAL_BITS) /
-		       /* bit set of the slots with literals that can begin inside a word */
-		       64];
+	struct literal_slot *slots; /* 1 << LITERAL_BITS, by hash */
 	/* Patterns that begin at a byte, indexed by the byte. The loader fills the first two
 	 * members. */
 	uint16_t *byte_patterns[256];
