@@ -670,14 +670,16 @@ read_word(struct reading *r, const struct text_word *w, const struct text_word *
 
 /* Determines whether classes with words, or with fingerprints, are enabled. */
 static void
-what_is_on(struct reading *r)
+what_is_on(const struct detect_rules *r, const struct detect_options *opt, bool *terms,
+	bool *prints)
 {
-	const struct custom *c = r->p.r->custom;
+	const struct custom *c = r->custom;
 
-	for (size_t i = 0; c->words && i < c->nowners && !r->terms; i++)
-		r->terms = scan_threshold(r->p.r, r->p.opt, c->owners[i]) <= 1.0f;
-	for (size_t k = 0; k < c->nlists && !r->prints; k++)
-		r->prints = scan_threshold(r->p.r, r->p.opt, c->lists[k].entity) <= 1.0f;
+	*terms = *prints = false;
+	for (size_t i = 0; c->words && i < c->nowners && !*terms; i++)
+		*terms = scan_threshold(r, opt, c->owners[i]) <= 1.0f;
+	for (size_t k = 0; k < c->nlists && !*prints; k++)
+		*prints = scan_threshold(r, opt, c->lists[k].entity) <= 1.0f;
 }
 
 int
@@ -697,8 +699,7 @@ custom_scan(const struct detect_rules *r, struct detect_scratch *s, struct span 
 	d.p = (struct pass){ r, s, opt, text };
 	d.shingler.n = 0;
 	d.shingler.rolling = 0;
-	d.terms = d.prints = false;
-	what_is_on(&d);
+	what_is_on(r, opt, &d.terms, &d.prints);
 	if (!d.terms && !d.prints)
 		return 0;
 	struct hash_bits first = { NULL, 0 };
@@ -731,22 +732,22 @@ custom_open(const struct detect_rules *r, const struct detect_options *opt, stru
 	size_t at, bool *may)
 {
 	const struct custom *c = r->custom;
-	struct reading d = { .p = { r, NULL, opt, text } };
 	struct word_cursor words = { .text = text, .at = at };
 	struct hash_bits first = { NULL, 0 };
 	struct text_word w;
+	bool terms, prints;
 
 	*may = false;
 	if (!c || (!c->words && c->nlists == 0))
 		return text.n;
-	what_is_on(&d);
-	*may = d.prints;
-	if (d.terms)
+	what_is_on(r, opt, &terms, &prints);
+	*may = prints;
+	if (terms)
 		first = dictionary_first(c->words);
-	size_t open = d.prints && text.n > r->own_reach ? text.n - r->own_reach
-		      : d.prints			? 0
-							: text.n;
-	while (d.terms && word_next(&words, &w) && w.start < open) {
+	size_t open = prints && text.n > r->own_reach ? text.n - r->own_reach
+		      : prints			      ? 0
+						      : text.n;
+	while (terms && word_next(&words, &w) && w.start < open) {
 		*may |= hash_bits_may(first, w.hash);
 		if (w.end == text.n || dictionary_may_continue(c->words, text, &w))
 			open = w.start;
