@@ -1261,12 +1261,16 @@ cells_of_records(struct columns *c, columns_take *take, columns_keys *keys, void
 bool
 columns_in_record(const struct column_table *t, struct span text)
 {
-	return t->record || memmem(text.p, text.n, "[ RECORD ", 9);
+	/* memchr() is the cheaper search, and few pieces of a stream have a bracket. */
+	return t->record || (memchr(text.p, '[', text.n) &&
+				    memmem(text.p, text.n, "[ RECORD ", 9));
 }
 
 void
 columns_judge_head(struct columns *c, size_t at)
 {
+	bool pair = true; /* the line may be of a record */
+
 	if (at >= c->judged) {
 		size_t from = row_start(c, at), end = row_end(c, from);
 		c->judged = end == SIZE_MAX ? at + COLUMN_LINE : end + 1;
@@ -1275,6 +1279,7 @@ columns_judge_head(struct columns *c, size_t at)
 			!is_line_start(c->text, from, c->mark) || (c->inside && from == 0))
 			return;
 		struct span line = column_line_at(c, from, end);
+		pair = memchr(line.p, '|', line.n) || memchr(line.p, BAR, line.n);
 		if (end >= c->text.n || is_prose(line))
 			goto out;
 		/* The first separator of a header is near its beginning. */
@@ -1287,7 +1292,7 @@ columns_judge_head(struct columns *c, size_t at)
 		}
 	}
 out:
-	if (judge_pair(c, at))
+	if (pair && judge_pair(c, at))
 		c->judged_head = false;
 	if (c->judged_head)
 		push_place(c, &c->head, &c->heads, &c->heads_room, at);
