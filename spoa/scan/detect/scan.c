@@ -801,7 +801,10 @@ rules_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t
 		columns_cells(&s->columns, sweep_cell, sweep_names, r, &w);
 	if (!w.err)
 		w.err = names_column_end(r, s);
-	s->name_column = (struct name_column){ .key = false };
+	/* The rest of it is set with the name. */
+	s->name_column.name = SPAN_LIT("");
+	s->name_column.key = false;
+	s->name_column.n = 0;
 	if (!w.err && s->columns.lost)
 		w.err = ERR_NOMEM;
 	return w.err || (opt && opt->identifier) ? w.err : custom_scan(r, s, text, opt);

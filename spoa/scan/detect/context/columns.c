@@ -768,6 +768,8 @@ find_rows(struct columns *c)
 
 	c->rows.known = true;
 	effort_add(t.n / 32);
+	if (!c->lead && !memchr(t.p, mark, t.n))
+		return; /* one line */
 	if (c->lead) {
 		/* a cell that began before the text */
 		size_t n = t.n < COLUMN_LINE - c->lead ? t.n : COLUMN_LINE - c->lead, i = 0;
@@ -1279,7 +1281,8 @@ columns_judge_head(struct columns *c, size_t at)
 			!is_line_start(c->text, from, c->mark) || (c->inside && from == 0))
 			return;
 		struct span line = column_line_at(c, from, end);
-		pair = memchr(line.p, '|', line.n) || memchr(line.p, BAR, line.n);
+		pair = from > 0 ? memchr(line.p, '|', line.n) || memchr(line.p, BAR, line.n)
+				: c->table && c->table->record;
 		if (end >= c->text.n || is_prose(line))
 			goto out;
 		/* The first separator of a header is near its beginning. */
