@@ -84,7 +84,7 @@ both_away() { [ "$(states)" = '[["a","away"],["b","away"],["c","ready"]]' ]; }
 check "node list has the daemons that were killed as away" wait_for both_away
 tg -c status --all >"$D/all"
 is "status --all reports that not all are ready" "$? $(sed -n 's/^\([abc]\) *\([a-z]*\) .*/\1 \2/p' "$D/all" | tr '\n' ' ')" "1 a away b away c ready "
-like "status --all has version, policy, requests a minute and the head of the chain" "$(grep '^c ' "$D/all")" '^c +ready +[0-9.]+[^ ]* +stack@[0-9a-f]+ +[0-9]+ +[0-9]+:[0-9a-f]{8} '
+like "status --all has version, policy, requests a minute, those in progress and the head of the chain" "$(grep '^c ' "$D/all")" '^c +ready +[0-9.]+[^ ]* +stack@[0-9a-f]+ +[0-9]+ +[0-9]+ +[^ ]+ +[0-9]+:[0-9a-f]{8} '
 is "the metrics have each node" "$(fetch GET "$ADMIN_C/metrics" | sed -n 's/^tollgate_node_live{node="\(.*\)"} /\1/p' | tr '\n' ' ')" "a0 b0 c1 "
 tg -c node retire c --why test
 like "a daemon does not retire its own node" "$? $(cat "$D/err")" '^1 .*c is the node of this daemon'

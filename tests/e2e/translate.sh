@@ -177,6 +177,9 @@ as_anthropic dropping.test echo x
 is "a response that cannot be decompressed is the gateway's error" "$status $(says '[.type, .error.code, .error.message[0:59]]')" '503 ["error","provider_error","the response has an encoding that the gateway cannot decode"]'
 encoded 200 gzip "$(cat "$D/two.sse")" text/event-stream
 as_anthropic dropping.test echo x ',"stream":true'
+is "a compressed stream is decompressed and translated" "$status $(grep -c message_stop <<<"$body")" "200 2"
+encoded 200 compress "$(cat "$D/two.sse")" text/event-stream
+as_anthropic dropping.test echo x ',"stream":true'
 is "a stream that cannot be decompressed is the gateway's error" "$status $(says '[.type, .error.code, .error.message[0:59]]')" '503 ["error","provider_error","the response has an encoding that the gateway cannot decode"]'
 for host in dropping.test to-chat.test; do
 	encoded 429 br '{"error":{"message":"no"}}'
