@@ -221,6 +221,14 @@ fill_sets(void)
 /* Stands for a line's offset: the header of the table that began before the text. */
 enum { CARRIED = -2 };
 
+/* Forgets the names of columns, which may be views of a text that is gone. */
+static void
+forget_header(struct columns *c)
+{
+	c->split = 0;
+	c->names = 0;
+}
+
 void
 columns_begin(struct columns *c, struct span text, bool inside, struct column_table *table)
 {
@@ -233,7 +241,8 @@ columns_begin(struct columns *c, struct span text, bool inside, struct column_ta
 	c->mark = 0;
 	c->rows.known = false;
 	c->rows.n = 0;
-	c->split = c->parts_of = 0;
+	c->parts_of = 0;
+	forget_header(c);
 	c->heads = c->judged = 0;
 	c->nitems = c->items_end = 0;
 	c->npairs = c->record_from = c->record_to = 0;
@@ -456,7 +465,8 @@ parts_of(struct span line)
 	if (out.n[FRAME_LATEX] && !latex_end(line))
 		out.n[FRAME_LATEX] = 0;
 	size_t first = first_field(line, '|');
-	if (first < line.n && (line.p[first] == '^' || !memcmp(line.p + first, "||", 2))) {
+	if (first < line.n && (line.p[first] == '^' ||
+				      span_starts(span_cut(line, first, line.n), SPAN_LIT("||")))) {
 		out.n[FRAME_PIPE] += line.p[first] == '^';
 		out.plain = false;
 	}
@@ -2094,6 +2104,7 @@ columns_cells(
 		size_t from = row_start(c, c->head[i]);
 		more = cells_below(c, from, row_end(c, from), &i, take, keys, arg);
 	}
+	forget_header(c); /* these are not in a table with a header */
 	if (more && (c->npairs || (c->table && c->table->record)))
 		more = cells_of_records(c, take, keys, arg);
 	if (more && c->table && c->table->insert.n)
@@ -2104,6 +2115,7 @@ columns_cells(
 		more = cells_of_lists(c, take, keys, arg) && cells_of_json(c, take, keys, arg);
 	if (more && c->markup)
 		more = cells_of_markup(c, take, keys, arg);
+	forget_header(c);
 	if (more)
 		cells_of_items(c, take, arg);
 }
