@@ -21,7 +21,8 @@ enum { QUEUE_MEMBERS, QUEUE_BOUNDARY, QUEUE_FINISH, QUEUES };
 enum { INFLATE_RATIO = 100 };
 /* bytes of a piece of an encoded stream, decoded */
 enum { GUARD_PLAIN_MAX = 128 << 10 };
-/* bytes kept of a stream that names an encoding, until a byte of it was decoded */
+/* The most bytes that are kept of a stream with a Content-Encoding until its first byte is
+ * decoded. Then the stream is known to have this encoding. */
 enum { GUARD_EARLY_MAX = 4 << 10 };
 
 /* How a response passes the guard. */

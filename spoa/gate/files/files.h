@@ -63,8 +63,8 @@ bool request_hit_metadata(const struct request *r, const struct file *f, const s
 struct file *request_file_hit(const struct request *r, const struct hit *h);
 /* Returns true if a file is marked for removal, or its metadata are. */
 bool request_stripped(const struct request *r);
-/* Appends the edits that replace each marked file by a text, or by itself without metadata. Edits and files inside a removed
- * file are dropped. `v` needs room for nfiles more edits; *n is their number. Returns 0 or
+/* Appends the edits that replace each marked file by a text, or by itself without metadata.
+ * Edits and files inside a removed file are dropped. `v` needs room for nfiles more edits; *n is their number. Returns 0 or
  * ERR_NOMEM. */
 int request_cut_files(struct request *r, struct splice *v, size_t *n);
 

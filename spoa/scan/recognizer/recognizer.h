@@ -12,8 +12,9 @@ enum recognizer_shape {
 	SHAPE_MODERATION, /* OpenAI's POST /v1/moderations: categories of a whole text */
 };
 
-/* A label of the recognizer and tollgate's entity for it. json: a * at the beginning and at the
- * end of `theirs` matches any text. A label that is a boolean reads as true or false. */
+/* A label of the recognizer and tollgate's entity for it. In the form json, `theirs` may begin or
+ * end with a *, which matches any text. A label that is a boolean is compared as "true" or
+ * "false". */
 struct recognizer_label {
 	const char *theirs;
 	uint16_t entity; /* LABEL_HARMLESS: the label means that nothing was found */

@@ -202,9 +202,9 @@ struct detect_scratch;
 /* Returns flags of W_KEY, W_CUE, W_WEAK and W_BESIDE for the name of a key or column; 0: it is no
  * key of people. */
 uint32_t names_key(const struct names_table *t, struct span key);
-/* Finds a person's name in the cell at `start` below the header `name`, which is one of the names
- * in s->columns if it has neighbors. names_column_end() must follow the last cell of a text. Both
- * return 0 or a negative error. */
+/* names_cell() finds a person's name in the cell at `start`, which stands below the header `name`.
+ * If the header has other headers beside it, `name` is one of s->columns.name. After the last cell
+ * of a text, names_column_end() must be called. Both functions return 0 or a negative error. */
 int names_cell(const struct detect_rules *r, struct detect_scratch *s,
 	const struct detect_options *opt, struct span name, struct span cell, size_t start);
 int names_column_end(const struct detect_rules *r, struct detect_scratch *s);
