@@ -163,7 +163,7 @@ else
 	like "the text of a rotated page is extracted" "$(texts 1 "$(pdf rotated.pdf)")" '^turned words.words off the turned page'
 	r=$(pdf link.pdf)
 	is "the address of a link is extracted" "$(texts 0 "$r") $(unread "$r")" 'https://example.com/?q=secret '
-	is "the document's metadata is extracted" "$(texts 0 "$(pdf said.pdf)")" 'The änderung|été|A <title>|of XMP'
+	is "the document's metadata is extracted" "$(texts 0 "$(pdf said.pdf)")" 'The änderung|author name: été|A <title>|of XMP'
 	is "an annotation is reported as not inspected" "$(unread "$(pdf note.pdf)")" '0 annotations'
 	like "a form is reported as not inspected" "$(unread "$(pdf form.pdf)")" '^0 forms'
 	is "an attachment is reported as not inspected" "$(unread "$(pdf attachment.pdf)")" '0 attachments'
