@@ -58,6 +58,10 @@ expect_rows(struct detect_fix *f, const struct row *rows, size_t n, const float 
 static const struct row people[] = {
 	{ "the end of a hexadecimal number is no title", "PORT: 78ba\nPORT: 3342", NULL, "" },
 	{ "a title names what follows", "ask Dr. Quuxworthy about it", NULL, "PERSON Quuxworthy|" },
+	{ "small words with an apostrophe behind a title", "ask Dr. van 't Quuxhof about it", NULL,
+		"PERSON Quuxhof|" },
+	{ "an apostrophe behind a title", "Dr. 't Quuxhof came. Don 't Quuxing, 2 of 3", NULL,
+		"PERSON Quuxhof|PERSON Quuxing|" },
 	{ "a title in small letters too", "ask dr. weiss about it", NULL, "PERSON weiss|" },
 	{ "a cue and a name in no list", "My name is Zzyrmon", NULL, "PERSON Zzyrmon|" },
 	{ "a given name and one in no list", "We met Brandon Zzyrmon in town", NULL, "PERSON Brandon Zzyrmon|" },

@@ -299,7 +299,10 @@ look_from(struct names_sweep *w, size_t at, enum letter first)
 
 	if (end)
 		return end;
-	word_read(w, from, &run.w[0]);
+	if (!word_read(w, from, &run.w[0])) { /* "'t" begins with no letter */
+		from = at;
+		word_read(w, from, &run.w[0]);
+	}
 	if (first == LETTER_LOWER) {
 		const struct word *x = &run.w[0]; /* the title in "dr. weiss" */
 		if (x->flags & W_TITLE && x->dot && w->text.n - x->end > 2 &&
@@ -309,6 +312,11 @@ look_from(struct names_sweep *w, size_t at, enum letter first)
 			return run.w[0].end;
 	}
 	run_read(w, &run);
+	if (run.w[run.n - 1].end <= at) { /* the small words do not reach the name: "van 't Hoff" */
+		from = at;
+		word_read(w, from, &run.w[0]);
+		run_read(w, &run);
+	}
 	effort_add(WORK_RUN + 8 * (run.w[run.n - 1].end - from));
 	if (effort_over())
 		w->err = effort_err();
