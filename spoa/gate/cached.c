@@ -339,7 +339,7 @@ cache_came(void *arg, int err, const struct span *pairs, size_t n)
 	struct request *r = TAGGED(request, arg);
 	struct found_cache *f = &r->found.cache;
 	bool waits = f->looked ? r->run.life == LIFE_ANSWERED
-			       : r->run.life == LIFE_STEPS && r->run.wait == WAIT_CACHE;
+			       : r->run.life == LIFE_STEPS && r->waiting.what == WAIT_CACHE;
 
 	f->gone = !err && n == 0;
 	if (err)
@@ -351,7 +351,7 @@ cache_came(void *arg, int err, const struct span *pairs, size_t n)
 		return;
 	}
 	if (f->looked && waits) {
-		r->run.pending--;
+		request_answered(r);
 		f->looked(r);
 	} else {
 		r->calls->back(r);
@@ -378,7 +378,7 @@ request_cache_look_at(struct request *r, const unsigned char key[CACHE_KEY_BYTES
 	f->by_meaning = true;
 	f->distance = distance;
 	memcpy(f->look_key, key, sizeof(f->look_key));
-	r->run.pending++;
+	request_asked(r);
 	look_in_redis(r);
 }
 
@@ -403,7 +403,7 @@ request_cache_look(struct request *r, void (*looked)(struct request *r))
 	}
 	if (!redis_up(g->cache_redis))
 		return true;
-	r->run.pending++;
+	request_asked(r);
 	look_in_redis(r);
 	return false;
 }
@@ -413,8 +413,7 @@ look_in_cache(struct request *r)
 {
 	if (!has_time(r) || request_cache_look(r, NULL))
 		return STEP_NEXT;
-	r->run.wait = WAIT_CACHE;
-	return STEP_WAIT;
+	return request_waits(r, WAIT_CACHE);
 }
 
 /* Notes the owner of the response, because the names are dropped with the request's arena. */
@@ -435,8 +434,8 @@ step_cache(struct request *r)
 	struct found_cache *f = &r->found.cache;
 	enum step_result s = STEP_NEXT;
 
-	if (r->run.wait == WAIT_CACHE) { /* Redis replied, or the deadline passed */
-		r->run.wait = WAIT_NONE;
+	if (r->waiting.what == WAIT_CACHE) { /* Redis replied, or the deadline passed */
+		request_waited(r);
 		return STEP_NEXT;
 	}
 	/* the cost of the prompt's vector stays charged */

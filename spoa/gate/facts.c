@@ -43,13 +43,10 @@ request_facts(struct request *r, struct policy_facts *f)
 }
 
 void
-request_asked_facts(struct request *r, struct policy_facts *f, struct body *body)
+request_asked_facts(struct request *r, struct policy_facts *f)
 {
 	request_facts(r, f);
-	*body = r->in.body;
-	body->model = request_asked_model(r);
-	if (f->body)
-		f->body = body;
+	f->model = request_asked_model(r);
 }
 
 bool

@@ -218,10 +218,10 @@ request_hold_identity(struct request *r)
 	if (refused_us || !request_hold(r, n)) {
 		request_overheld(r);
 		if (refused_us) {
-			r->out.decision.message =
-				SPAN_LIT("too many of your requests wait or were abandoned; "
-					 "send fewer at the same time and retry later");
-			r->out.decision.retry_after_s = 1 + refused_us / 1000000;
+			request_denial_says(
+				r, SPAN_LIT("too many of your requests wait or were abandoned; "
+					    "send fewer at the same time and retry later"));
+			request_denial_retry(r, 1 + refused_us / 1000000, false);
 		}
 		return STEP_DECIDED;
 	}

@@ -77,7 +77,8 @@ grow_seen(struct kept_asked *k)
 	return true;
 }
 
-/* Notes that the table holds the placeholder with this occurrence. Returns true if that is new. */
+/* Notes that the table holds the placeholder with this occurrence. Returns true if that is new.
+ */
 static bool
 note_seen(struct kept_asked *k, struct span placeholder, size_t table, enum occurrence occurs)
 {
@@ -146,7 +147,7 @@ table_came(void *arg, int err, const struct span *pairs, size_t n)
 	struct kept_table *t = arg;
 	struct kept_asked *k = TAGGED(kept_asked, t->of);
 
-	INVARIANT(k->waits > 0 && k->waits <= k->n && k->r->run.pending > 0);
+	INVARIANT(k->waits > 0 && k->waits <= k->n);
 	t->full |= err == ERR_LIMIT;
 	if (!err && n == 1)
 		take_table(t, pairs[1]);
@@ -218,9 +219,8 @@ ask_tables(struct request *r, const struct kept_name *name, size_t n)
 		kept_ask(redis, k->v[i].key, table_came, &k->v[i]);
 	if (!k->waits)
 		return STEP_NEXT;
-	r->run.pending++;
-	r->run.wait = WAIT_PINS;
-	return STEP_WAIT;
+	request_asked(r);
+	return request_waits(r, WAIT_PINS);
 }
 
 enum step_result
@@ -229,7 +229,7 @@ request_kept_tables(struct request *r)
 	struct found_kept *f = &r->found.kept;
 	struct kept_name name[OWNED_MAX];
 
-	r->run.wait = WAIT_NONE;
+	request_waited(r);
 	if (!r->run.kept) {
 		*f = (struct found_kept){ 0 };
 		if (!(r->found.route->response & RESP_RESTORE) ||

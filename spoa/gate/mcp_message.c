@@ -104,9 +104,8 @@ judge_call(struct request *r, struct found_message *f, bool *permitted)
 	struct tool_verdict *v = arena_new(&r->arena, struct tool_verdict);
 	struct answer_request asked;
 	struct policy_facts facts;
-	struct body body;
 
-	request_asked_facts(r, &facts, &body);
+	request_asked_facts(r, &facts);
 	if (!v || policy_answer_request(r->snap->policy, &facts, &r->arena, &asked) ||
 		policy_tool(r->snap->policy, &asked, &f->call, &r->arena, v) ||
 		!add_to_verdict(r, facts.entities, v))
@@ -122,7 +121,7 @@ judge_call(struct request *r, struct found_message *f, bool *permitted)
 	f->as_error = v->error;
 	request_deny(r, 403, scope ? "insufficient_scope" : "content_policy_violation",
 		rule ? rule->name : "", span_str(v->ruled.reason));
-	r->out.decision.scope = scope;
+	request_denial_scope(r, scope);
 	return STEP_DECIDED;
 }
 

@@ -21,10 +21,7 @@
 
 enum { PATH_LOOKS = 4 << 20 }; /* limit of value_in_path(): findings times bytes of the path */
 
-const char *const decision_names[] = { "none", "permit", "redact", "deny", "defer",
-	"observed" };
 const char *const cached_names[] = { "", "off", "miss", "hit" };
-const char *const via_names[] = { "", "direct", "relay", "observe" };
 
 /* A ULID in Crockford's base 32: 48 bits of time in milliseconds, then 80 random bits. */
 static void
@@ -103,7 +100,7 @@ request_enter(struct request *r, enum request_life to)
 	};
 
 	INVARIANT(next[r->run.life] & 1u << to);
-	INVARIANT(to != LIFE_FINISH || (r->x && r->run.pending));
+	INVARIANT(to != LIFE_FINISH || (r->x && r->waiting.outstanding));
 	INVARIANT(to != LIFE_STEPS || r->x);
 	r->run.life = to;
 }
@@ -128,7 +125,7 @@ request_free(struct request **rp)
 	*rp = NULL;
 	if (!r)
 		return;
-	INVARIANT(!r->run.pending && !r->run.parked && !r->run.record);
+	INVARIANT(!r->waiting.outstanding && !r->waiting.parked && !r->run.record);
 	INVARIANT(!r->x);
 	r->calls->ends(r);
 	INVARIANT(!r->queued && !r->attempt.of);
@@ -157,53 +154,6 @@ request_free(struct request **rp)
 }
 
 /* ---- denials ---- */
-
-/* Returns true if a client that was pointed at the gateway still sends its provider's key. */
-static bool
-shows_provider_key(const struct request *r)
-{
-	static const char *const headers[] = { "authorization", "x-api-key", "api-key",
-		"x-goog-api-key" };
-
-	for (size_t i = 0; i < COUNT_OF(headers); i++) {
-		const struct http_field *f = http_field_nth(&r->in.head, headers[i], 0);
-		if (f && credential_of_provider(f->value))
-			return true;
-	}
-	return false;
-}
-
-/* Returns the message for such a client. A rule keeps its own reason first. If the caller is
- * verified and sends a provider's key as well, the rule's reason stands alone, because the key
- * is not the cause. */
-static struct span
-provider_key_reason(struct request *r, bool by_rule, struct span message)
-{
-	static const char says[] =
-		"this is a provider's API key; use a tg_ key of this gateway";
-
-	if (by_rule && r->found.identified && r->found.identity.verified)
-		return message;
-	if (!by_rule || !message.n)
-		return span_str(says);
-	struct span both = arena_printf(&r->arena, "%.*s; %s", SPAN_ARG(message), says);
-	return both.n ? both : message;
-}
-
-enum step_result
-request_deny(
-	struct request *r, int status, const char *code, const char *rule, struct span message)
-{
-	if (status == 401 && shows_provider_key(r))
-		message = provider_key_reason(r, rule && *rule, message);
-	r->out.decision = (struct decision){ .kind = D_DENY,
-		.status = status,
-		.code = code,
-		.message = message,
-		.rule = rule,
-		.retry_after_s = status == 503 };
-	return STEP_DECIDED;
-}
 
 enum step_result
 request_refuse(struct request *r, const struct body_refusal *why)
@@ -371,7 +321,7 @@ request_let_go(struct request *r, struct arena *own)
 	r->found.roles = roles;
 	if (r->found.cache.why)
 		r->found.cache.why = arena_strdup(own, r->found.cache.why);
-	r->out.decision.message = (struct span){ NULL, 0 };
+	request_denial_says(r, (struct span){ NULL, 0 });
 	r->found.message = NULL;
 	r->found.form = NULL;
 	r->found.offer.cut = NULL;

@@ -22,6 +22,7 @@
 #include "gate/request_in.h"
 #include "gate/snapshot.h"
 #include "gate/targets/state.h"
+#include "gate/wait.h"
 #include "policy/route.h"
 #include "record/audit/audit.h"
 #include "scan/text/style.h"
@@ -40,7 +41,7 @@
  * A result that arrives after STEPS is too late for the decision; request_back() corrects what
  * it counted. An ENDED request is freed when nothing is pending. */
 enum request_life {
-	LIFE_STEPS, /* steps run, or one step waits: run.wait */
+	LIFE_STEPS, /* steps run, or one step waits: gate/wait.h */
 	/* the verdict was given; via the relay: a ticket or an exchange holds the request */
 	LIFE_ANSWERED,
 	/* the relay's exchange is over, but a result for a step is still outstanding */
@@ -48,24 +49,6 @@ enum request_life {
 	/* nothing refers to the request any more, except its last records on their way to disk
 	 */
 	LIFE_ENDED,
-};
-
-/* The event that a step waits for. Unless noted, the wait ends at the agent's deadline. */
-enum request_wait {
-	WAIT_NONE,
-	WAIT_KEYS,
-	WAIT_TURN,
-	WAIT_HELPER, /* a helper thread owns the request */
-	WAIT_DATA,
-	WAIT_PINS,
-	WAIT_EXTERNAL,
-	WAIT_FILES, /* ends at extract.deadline, not at the agent's */
-	WAIT_CACHE,
-	/* a place at a provider with `concurrent`, or a target that is out: checked at each
-	 * tick */
-	WAIT_ROOM,
-	WAIT_QUOTA,
-	WAIT_AUDIT
 };
 
 /* The body that the relay sends to the provider. */
@@ -176,29 +159,25 @@ struct request {
 	/* the target in whose queue the request waits; NULL: none */
 	struct target_state *queued;
 
+	struct waiting waiting; /* the wait of a step, and outstanding results */
+
 	/* Progress through the steps. Only the engine writes here, except where noted. */
 	struct {
 		enum request_life life;
-		size_t step; /* index into steps[] */
-		enum request_wait wait;
+		size_t step;  /* index into steps[] */
 		bool resumed; /* true in the second run, which has the body that the relay read
 			       */
 		/* the agent's deadline passed, and the request continues all the same */
 		bool late;
 		/* set if the verdict came inside gate_notify(); NULL outside it */
 		bool *answered_flag;
-		/* quota and audit calls that still hold memory of this request */
-		unsigned pending;
 		/* why the request is not forwarded whatever its record states; NULL: it is */
 		const char *withdrawn;
 		void (*done)(struct request *r); /* called when the verdict is given */
 		void (*agent_cb)(void *arg, const struct spop_action *actions,
 			size_t n); /* sends the ACK */
 		void *agent_arg;
-		size_t ack_room;		/* bytes that the agent's frame can hold */
-		TAILQ_ENTRY(request) of_parked; /* gate.parked, if `parked` */
-		bool parked;
-		uint64_t parked_us;
+		size_t ack_room; /* bytes that the agent's frame can hold */
 		/* monotonic: when the current stage and the current run of steps (re)started */
 		uint64_t stage_us, run_us;
 		uint32_t took_us[STAGES];	  /* time spent in each stage so far */
@@ -242,19 +221,6 @@ struct request {
 	} run;
 };
 
-/* The result of a step. REWRITES and REROUTES go back to the rewrite step or to the policy
- * step. CHARGES: the request is denied, but the quota step charges it first
- * (found.charges_denied).
- */
-enum step_result {
-	STEP_NEXT,
-	STEP_WAIT,
-	STEP_DECIDED,
-	STEP_REWRITES,
-	STEP_REROUTES,
-	STEP_CHARGES
-};
-
 /* Returns the counters that this run charges, made at the first call in the arena; NULL: out of
  * memory. */
 struct quota_request *request_quota(struct request *r);
@@ -282,9 +248,9 @@ request_on_record(const struct request *r)
 /* Fills in the facts that conditions read, as far as they are known now. Borrows from the
  * request. */
 void request_facts(struct request *r, struct policy_facts *f);
-/* Fills in the facts that conditions read after the body may have been changed. `body` is the
- * caller's and must live as long as the facts. */
-void request_asked_facts(struct request *r, struct policy_facts *f, struct body *body);
+/* Fills in the facts that conditions read after the body may have been changed: the model is
+ * the one that the caller asked for. Borrows from the request. */
+void request_asked_facts(struct request *r, struct policy_facts *f);
 
 /* Adds an entity that was found in a segment with one of these roles (bits by enum seg_role).
  * Returns false if memory ran out. */
@@ -336,10 +302,6 @@ const struct mcp_message *request_message_sent(struct request *r);
 bool request_params_may_go(struct request *r);
 
 /* ---- request.c ---- */
-/* Decides a denial and returns STEP_DECIDED. `message` is a constant or lives in the arena; it
- * never holds prompt text. A 503 has Retry-After 1 s. */
-enum step_result request_deny(
-	struct request *r, int status, const char *code, const char *rule, struct span message);
 /* Denies with the refusal of a reader of bodies or paths. */
 enum step_result request_refuse(struct request *r, const struct body_refusal *why);
 /* Denies with 413, because the request itself reaches `limit`: "2 MB of …". */

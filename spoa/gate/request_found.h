@@ -8,6 +8,7 @@
 #include "base/sha256.h"
 #include "budget/quota/quota.h"
 #include "gate/cache/entry.h"
+#include "gate/decision.h"
 #include "gate/request_limits.h"
 #include "gate/sources/data.h"
 #include "policy/identity/probekey.h"
@@ -20,27 +21,7 @@
 
 struct request;
 
-/* D_DEFER: the relay must read the body first. D_OBSERVED: a cutover's request;
- * request.out.would has the decision that is not enforced. */
-enum decision_kind { D_NONE, D_PERMIT, D_REDACT, D_DENY, D_DEFER, D_OBSERVED };
-enum decision_via { VIA_NONE, VIA_DIRECT, VIA_RELAY, VIA_OBSERVE };
-
-struct decision { /* owner: worker */
-	enum decision_kind kind;
-	enum decision_via via;
-	int status;		/* D_DENY: the HTTP status */
-	const char *code;	/* D_DENY: the error code; NULL: it follows from the status */
-	struct span message;	/* D_DENY: for the caller; never prompt text */
-	const char *rule;	/* the rule that decided; "": none */
-	uint64_t retry_after_s; /* seconds; 0: no Retry-After */
-	bool final;		/* 429: the wait is too long for an automatic retry */
-	/* D_DENY: the OAuth scope that the caller's token lacks; NULL: none */
-	const char *scope;
-};
-
-extern const char *const decision_names[]; /* indexed by enum decision_kind */
-extern const char *const cached_names[];   /* indexed by enum cached */
-extern const char *const via_names[];	   /* indexed by enum decision_via */
+extern const char *const cached_names[]; /* indexed by enum cached */
 
 /* The shadow policy's verdict, and bits that name in what it differs from the policy in force.
  */

@@ -43,11 +43,11 @@ turn_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 	struct gate *g = TAGGED(gate, w->data);
 	struct request *r = g->turns;
 
-	INVARIANT(r && r->gate == g && r->run.pending > 0);
+	INVARIANT(r && r->gate == g);
 	g->turns = r->run.turn_next;
 	if (!g->turns)
 		g->turns_end = &g->turns;
-	r->run.wait = WAIT_NONE;
+	request_waited(r);
 	r->calls->back(r);
 	arm_turn(g);
 }
@@ -65,7 +65,7 @@ turn_over(const struct request *r, struct turn *t, size_t work)
 	if (!r->gate || t->work < TURN_CHECK_BYTES)
 		return false;
 	t->work = 0;
-	if (r->run.wait == WAIT_HELPER)
+	if (r->waiting.what == WAIT_HELPER)
 		return offload_over(r);
 	return clock_mono_us() - t->began_us > TURN_US;
 }
@@ -75,11 +75,11 @@ turn_next(struct request *r)
 {
 	struct gate *g = r->gate;
 
-	if (r->run.wait == WAIT_HELPER)
+	if (r->waiting.what == WAIT_HELPER)
 		return STEP_WAIT;
 	INVARIANT(r->run.life == LIFE_STEPS && g->turns_end && !*g->turns_end);
-	r->run.wait = WAIT_TURN;
-	r->run.pending++;
+	request_waits(r, WAIT_TURN);
+	request_asked(r);
 	r->run.turn_next = NULL;
 	*g->turns_end = r;
 	g->turns_end = &r->run.turn_next;

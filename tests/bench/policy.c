@@ -156,6 +156,7 @@ bench_rules(unsigned rules)
 		.now_wall_ns = 1790000000ll * 1000000000,
 		.whole = true,
 		.body = &body,
+		.model = body.model,
 		.entities = &found,
 		.rules = detect_fix()->rules,
 		.tokens = 500,

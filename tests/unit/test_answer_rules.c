@@ -327,6 +327,7 @@ request_of(const struct policy *p, const struct row *row, struct arena *a,
 		.path = SPAN_LIT("/v1/chat/completions"),
 		.whole = true,
 		.body = body,
+		.model = body->model,
 		.rules = detect_fix()->rules,
 		.tokens = 42 };
 	assert_int_equal(policy_answer_request(p, &f, a, out), 0);

@@ -299,6 +299,7 @@ one(const struct case_of *c)
 		.now_wall_ns = 1700000000000000000,
 		.whole = !c->head_only,
 		.body = c->head_only ? NULL : &body,
+		.model = c->head_only ? SPAN_LIT("") : body.model,
 		.entities = c->head_only ? NULL : &found,
 		.rules = detect_fix()->rules };
 	struct policy_rank ranks[TARGETS_MAX] = { { 0 } };
@@ -358,6 +359,7 @@ each_candidate_has_its_own_trace(void **state)
 	struct policy_facts f = { .route = &fix.p->routes[0],
 		.whole = true,
 		.body = &body,
+		.model = body.model,
 		.rules = detect_fix()->rules };
 	assert_int_equal(policy_decide(fix.p, &f, &fix.a, &v), 0);
 	for (size_t t = 0; t < 3; t++)

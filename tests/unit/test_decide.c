@@ -79,6 +79,7 @@ facts(struct facts_fix *x, const struct policy *p, const struct request *r)
 	if (!r->head_only) {
 		x->f.conversation = SPAN_LIT("c-1");
 		x->f.body = &x->body;
+		x->f.model = x->body.model;
 		x->f.media = x->media;
 		x->f.nmedia = 1;
 		x->f.entities = &x->found;

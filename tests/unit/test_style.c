@@ -214,6 +214,7 @@ first_rule_that_names_an_entity_decides(void **state)
 		.route = &f.p->routes[0],
 		.whole = true,
 		.body = &body,
+		.model = body.model,
 		.rules = detect_fix()->rules,
 		.entities = &found };
 	assert_int_equal(policy_decide(f.p, &facts, &f.a, &v), 0);

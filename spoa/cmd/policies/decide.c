@@ -344,9 +344,8 @@ json_t *
 decide_explain(struct request *r)
 {
 	struct policy_facts f;
-	struct body asked;
 
-	request_asked_facts(r, &f, &asked);
+	request_asked_facts(r, &f);
 	json_t *o = policy_explain(r->snap->policy, &f,
 		r->found.have_verdict ? &r->found.verdict : NULL, NULL, &r->arena);
 	bool otherwise = r->out.decision.kind == D_DENY &&
@@ -479,7 +478,6 @@ decide_tool(struct request *r, json_t *in, json_t *result, json_t *explain, bool
 	struct answer_request asked;
 	struct tool_verdict v;
 	struct policy_facts f;
-	struct body body;
 	struct tool_call c = { 0 };
 	const struct rule *by;
 
@@ -488,7 +486,7 @@ decide_tool(struct request *r, json_t *in, json_t *result, json_t *explain, bool
 	const char *why = read_decided_call(r, tool, &c);
 	if (why || r->out.decision.kind == D_DENY)
 		return why;
-	request_asked_facts(r, &f, &body);
+	request_asked_facts(r, &f);
 	if (policy_answer_request(p, &f, &r->arena, &asked))
 		return "out of memory";
 	if (!c.method.n && !c.description.n)
@@ -1067,7 +1065,6 @@ decide_answer(struct request *r, json_t *in, json_t *result, json_t *explain, bo
 	json_t *response = json_object_get(in, "response");
 	struct answer_request asked = { 0 };
 	struct policy_facts f;
-	struct body body;
 	struct translate_plan translate;
 	struct guard_plan plan;
 	struct vault *vault = NULL;
@@ -1081,7 +1078,7 @@ decide_answer(struct request *r, json_t *in, json_t *result, json_t *explain, bo
 	if (why || r->out.decision.kind == D_DENY)
 		return why;
 	buf_init(&x.out, 0);
-	request_asked_facts(r, &f, &body);
+	request_asked_facts(r, &f);
 	why = "out of memory";
 	request_translate_plan(r, &r->arena, &translate);
 	if (policy_answer_request(r->snap->policy, &f, &r->arena, &asked) ||

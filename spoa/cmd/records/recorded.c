@@ -126,7 +126,7 @@ read_recorded_body(struct recorded *out, json_t *record, struct arena *a)
 	 * chose. */
 	out->body.model = record_span(record,
 		record_get(record, RF_VERDICT_ASKED_MODEL) ? RF_VERDICT_ASKED_MODEL : RF_MODEL);
-	out->facts.model = out->body.model; /* for a request without a body */
+	out->facts.model = out->body.model;
 	out->facts.tokens = record_int(record, RF_PROMPT_ESTIMATED_INPUT_TOKENS);
 	out->facts.bytes = record_int(record, RF_PROMPT_BYTES);
 	out->facts.whole = !record_get(record, RF_PROMPT_HEAD_ONLY);
@@ -261,7 +261,8 @@ found_otherwise(const struct recorded *r, const struct policy_alone *p,
 
 	for (size_t e = 0; r->compares && e < detect_entity_count(p->rules); e++) {
 		const char *name = detect_entity_name(p->rules, e);
-		json_t *then = json_object_get(r->meant, name), *is = json_object_get(now, name);
+		json_t *then = json_object_get(r->meant, name),
+		       *is = json_object_get(now, name);
 		if (!any && !entity_in(of, e))
 			continue;
 		if (!then)

@@ -275,7 +275,6 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 {
 	const struct cel_value *data[CAP_DATA] = { NULL };
 	struct policy_facts f;
-	struct body body;
 
 	if (!x->plan.reads_answer)
 		return 0;
@@ -299,7 +298,7 @@ exchange_expect(struct request *r, struct exchange *x, struct arena *own)
 		err = dialect_rpc_ids(body_sent, own, &x->rpc_ids);
 	bool inspects = r->found.route->response & RESP_INSPECT;
 	if (!err && (inspects || request_is_pinned(r))) {
-		request_asked_facts(r, &f, &body);
+		request_asked_facts(r, &f);
 		err = policy_answer_request(r->snap->policy, &f, own, &x->asked);
 		x->asked.keeps_turn = r->found.route->uses.calls && names_thread(r, body_sent);
 	}

@@ -482,7 +482,7 @@ restore_results(struct request *r)
 	r->found = t->was.found;
 	r->found.quota[0] = q[0];
 	r->found.quota[1] = q[1];
-	r->out.decision = t->was.decision;
+	request_decided(r, &t->was.decision);
 	r->in.body.model = t->was.model;
 	r->in.asked_model = t->was.asked_model;
 	attempts_enter(t, ATTEMPTS_STANDS);
@@ -567,8 +567,8 @@ report_last(struct mail *m, void *worker UNUSED)
 	struct exchange *x = TAGGED_OF(exchange, later, m);
 	struct request *r = x->r;
 
-	INVARIANT(r->run.pending > 0 && x->tries->life == ATTEMPTS_STANDS);
-	r->run.pending--;
+	INVARIANT(x->tries->life == ATTEMPTS_STANDS);
+	request_answered(r);
 	if (r->run.life >= LIFE_FINISH)
 		request_late(r);
 	else
@@ -626,7 +626,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	if (last.pooled_broke && t->n + 1 >= r->found.route->retry.attempts &&
 		another_is_left(r))
 		last.pooled_broke = false;
-	INVARIANT(r->run.life == LIFE_ANSWERED && next && !t->next && !r->run.pending);
+	INVARIANT(r->run.life == LIFE_ANSWERED && next && !t->next && !r->waiting.outstanding);
 	buf_free(&x->together.vector);
 	bool mended = x->credential.mended;
 	x->credential.mended = false;
@@ -660,7 +660,7 @@ gate_again(struct exchange *x, const struct attempt_end *e,
 	t->last = n.says == NEXT_ANSWER ? AGAIN_STAYS : AGAIN_UNAVAILABLE;
 	t->no_further = n.why;
 	x->plan.retry_after_s = (unsigned)((n.retry_after_us + 999999) / 1000000);
-	r->run.pending++;
+	request_asked(r);
 	if (n.what == NEXT_END || !mark_tried(r, &n)) {
 		attempts_enter(t, ATTEMPTS_STANDS);
 		x->later.run = report_last;

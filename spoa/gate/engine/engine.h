@@ -11,8 +11,6 @@
 /* gate.c: the table of calls to higher levels */
 extern const struct request_calls gate_calls;
 
-/* Starts the timer if a request, a ticket or a question to a recognizer has a deadline. */
-void gate_tick(struct gate *g);
 /* Runs the steps from r->run.step until one waits or the decision is made. */
 void gate_run(struct request *r);
 /* Counts tokens that the provider reported, by route, provider and model. */

@@ -292,9 +292,9 @@ attempts_stop(struct exchange *x)
 	if (!t)
 		return;
 	if (ev_is_active(&t->pause)) {
-		INVARIANT(r->run.pending > 0 && t->life == ATTEMPTS_BETWEEN);
+		INVARIANT(t->life == ATTEMPTS_BETWEEN);
 		ev_timer_stop(r->gate->loop, &t->pause);
-		r->run.pending--;
+		request_answered(r);
 	}
 }
 
@@ -416,7 +416,7 @@ move_to_claimer(struct gate_claim *c, struct gate *was, struct ticket *t)
 
 	/* the gate that issued the ticket holds nothing of the request any more */
 	INVARIANT(r->run.life == LIFE_ANSWERED && r->gate == was && was->alive > 0);
-	INVARIANT(!r->run.parked && !r->run.record && !r->run.pending);
+	INVARIANT(!r->waiting.parked && !r->run.record && !r->waiting.outstanding);
 	INVARIANT(!t->live && !x->claim && x->together.life == TOGETHER_NONE);
 	r->gate = c->from;
 	r->worker = c->from->worker;
@@ -604,7 +604,7 @@ exchange_run_steps(struct exchange *x, size_t step, void (*done)(struct request 
 {
 	struct request *r = x->r;
 
-	INVARIANT(step <= STEPS_COUNT && r->run.pending > 0 && !x->done);
+	INVARIANT(step <= STEPS_COUNT && !x->done);
 	r->run.step = step;
 	request_enter(r, LIFE_STEPS);
 	r->run.resumed = true;
@@ -621,7 +621,7 @@ resume_at(struct exchange *x, size_t step,
 	INVARIANT(verdict && !x->verdict && !x->claim);
 	x->verdict = verdict;
 	x->verdict_arg = arg;
-	x->r->run.pending++;
+	request_asked(x->r);
 	exchange_run_steps(x, step, relay_verdict);
 }
 
@@ -660,12 +660,13 @@ gate_response_fields(struct exchange *x)
 
 	/* rules on responses denied it: report their decision */
 	if (a && a->judged && a->verdict.ruled.effect == RULE_DENY) {
-		struct decision was = r->out.decision;
-		r->out.decision.kind = D_DENY;
-		r->out.decision.status = a->verdict.ruled.status;
-		r->out.decision.rule = a->verdict.ruled.rule ? a->verdict.ruled.rule->name : "";
+		struct decision was = r->out.decision, ruled = was;
+		ruled.kind = D_DENY;
+		ruled.status = a->verdict.ruled.status;
+		ruled.rule = a->verdict.ruled.rule ? a->verdict.ruled.rule->name : "";
+		request_decided(r, &ruled);
 		struct span fields = request_fields(r);
-		r->out.decision = was;
+		request_decided(r, &was);
 		return fields;
 	}
 	/* if the ACK had all variables, HAProxy still has them */
@@ -740,8 +741,8 @@ completed_later(struct mail *m, void *worker UNUSED)
 	struct exchange *x = TAGGED_OF(exchange, later, m);
 	struct request *r = x->r;
 
-	INVARIANT(r->run.pending > 0 && r->run.life == LIFE_ENDED);
-	r->run.pending--;
+	INVARIANT(r->run.life == LIFE_ENDED);
+	request_answered(r);
 	exchange_completed(r, 0);
 	gate_request_end(r);
 }
@@ -752,7 +753,7 @@ exchange_completed_later(struct request *r)
 	struct exchange *x = r->x;
 
 	if (!x) { /* no exchange waits for the record */
-		r->run.pending--;
+		request_answered(r);
 		return;
 	}
 	x->later.run = completed_later;
@@ -832,7 +833,7 @@ exchange_finish(struct request *r)
 		(r->out.decision.kind == D_DENY && x->result.end == END_DENIED && !withdrawn)) {
 		/* the exchange's record states everything; done() must not run inside
 		 * gate_finish() */
-		r->run.pending++;
+		request_asked(r);
 		exchange_completed_later(r);
 	} else {
 		request_complete(r, &x->result, outcome_name(r, x->result.end));
@@ -862,16 +863,17 @@ gate_finish(struct exchange *x, const struct exchange_result *res, void (*done)(
 		x->together.then = NULL;
 		x->result.end = END_NEVER_SENT;
 	}
-	if (r->run.pending) {
+	if (r->waiting.outstanding) {
 		request_enter(r, LIFE_FINISH);
 		/* only a report to the relay may be pending; the sent request stays reserved */
 		if (!x->tries || x->tries->life == ATTEMPTS_BETWEEN)
 			request_withdraw(r, "the client closed the connection");
 		return;
 	}
-	if (r->run.wait == WAIT_ROOM) { /* nothing is pending that would resume the request */
+	if (r->waiting.what ==
+		WAIT_ROOM) { /* nothing is pending that would resume the request */
 		request_unqueue(r);
-		r->run.wait = WAIT_NONE;
+		request_waited(r);
 		request_withdraw(r, "the client closed the connection");
 	}
 	exchange_finish(r);

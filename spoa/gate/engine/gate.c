@@ -1,5 +1,5 @@
-/* The engine of a worker's gate: runs requests through the steps, parks waiting ones, gives up
- * at the deadline, and frees requests that nothing holds any more. At the end, the table of
+/* The engine of a worker's gate: runs requests through the steps, gives waiting ones up at the
+ * deadline, and frees requests that nothing holds any more. At the end, the table of
  * calls from lower levels.
  *
  * Long bodies and responses are handled on helper threads. A step that looks at a whole body
@@ -56,7 +56,7 @@ offload_back(struct mail *m, void *worker UNUSED)
 	struct request *r = TAGGED_OF(request, run.offload.back, m);
 
 	r->worker = r->gate->worker;
-	r->run.wait = WAIT_NONE;
+	request_waited(r);
 	gate_advance(r, (enum step_result)r->run.offload.result);
 	request_back(r);
 }
@@ -82,8 +82,9 @@ offload_run(struct work *w, unsigned thread)
 static void
 offload_step(struct request *r)
 {
-	INVARIANT(r->run.resumed && r->run.life == LIFE_STEPS && r->run.wait == WAIT_HELPER);
-	r->run.pending++;
+	INVARIANT(
+		r->run.resumed && r->run.life == LIFE_STEPS && r->waiting.what == WAIT_HELPER);
+	request_asked(r);
 	r->run.offload.back.run = offload_back;
 	r->run.offload.work.run = offload_run;
 	pool_submit(r->gate->shared->helpers, &r->run.offload.work);
@@ -271,48 +272,7 @@ gate_held_bytes(const struct gate_shared *s)
 	return atomic_load_explicit(&s->holds.all, memory_order_relaxed);
 }
 
-/* ---- waiting ---- */
-
-static void
-unpark_request(struct request *r)
-{
-	INVARIANT(!r->run.parked || !TAILQ_EMPTY(&r->gate->parked));
-	if (r->run.parked)
-		TAILQ_REMOVE(&r->gate->parked, r, run.of_parked);
-	r->run.parked = false;
-}
-
-void
-gate_tick(struct gate *g)
-{
-	if (!ev_is_active(&g->tick))
-		ev_timer_again(g->loop, &g->tick);
-}
-
-/* Parks a request that waits. The agent's deadline covers all waits of a request together,
- * because HAProxy's timeout does. After the relay read the body, it covers each wait
- * separately: only the caller waits for that verdict, and a long body may need many turns. */
-static void
-park_request(struct request *r)
-{
-	INVARIANT(r->run.wait != WAIT_NONE);
-	INVARIANT(r->run.life == LIFE_STEPS || r->run.wait == WAIT_AUDIT);
-	/* something resumes the request; offload_step() counts itself later */
-	INVARIANT(r->queued || r->run.pending > 0 || r->run.wait == WAIT_HELPER);
-	if (r->run.resumed &&
-		r->run.wait != WAIT_ROOM) /* checked again at each tick, so its time runs */
-		unpark_request(r);
-	if (r->run.parked ||
-		(r->run.resumed && (r->run.wait == WAIT_TURN || r->run.wait == WAIT_HELPER ||
-					   r->run.wait == WAIT_FILES)))
-		return;
-	r->run.parked_us = clock_mono_us();
-	if (r->run.late) /* HAProxy's remaining time: a fifth of its own timeout */
-		r->run.parked_us -= gate_cfg(r->gate)->agent_deadline_us / 4 * 3;
-	r->run.parked = true;
-	TAILQ_INSERT_TAIL(&r->gate->parked, r, run.of_parked);
-	gate_tick(r->gate);
-}
+/* ---- figures for operators ---- */
 
 static void
 count_decision(const struct request *r)
@@ -352,8 +312,6 @@ count_decision(const struct request *r)
 	if (d->kind == D_DENY && d->status == 401)
 		metric_inc(m, M_AUTH_FAILED);
 }
-
-/* ---- figures for operators ---- */
 
 /* Returns the model as a label of /metrics, which others may read: only if a request with it
  * was permitted and the name has no finding. Others are "other". *room is false if it is not a
@@ -598,7 +556,7 @@ give_verdict(struct request *r)
 	if (r->run.life != LIFE_STEPS)
 		return;
 	request_enter(r, LIFE_ANSWERED);
-	INVARIANT(!r->run.parked && r->run.done);
+	INVARIANT(!r->waiting.parked && r->run.done);
 	r->out.took_us = now_us - r->begun_us;
 	if (request_tried(r)) { /* counted and listed with its first attempt */
 		r->run.done(r);
@@ -645,19 +603,19 @@ gate_run(struct request *r)
 	INVARIANT(r->run.life == LIFE_STEPS);
 	while (r->run.step < STEPS_COUNT) {
 		if (offload_wanted(r)) {
-			r->run.wait = WAIT_HELPER;
-			park_request(r);
+			request_waits(r, WAIT_HELPER);
+			request_park(r);
 			offload_step(r);
 			return;
 		}
 		enum step_result s = steps[r->run.step].run(r);
 		if (s == STEP_WAIT) {
-			park_request(r);
+			request_park(r);
 			return;
 		}
 		gate_advance(r, s);
 	}
-	unpark_request(r);
+	request_unpark(r);
 	give_verdict(r);
 }
 
@@ -665,8 +623,8 @@ void
 gate_await_record(struct request *r)
 {
 	INVARIANT(r->run.life == LIFE_ANSWERED && r->run.record && r->x);
-	r->run.wait = WAIT_AUDIT;
-	park_request(r);
+	request_waits(r, WAIT_AUDIT);
+	request_park(r);
 }
 
 /* The record that the relay's claim waits for is durable (err 0), or late. */
@@ -674,8 +632,8 @@ static void
 gate_recorded(struct request *r, int err)
 {
 	INVARIANT(r->run.life == LIFE_ANSWERED && r->x && !r->run.record);
-	unpark_request(r);
-	r->run.wait = WAIT_NONE;
+	request_unpark(r);
+	request_waited(r);
 	stage_ends(r, clock_mono_us());
 	exchange_recorded(r, err);
 }
@@ -683,8 +641,7 @@ gate_recorded(struct request *r, int err)
 void
 request_back(struct request *r)
 {
-	INVARIANT(r->run.pending > 0);
-	r->run.pending--;
+	request_answered(r);
 	if (r->run.late && r->run.record)
 		return; /* this request waits only for its record */
 	if (r->run.life == LIFE_STEPS)
@@ -699,11 +656,11 @@ void
 gate_request_end(struct request *r)
 {
 	request_enter(r, LIFE_ENDED);
-	if (r->run.pending)
+	if (r->waiting.outstanding)
 		return;
 	struct gate *g = r->gate;
 	INVARIANT(g->alive > 0);
-	unpark_request(r);
+	request_unpark(r);
 	request_drop_files(r);
 	request_unhold(r, r->run.held_bytes);
 	INVARIANT(r->run.held_bytes == 0);
@@ -718,7 +675,7 @@ gate_request_end(struct request *r)
 void
 request_late(struct request *r)
 {
-	r->run.wait = WAIT_NONE;
+	request_waited(r);
 	if (r->run.withdrawn &&
 		!r->found.charges_denied) /* the charge of a denied request stays */
 		request_release(r);
@@ -740,11 +697,11 @@ request_late(struct request *r)
 void
 request_withdraw(struct request *r, const char *why)
 {
-	unpark_request(r);
+	request_unpark(r);
 	if (!r->run.withdrawn) /* the first reason applies */
 		r->run.withdrawn = why;
 	atomic_store_explicit(&r->run.offload.pointless, true, memory_order_relaxed);
-	if (r->run.wait != WAIT_QUOTA)
+	if (r->waiting.what != WAIT_QUOTA)
 		request_release(r);
 }
 
@@ -765,7 +722,7 @@ go_late(struct request *r, const char *code)
 {
 	deny_late(r, code);
 	r->run.late = true;
-	r->run.wait = WAIT_NONE;
+	request_waited(r);
 	r->run.step = STEPS_COUNT - 1;
 	gate_run(r);
 }
@@ -775,51 +732,26 @@ go_late(struct request *r, const char *code)
 static void
 give_request_up(struct request *r)
 {
-	static const struct {
-		enum metric m;
-		const char *code, *why;
-	} by_wait[] = {
-		[WAIT_KEYS] = { M_KEYS_FAILED, "identity_unavailable",
-			"the issuer's keys did not arrive in time" },
-		[WAIT_TURN] = { M_CLASSIFIER_FAILED, "overloaded",
-			"the worker was busy for too long" },
-		[WAIT_HELPER] = { M_CLASSIFIER_FAILED, "overloaded",
-			"the helper threads were busy for too long" },
-		[WAIT_DATA] = { M_DATA_FAILED, "data_unavailable",
-			"a value of data did not arrive in time" },
-		[WAIT_PINS] = { M_DATA_FAILED, "data_unavailable",
-			"the lookup of its target did not finish in time" },
-		[WAIT_EXTERNAL] = { M_CLASSIFIER_FAILED, "classifier_unavailable",
-			"an external recognizer did not reply in time" },
-		[WAIT_FILES] = { M_FILES_FAILED, "overloaded",
-			"its files were not read in time" },
-		[WAIT_ROOM] = { M_ROOM_FAILED, "provider_unavailable",
-			"no target had room in time" },
-		[WAIT_CACHE] = { M_CACHE_FAILED, "overloaded",
-			"the cache did not reply in time" },
-		[WAIT_QUOTA] = { M_QUOTA_FAILED, "quota_unavailable",
-			"Redis did not reply about limits in time" },
-		[WAIT_AUDIT] = { M_AUDIT_FAILED, "audit_unavailable",
-			"the record was not written in time" },
-	};
-	enum request_wait w = r->run.wait;
+	enum request_wait w = r->waiting.what;
+	const struct wait_kind *kind = &wait_kinds[w];
 	bool audit = w == WAIT_AUDIT;
 
-	INVARIANT(w != WAIT_NONE && by_wait[w].code && r->run.parked);
+	INVARIANT(w != WAIT_NONE && r->waiting.parked);
 	INVARIANT(!audit || r->run.record);
-	unpark_request(r);
-	metric_inc(r->gate->metrics, by_wait[w].m);
+	request_unpark(r);
+	metric_inc(r->gate->metrics, kind->failed);
 	if (r->run.life == LIFE_ANSWERED) { /* the relay's claim waits for the record */
 		request_record_leave(
-			r, request_on_failure(r)->audit == OUT_DENY ? by_wait[w].why : NULL);
+			r, request_on_failure(r)->audit == OUT_DENY ? kind->why : NULL);
 		gate_recorded(r, ERR_TIMEOUT);
 		return;
 	}
 	request_unqueue(r);
-	if (w == WAIT_DATA || w == WAIT_PINS || w == WAIT_EXTERNAL || w == WAIT_ROOM)
-		request_hide_model(r); /* the rules have not read the model, and will not */
-	if (r->found.observed && (w == WAIT_DATA || w == WAIT_PINS || w == WAIT_EXTERNAL)) {
-		go_late(r, by_wait[w].code);
+	if (kind->flags & WAITS_UNJUDGED)
+		request_hide_model(r); /* the rules will not read the model any more */
+	/* an observed request takes no place at a target, so it does not wait for room */
+	if (r->found.observed && kind->flags & WAITS_UNJUDGED) {
+		go_late(r, kind->code);
 		return;
 	}
 	if (audit &&
@@ -828,7 +760,7 @@ give_request_up(struct request *r)
 		give_verdict(r);
 		return;
 	}
-	r->run.withdrawn = by_wait[w].why;
+	r->run.withdrawn = kind->why;
 	if (audit && r->run.resumed && !request_tried(r))
 		/* the relay's 503 does not wait for the record either */
 		request_record_leave(r, r->run.withdrawn);
@@ -838,7 +770,7 @@ give_request_up(struct request *r)
 		request_none_in(r);
 	else if (w != WAIT_QUOTA || !r->found.charges_denied) /* a denial for charges stays
 							       * as it is */
-		deny_late(r, by_wait[w].code);
+		deny_late(r, kind->code);
 	/* no time is left to wait for the record of this denial */
 	if (!audit && r->gate->shared->audit && !request_tried(r) && request_record(r) < 0)
 		metric_inc(r->gate->metrics, M_AUDIT_FAILED);
@@ -851,8 +783,8 @@ has_room(const struct gate *g)
 {
 	struct request *r;
 
-	TAILQ_FOREACH (r, &g->parked, run.of_parked)
-		if (r->run.wait == WAIT_ROOM && request_has_room(r))
+	TAILQ_FOREACH (r, &g->parked, waiting.of_parked)
+		if (r->waiting.what == WAIT_ROOM && request_has_room(r))
 			return r;
 	return NULL;
 }
@@ -866,8 +798,7 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 
 	struct request *r;
 
-	while ((r = TAILQ_FIRST(&g->parked)) &&
-		r->run.parked_us + gate_cfg(g)->agent_deadline_us <= now)
+	while ((r = request_overdue(g, now)))
 		give_request_up(r);
 	/* if another worker was faster, the request stays parked until the next tick */
 	for (size_t i = 0; (r = has_room(g)) && i < CAP_TARGET_QUEUE; i++)

@@ -184,7 +184,7 @@ agent_verdict(struct request *r)
 	/* another worker may own the request already, or have ended it */
 	if (via == VIA_RELAY)
 		return;
-	if (r->run.withdrawn && !r->run.pending)
+	if (r->run.withdrawn && !r->waiting.outstanding)
 		request_late(r);
 	gate_request_end(r);
 }

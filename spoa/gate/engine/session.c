@@ -265,7 +265,7 @@ message_request(struct session *s, bool turn)
 	r->found.endpoint = of->found.endpoint;
 	r->found.identity = of->found.identity;
 	r->found.identified = true;
-	r->out.decision = (struct decision){ .kind = D_DEFER, .via = VIA_RELAY, .rule = "" };
+	request_decide(r, D_DEFER, VIA_RELAY, "");
 	return r;
 }
 

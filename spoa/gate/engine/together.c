@@ -124,7 +124,7 @@ look_for_nearest(struct exchange *x)
 	char name[CACHE_REDIS_NAME];
 	size_t n = cache_redis_name(r->found.cache.meaning_key, name);
 
-	r->run.pending++;
+	request_asked(r);
 	redis_pairs(r->gate->cache_redis, 7,
 		(const char *[]){ "VSIM", name, "FP32", vector.p, "WITHSCORES", "COUNT", "1" },
 		(size_t[]){ 4, n, 4, vector.n, 10, 5, 1 }, 1, 1024, nearest_came, r);
@@ -237,7 +237,7 @@ meaning_look(struct exchange *x, void (*then)(struct exchange *x, bool found))
 	if (!ask_for_vector(x, together_share_us(x, now_us, WITHIN_US)))
 		return false;
 	r->found.cache.embedded.by = &semantic_of(r)->at;
-	r->run.pending++;
+	request_asked(r);
 	return true;
 }
 
@@ -581,7 +581,7 @@ together_still_waits(struct request *r)
 		request_back(r);
 		return false;
 	}
-	r->run.pending--;
+	request_answered(r);
 	return true;
 }
 
@@ -641,7 +641,7 @@ ask_to_lead(struct exchange *x)
 		(size_t[]){ 3, n, m, 2, 2, digits });
 	redis_command(p, 2, (const char *[]){ "MGET", name }, (size_t[]){ 4, n });
 	together_enter(x, TOGETHER_ASKS);
-	r->run.pending++;
+	request_asked(r);
 	redis_send(p);
 }
 
@@ -679,7 +679,7 @@ look_at_other_daemon(struct exchange *x)
 	redis_command(p, 2, (const char *[]){ "EXISTS", entry }, (size_t[]){ 6, n });
 	redis_command(p, 2, (const char *[]){ "MGET", asks }, (size_t[]){ 4, m });
 	together_enter(x, TOGETHER_ASKS);
-	r->run.pending++;
+	request_asked(r);
 	redis_send(p);
 }
 

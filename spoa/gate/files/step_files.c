@@ -443,7 +443,7 @@ file_answered(struct extract_ask *a, const char *why, struct span answer)
 	f->why = why;
 	if (!why && answer.n && !(f->answer = arena_dup(&j->arena, answer)).p)
 		f->why = extract_away;
-	INVARIANT(j->outstanding > 0 && r->run.pending > 0);
+	INVARIANT(j->outstanding > 0);
 	if (--j->outstanding == 0)
 		r->calls->back(r);
 }
@@ -470,8 +470,8 @@ ask_about_files(struct request *r)
 		return request_overload(r);
 	for (size_t i = 0; i < r->in.nfiles; i++)
 		j->outstanding += r->in.files[i].wanted;
-	r->run.wait = WAIT_FILES;
-	r->run.pending++;
+	request_waits(r, WAIT_FILES);
+	request_asked(r);
 	for (size_t i = 0, n = 0; i < r->in.nfiles; i++) {
 		if (!r->in.files[i].wanted)
 			continue;
@@ -500,7 +500,7 @@ step_extract(struct request *r)
 	if (!j->asks)
 		return ask_about_files(r);
 	INVARIANT(j->outstanding == 0);
-	r->run.wait = WAIT_NONE;
+	request_waited(r);
 	for (size_t i = 0; i < r->in.nfiles; i++)
 		r->in.said_bytes += r->in.files[i].answer.n;
 	return STEP_NEXT;
@@ -755,7 +755,8 @@ request_cut_files(struct request *r, struct splice *v, size_t *n)
 	return 0;
 }
 
-/* Returns the kind as the caller knows it: an Office document is a zip with such names inside. */
+/* Returns the kind as the caller knows it: an Office document is a zip with such names inside.
+ */
 static struct span
 kind_in_words(const struct file *f)
 {

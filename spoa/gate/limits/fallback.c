@@ -40,7 +40,7 @@ request_forget_target(struct request *r)
 	r->out.redactor = NULL;
 	r->out.placeholders = NULL;
 	r->out.redacted = false;
-	r->out.decision = (struct decision){ 0 };
+	request_decided(r, &(struct decision){ .kind = D_NONE });
 	f->have_verdict = false;
 	f->ncredentials = f->reasoning_dropped = f->reasoning_left = 0;
 	f->offer = (struct found_offer){ 0 };
@@ -106,7 +106,7 @@ limits_over(struct request *r)
 
 	if (before &&
 		(r->out.decision.kind != D_DENY || comes_sooner(before, &r->out.decision)))
-		r->out.decision = *before;
+		request_decided(r, before);
 	if (!r->found.unpriced && r->out.decision.status != 400)
 		metric_inc(r->gate->metrics, M_QUOTA_REFUSED);
 	return STEP_DECIDED;

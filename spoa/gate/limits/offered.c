@@ -71,7 +71,6 @@ request_filter_offered(struct request *r)
 	const struct body_marks *m = &r->in.body.marks;
 	struct answer_request asked;
 	struct policy_facts facts;
-	struct body body;
 
 	r->found.offer = (struct found_offer){ 0 };
 	/* no such rule applies to offered tools, or there is nothing to examine */
@@ -79,7 +78,7 @@ request_filter_offered(struct request *r)
 		!r->in.have_body || !m->nrequests || r->found.message ||
 		!dialect_has_model(r->found.endpoint.family))
 		return STEP_NEXT;
-	request_asked_facts(r, &facts, &body);
+	request_asked_facts(r, &facts);
 	if (policy_answer_request(r->snap->policy, &facts, &r->arena, &asked))
 		return request_overload(r);
 	for (size_t i = 0; i < m->nrequests; i++)

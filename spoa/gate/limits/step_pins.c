@@ -169,12 +169,11 @@ step_pins(struct request *r)
 			return thread_of_another(r) ? STEP_DECIDED : request_kept_tables(r);
 		if (!pins_get(
 			    &r->gate->pins, &r->run.pins->wait, r->now_wall_ns / 1000000000)) {
-			r->run.pending++;
-			r->run.wait = WAIT_PINS;
-			return STEP_WAIT;
+			request_asked(r);
+			return request_waits(r, WAIT_PINS);
 		}
 	}
-	r->run.wait = WAIT_NONE;
+	request_waited(r);
 	if (r->run.kept || !r->run.pins)
 		return request_kept_tables(r);
 	if (thread_of_another(r))

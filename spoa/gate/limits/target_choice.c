@@ -294,7 +294,7 @@ enum { DUE_SLACK_US = 20000 }; /* added because the gate looks only every 10 ms 
 static uint64_t
 wait_until(const struct request *r, uint64_t now_us)
 {
-	return (r->run.parked ? r->run.parked_us : now_us) +
+	return (r->waiting.parked ? r->waiting.parked_us : now_us) +
 	       gate_cfg(r->gate)->agent_deadline_us;
 }
 
@@ -351,10 +351,10 @@ waits_at(struct request *r, const struct target *to)
 {
 	struct target_state *s = target_state_here(r, to);
 
-	if (r->run.wait == WAIT_HELPER || !target_queue(s, to))
+	if (r->waiting.what == WAIT_HELPER || !target_queue(s, to))
 		return false;
 	r->queued = s;
-	r->run.wait = WAIT_ROOM;
+	request_waits(r, WAIT_ROOM);
 	return true;
 }
 
@@ -666,6 +666,6 @@ request_none_in(struct request *r)
 	unsigned wait_s = back_in(r);
 
 	if (wait_s)
-		r->out.decision.retry_after_s = wait_s;
+		request_denial_retry(r, wait_s, false);
 	return s;
 }

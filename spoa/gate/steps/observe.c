@@ -37,11 +37,10 @@ request_observed(struct request *r)
 	 * continue. Ambiguous framing, CONNECT, TRACE and Upgrade are denied earlier, before
 	 * the request is known to belong to a cutover. */
 	static const char *const refused[] = { "overloaded", "audit_unavailable" };
-	struct decision *d = &r->out.decision;
+	const struct decision *d = &r->out.decision;
 
 	if (!r->found.observed || d->kind == D_OBSERVED ||
 		(d->kind == D_DENY && d->code && SPAN_IN(span_str(d->code), refused)))
 		return;
-	r->out.would = *d;
-	*d = (struct decision){ .kind = D_OBSERVED, .via = VIA_OBSERVE, .rule = "" };
+	request_decide_observed(r);
 }

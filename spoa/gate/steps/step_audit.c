@@ -116,7 +116,7 @@ decision_recorded(struct audit_entry *e, int err)
 	struct request *r = rec->r;
 	char hex[2 * CHAIN_HASH_BYTES + 1];
 
-	INVARIANT(!r || (r->run.record == rec && r->run.pending > 0 && !rec->gate));
+	INVARIANT(!r || (r->run.record == rec && !rec->gate));
 	INVARIANT(!rec->gate || rec->gate->alive > 0);
 	if (rec->gate && !err) {
 		audit_append(rec->gate->shared->audit, &rec->undone);
@@ -140,15 +140,14 @@ decision_recorded(struct audit_entry *e, int err)
 	if (r->run.life == LIFE_ANSWERED && r->x && !r->run.resumed) {
 		if (err)
 			metric_inc(r->gate->metrics, M_AUDIT_FAILED);
-		INVARIANT(r->run.pending > 0);
-		r->run.pending--;
+		request_answered(r);
 		r->calls->recorded(r, err);
 		return;
 	}
 	if (r->run.life == LIFE_STEPS) {
 		if (err)
 			record_failed(r);
-		r->run.wait = WAIT_NONE;
+		request_waited(r);
 		r->run.step = STEPS_COUNT;
 	}
 	r->calls->back(r);
@@ -191,7 +190,7 @@ request_record(struct request *r)
 	rec->r = r;
 	r->run.record = rec;
 	r->run.recorded_kind = r->out.decision.kind;
-	r->run.pending++;
+	request_asked(r);
 	audit_append(g->shared->audit, &rec->entry);
 	return 0;
 }
@@ -216,7 +215,7 @@ request_record_leave(struct request *r, const char *undone)
 	struct exchange_result res = { .end = END_NEVER_SENT, .why = undone };
 	struct record *rec = r->run.record;
 
-	INVARIANT(rec && rec->r == r && !rec->gate && r->run.pending > 0);
+	INVARIANT(rec && rec->r == r && !rec->gate);
 	if (undone) {
 		request_release(r);
 		buf_init(&rec->undone.fields, CAP_RECORD_BYTES);
@@ -230,8 +229,8 @@ request_record_leave(struct request *r, const char *undone)
 	rec->r = NULL;
 	r->run.record = NULL;
 	r->run.on_record = undone ? RECORD_LEFT_UNDONE : RECORD_LEFT;
-	r->run.pending--;
-	r->run.wait = WAIT_NONE;
+	request_answered(r);
+	request_waited(r);
 }
 
 /* Returns true if a rule may have read something that only a record of its own can hold. */
@@ -287,8 +286,8 @@ deny_without_relay(struct request *r)
 
 	if (gate_cfg(r->gate)->relay) {
 		request_overload(r);
-		r->out.decision.message =
-			SPAN_LIT("the gateway's relay is full; retry in a few seconds");
+		request_denial_says(
+			r, SPAN_LIT("the gateway's relay is full; retry in a few seconds"));
 		return;
 	}
 	request_deny(r, 503, "relay_missing", r->out.decision.rule,
@@ -327,8 +326,7 @@ step_audit(struct request *r)
 	if (r->out.decision.via == VIA_RELAY && r->out.decision.kind != D_DENY &&
 		!r->run.resumed && audit_ready(g->shared->audit))
 		return STEP_NEXT;
-	r->run.wait = WAIT_AUDIT;
-	return STEP_WAIT;
+	return request_waits(r, WAIT_AUDIT);
 }
 
 static void
@@ -336,8 +334,8 @@ completion_recorded(struct audit_entry *e, int err)
 {
 	struct request *r = TAGGED(request, e->arg);
 
-	INVARIANT(e == &r->run.completion && r->run.pending > 0);
-	r->run.pending--;
+	INVARIANT(e == &r->run.completion);
+	request_answered(r);
 	free(e->note);
 	e->note = NULL;
 	if (r->run.counted)
@@ -374,7 +372,7 @@ request_complete(struct request *r, const struct exchange_result *res, const cha
 	r->run.completion.done = completion_recorded;
 	r->run.completion.arg = r;
 	r->run.completion.note = r->found.probe ? NULL : request_end_note(r, res, outcome);
-	r->run.pending++;
+	request_asked(r);
 	if (g->shared->audit) {
 		audit_append(g->shared->audit, &r->run.completion);
 		return;

@@ -15,7 +15,7 @@ data_came(struct data_wait *w)
 	if (--r->run.data_waits == 0 || r->run.life != LIFE_STEPS)
 		r->calls->back(r);
 	else
-		r->run.pending--;
+		request_answered(r);
 }
 
 static void
@@ -30,7 +30,7 @@ ask_data(struct request *r, size_t i)
 		r->found.data[i] = &r->found.data_held[i]->v;
 	if (got == 0) {
 		r->run.data_waits++;
-		r->run.pending++;
+		request_asked(r);
 	}
 }
 
@@ -52,11 +52,10 @@ step_data(struct request *r)
 			if (p->data[i].read && p->data[i].kind != DATA_FILE)
 				ask_data(r, i);
 		if (r->run.data_waits) {
-			r->run.wait = WAIT_DATA;
-			return STEP_WAIT;
+			return request_waits(r, WAIT_DATA);
 		}
 	}
-	r->run.wait = WAIT_NONE;
+	request_waited(r);
 	for (size_t i = 0; i < p->ndata; i++)
 		if (p->data[i].read && p->data[i].kind != DATA_FILE && !r->found.data[i] &&
 			!p->data[i].skip)

@@ -149,7 +149,7 @@ ask_done(struct ask *a)
 			take_external_part(&j->part[i], a);
 			j->part[i].us = clock_mono_us() - j->began_us;
 		}
-	INVARIANT(j->outstanding > 0 && r->scan.job == j && r->run.pending > 0);
+	INVARIANT(j->outstanding > 0 && r->scan.job == j);
 	if (--j->outstanding)
 		return;
 	r->calls->back(r);
@@ -573,14 +573,13 @@ step_external(struct request *r)
 	if (!r->scan.job) {
 		err = begin_external(r);
 		if (err == 0 && r->scan.job->outstanding) {
-			r->run.wait = WAIT_EXTERNAL;
-			r->run.pending++;
-			return STEP_WAIT;
+			request_asked(r);
+			return request_waits(r, WAIT_EXTERNAL);
 		}
 		/* calls in progress hold the job, and the job must not end before them */
 		INVARIANT(err == 0 || !r->scan.job || r->scan.job->outstanding == 0);
 	}
-	r->run.wait = WAIT_NONE;
+	request_waited(r);
 	if (err == 0)
 		err = merge_findings(r->scan.job);
 	if (err == 0)

@@ -54,7 +54,7 @@ keys_came(struct mail *m, void *consumer UNUSED)
 {
 	struct request *r = TAGGED_OF(request, run.keys_waiter.mail, m);
 
-	r->run.wait = WAIT_NONE;
+	request_waited(r);
 	r->calls->back(r);
 }
 
@@ -69,12 +69,12 @@ waits_for_keys(struct request *r, const struct credentials *given)
 	r->run.keys_waiter.mail.run = keys_came;
 	r->run.keys_waiter.to = r->gate->mail;
 	r->run.keys_waiter.since_us = r->begun_us;
-	r->run.pending++;
-	r->run.wait = WAIT_KEYS;
+	request_asked(r);
+	request_waits(r, WAIT_KEYS);
 	if (keyset_wait(given->missed, &r->run.keys_waiter))
 		return true;
-	r->run.pending--;
-	r->run.wait = WAIT_NONE;
+	request_answered(r);
+	request_waited(r);
 	return false;
 }
 
@@ -167,9 +167,7 @@ decide_probe(struct request *r)
 		return STEP_DECIDED;
 	r->in.raw = r->in.body_raw;
 	hmac_sha256(r->gate->shared->prompt_key, r->in.raw, r->found.raw_hmac);
-	r->out.decision = (struct decision){ .kind = D_PERMIT,
-		.via = r->found.probe == PROBE_RELAY ? VIA_RELAY : VIA_DIRECT,
-		.rule = "" };
+	request_decide(r, D_PERMIT, r->found.probe == PROBE_RELAY ? VIA_RELAY : VIA_DIRECT, "");
 	return STEP_DECIDED;
 }
 

@@ -55,7 +55,7 @@ login_document(struct request *r)
 	if (r->gate && request_hold_identity(r) == STEP_DECIDED)
 		return STEP_DECIDED;
 	r->found.document = span_str(l->document);
-	r->out.decision = (struct decision){ .kind = D_PERMIT, .via = VIA_RELAY, .rule = "" };
+	request_decide(r, D_PERMIT, VIA_RELAY, "");
 	return STEP_DECIDED;
 }
 

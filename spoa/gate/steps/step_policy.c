@@ -188,9 +188,9 @@ deny_by_rule(struct request *r)
 		code = v->ruled.rule && v->ruled.rule->reads_body ? "content_policy_violation"
 								  : "permission_denied";
 	request_deny(r, status, code, name, why);
-	r->out.decision.scope = scope;
+	request_denial_scope(r, scope);
 	if (status == 429)
-		r->out.decision.retry_after_s = 1;
+		request_denial_retry(r, 1, false);
 	return STEP_DECIDED;
 }
 
@@ -254,8 +254,14 @@ only_said(struct request *r, bool whole)
 	if (may_pass(r) == STEP_DECIDED || request_filter_offered(r) == STEP_DECIDED)
 		return STEP_DECIDED;
 	bool changes = v->redacts || key || r->found.offer.ncuts;
-	r->out.decision.kind = waits ? D_DEFER : changes ? D_REDACT : D_PERMIT;
-	r->out.decision.rule = waits ? "" : v->ruled.rule ? v->ruled.rule->name : "default";
+	request_decide(r,
+		waits	  ? D_DEFER
+		: changes ? D_REDACT
+			  : D_PERMIT,
+		VIA_NONE,
+		waits		? ""
+		: v->ruled.rule ? v->ruled.rule->name
+				: "default");
 	return STEP_DECIDED;
 }
 
@@ -296,6 +302,16 @@ same_verdict(const struct policy_verdict *x, const struct policy_verdict *y)
 	return memcmp(&x->redact, &y->redact, sizeof(x->redact)) == 0;
 }
 
+/* The verdict denies another model of the body: the record, the shadow and the caller's error
+ * name this model. */
+static enum step_result
+deny_model(struct request *r, struct span model, const struct policy_verdict *v)
+{
+	r->in.body.model = model;
+	r->found.verdict = *v;
+	return STEP_NEXT;
+}
+
 /* Decides for each model that a body of many requests names. If one is denied, all are denied.
  * Other differences between models cannot be applied to one body. Returns STEP_NEXT if the
  * verdict stands. */
@@ -320,16 +336,13 @@ decide_each_model(struct request *r, struct policy_facts *f)
 			return request_deny(r, 400, "ambiguous_model", "",
 				SPAN_LIT("the body names too many models; send separate "
 					 "requests"));
-		struct span first = r->in.body.model;
-		r->in.body.model = m[i].name;
+		f->model = m[i].name;
 		int err = policy_decide(r->snap->policy, f, &r->arena, &v);
 		if (err < 0)
 			return request_overload(r);
-		if (v.ruled.effect == RULE_DENY) {
-			r->found.verdict = v;
-			return STEP_NEXT;
-		}
-		r->in.body.model = first;
+		if (v.ruled.effect == RULE_DENY)
+			return deny_model(r, m[i].name, &v);
+		f->model = r->in.body.model;
 		if (!same_verdict(&v, &r->found.verdict))
 			return request_deny(r, 400, "ambiguous_model", "",
 				SPAN_LIT("different rules apply to the models in this body; "
@@ -367,17 +380,14 @@ decide_other_models(struct request *r, struct policy_facts *f)
 			SPAN_LIT("the body names too many models; send separate requests"));
 	for (size_t i = 0; i < b->nothers && r->found.verdict.ruled.effect != RULE_DENY; i++) {
 		struct policy_verdict v;
-		struct span first = b->model;
-		if (span_eq(b->others[i], first))
+		if (span_eq(b->others[i], b->model))
 			continue;
-		r->in.body.model = f->model = b->others[i];
+		f->model = b->others[i];
 		if (policy_decide(r->snap->policy, f, &r->arena, &v) < 0)
 			return request_overload(r);
-		if (v.ruled.effect == RULE_DENY) {
-			r->found.verdict = v;
-			return STEP_NEXT;
-		}
-		r->in.body.model = f->model = first;
+		if (v.ruled.effect == RULE_DENY)
+			return deny_model(r, b->others[i], &v);
+		f->model = b->model;
 		add_verdict(&r->found.verdict, &v);
 	}
 	return STEP_NEXT;
@@ -427,8 +437,8 @@ judge_request(struct request *r)
 	request_conversation(r);
 	request_tags(r);
 	request_unqueue(r);
-	if (r->run.wait == WAIT_ROOM)
-		r->run.wait = WAIT_NONE;
+	if (r->waiting.what == WAIT_ROOM)
+		request_waited(r);
 	r->found.passed = 0;
 	do {
 		if (!request_rank(r))
@@ -464,9 +474,7 @@ judge_request(struct request *r)
 	if (f.whole && v->none_in)
 		return request_none_in(r);
 	if (!f.whole) {
-		r->out.decision.kind = D_DEFER;
-		r->out.decision.rule = "";
-		r->out.decision.via = VIA_RELAY;
+		request_decide(r, D_DEFER, VIA_RELAY, "");
 		return STEP_NEXT;
 	}
 	return may_pass(r);

@@ -210,8 +210,8 @@ deny_over(struct request *r, const struct quota_request *q)
 		request_deny(r, 429,
 			limits_exhausted(&d) ? "insufficient_quota" : "rate_limit_exceeded",
 			d.name, limits_why_over(r, &d, q->retry_after_s));
-		r->out.decision.retry_after_s = q->retry_after_s;
-		r->out.decision.final = limits_exhausted(&d) || q->retry_after_s > PATIENCE_S;
+		request_denial_retry(r, q->retry_after_s,
+			limits_exhausted(&d) || q->retry_after_s > PATIENCE_S);
 	}
 }
 
@@ -319,7 +319,6 @@ quota_done(struct quota_request *q)
 {
 	struct request *r = TAGGED(request, q->arg);
 
-	INVARIANT(r->run.pending > 0);
 	r->calls->back(r);
 }
 
@@ -329,8 +328,8 @@ send_reservation(struct request *r, struct quota_request *q)
 	INVARIANT(r->run.life == LIFE_STEPS && q->ndims <= QUOTA_DIMS_MAX);
 	q->done = quota_done;
 	q->arg = r;
-	r->run.wait = WAIT_QUOTA;
-	r->run.pending++;
+	request_waits(r, WAIT_QUOTA);
+	request_asked(r);
 	quota_reserve(r->gate->quota, q);
 	return STEP_WAIT;
 }
@@ -389,7 +388,7 @@ step_over(struct request *r)
 	struct quota_request *q = r->found.quota[0];
 	bool over = false;
 
-	if (r->run.wait != WAIT_QUOTA) {
+	if (r->waiting.what != WAIT_QUOTA) {
 		if (!may_be_over(r))
 			return STEP_NEXT;
 		int err = limits_collect_early(r);
@@ -401,7 +400,7 @@ step_over(struct request *r)
 			return send_reservation(r, q);
 		}
 	} else {
-		r->run.wait = WAIT_NONE;
+		request_waited(r);
 		if (q->result == QUOTA_REFUSED) {
 			deny_over(r, q);
 			return STEP_DECIDED;
@@ -425,7 +424,7 @@ charge_denied(struct request *r)
 {
 	struct quota_request *q = r->found.quota[r->run.resumed];
 
-	if (r->run.wait != WAIT_QUOTA) {
+	if (r->waiting.what != WAIT_QUOTA) {
 		int err = limits_collect_denied(r);
 		q = r->found.quota[r->run.resumed];
 		if (!err && q->ndims)
@@ -434,7 +433,7 @@ charge_denied(struct request *r)
 			forget_reservation(r);
 		return STEP_DECIDED;
 	}
-	r->run.wait = WAIT_NONE;
+	request_waited(r);
 	if (q->result == QUOTA_ADMITTED) {
 		limits_warn(r, q);
 	} else if (q->result == QUOTA_REFUSED || q->result == QUOTA_UNREACHABLE) {
@@ -483,9 +482,9 @@ step_quota(struct request *r)
 	}
 	if (!r->gate || r->in.message == MESSAGE_ALONE)
 		return STEP_NEXT;
-	if (r->run.wait == WAIT_QUOTA) { /* Redis replied */
+	if (r->waiting.what == WAIT_QUOTA) { /* Redis replied */
 		struct quota_request *got = r->found.quota[r->run.resumed], *more;
-		r->run.wait = WAIT_NONE;
+		request_waited(r);
 		if (limits_calls_heard(r, &more))
 			return more ? send_reservation(r, more) : STEP_NEXT;
 		if (r->found.file.state != FILE_ASKED) {

@@ -824,9 +824,11 @@ note_decision(struct request *r)
 	bool redacted = is_redacted(r);
 	const struct rule *hides = redacted ? NULL : r->found.offer.by;
 
-	r->out.decision.kind = redacted || r->found.offer.ncuts ? D_REDACT : D_PERMIT;
-	r->out.decision.rule = hides ? hides->name : rule ? rule->name : "default";
-	r->out.decision.via = must_relay(r) ? VIA_RELAY : VIA_DIRECT;
+	request_decide(r, redacted || r->found.offer.ncuts ? D_REDACT : D_PERMIT,
+		must_relay(r) ? VIA_RELAY : VIA_DIRECT,
+		hides  ? hides->name
+		: rule ? rule->name
+		       : "default");
 }
 
 enum step_result

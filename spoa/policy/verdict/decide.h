@@ -62,12 +62,12 @@ struct policy_facts {
 	int64_t now_wall_ns;
 	/* true once the body is read; false: rules that need the body wait */
 	bool whole;
-	const struct body *body; /* model, parameters */
+	const struct body *body; /* parameters, references; NULL: none */
 	struct span raw;	 /* bytes of the body */
 	/* prompt.tool_results, if they are recorded; NULL: they are read from `raw` */
 	const struct span *results;
 	size_t nresults;
-	struct span model;	  /* the model in the path, for a request without a body */
+	struct span model;	  /* the model that the conditions read; empty: none */
 	const struct span *media; /* prompt.media */
 	size_t nmedia;
 	const struct entity_set *entities; /* found, with scores over their thresholds */

@@ -442,7 +442,7 @@ static struct cel_value
 fact_value(struct facts_view *v, enum policy_slot slot, bool *present)
 {
 	const struct policy_facts *f = v->f;
-	struct span model = f->body ? f->body->model : f->model;
+	struct span model = f->model;
 
 	if (slot <= V_IDENTITY_ATTRIBUTES)
 		return identity_value(f->identity, slot);
