@@ -21,7 +21,9 @@ const struct inject *__real_inject_load(
 const struct inject *__wrap_inject_load(
 	struct arena *a, const char *file, struct buf *errors);
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Recursive: if a shipped file has a mistake, detect_load_with() calls detect_free(), which is
+ * replaced too. */
+static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static struct detect_rules *shipped;
 static size_t entities, holders;
 
@@ -62,6 +64,8 @@ __wrap_detect_load(const char *dir, struct buf *errors)
 void
 __wrap_detect_free(struct detect_rules **r)
 {
+	if (!*r) /* the load failed, so nothing is held */
+		return;
 	pthread_mutex_lock(&lock);
 	if (*r != shipped || (--holders == 0 && is_changed())) {
 		shipped = *r == shipped ? NULL : shipped;
