@@ -39,6 +39,7 @@ const files = {
 	hidden: pages([{ text: text('plain words') + text('white words', 72, 600, '1 g') + text('invisible words', 72, 500, '3 Tr') +
 		text('words off the page', -5000, 100) + text('words far off', 90000, -90000) + text('tiny words', 72, 400, '0.01 0 0 0.01 0 0 Tm') }]),
 	rotated: pages([{ text: text('turned words') + text('words off the turned page', 3000, -3000), more: '/Rotate 90' }]),
+	spaced: pages([{ text: text('4 0 1 2 8 8 8 8 8 8 8 8 1 8 8 1') }]),
 	link: pages([{ text: text('words'), more: '/Annots[<</Type/Annot/Subtype/Link/Rect[0 0 9 9]/A<</S/URI/URI(https://example.com/?q=secret)>>>>]' }]),
 	note: pages([{ text: text('words'), more: '/Annots[<</Type/Annot/Subtype/Text/Rect[0 0 9 9]/Contents(a note)>>]' }]),
 	form: pages([{ text: text('words'), more: '/Annots[6 0 R]' }], { root: '/AcroForm<</Fields[6 0 R]>>',

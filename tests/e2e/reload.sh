@@ -24,6 +24,8 @@ is "the first policy permits" "$status" 200
 first=$(in_force)
 put "$more" 'rules: [{name: closed, deny: {status: 451}}]'
 check "a changed included file is loaded" until_like '"by":"file .*more.yaml","result":"done"' admin "$ADMIN/status"
+all_workers() { admin "$ADMIN/status" | jq -e '.workers > 0 and .workers_current == .workers' >/dev/null; }
+check "all workers use it" wait_for all_workers
 models
 is "the changed policy denies" "$status" 451
 second=$(in_force)

@@ -248,6 +248,30 @@ searches_find_their_records(void **state)
 	assert_null(strstr(cmd_err, "rebuilt"));
 }
 
+/* Retention removed the segment with the decision: the completion alone is found, and the index is right. */
+static void
+completion_without_its_decision_is_found(void **state)
+{
+	(void)state;
+	chain_build_free(&b);
+	chain_build_init(&b, "gw-1");
+	b.chain.boot = 3;
+	now = ns(BEGIN);
+	assert_int_equal(mkdir(path("kept"), 0700), 0);
+	completion("01AAAAAAAAAAAAAAAAAAAAAAA7", "complete", 200, "");
+	segment("kept", 1);
+	decision("01AAAAAAAAAAAAAAAAAAAAAAA8", "ann", "permit", "");
+	segment("kept", 2);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(search("kept", i ? NULL : "--no-index", NULL), 0);
+		assert_string_equal(found(), "87");
+		assert_null(strstr(cmd_err, "rebuilt"));
+	}
+	assert_int_equal(search("kept", "--outcome", "complete", NULL), 0);
+	assert_string_equal(found(), "7");
+	write_journal();
+}
+
 /* If a route names a backend of HAProxy, its provider is recorded, or the backend itself. An
  * older journal has only the backend. */
 static void
@@ -744,6 +768,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(searches_find_their_records),
+		cmocka_unit_test(completion_without_its_decision_is_found),
 		cmocka_unit_test(search_by_provider_finds_backends),
 		cmocka_unit_test(search_finds_records_of_other_types),
 		cmocka_unit_test(json_output_has_its_members),
