@@ -7,38 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/limit_kind.h"
+
 enum { PER_MAX = 4 };
 
-/* The unit of a limit. LIMIT_MESSAGE bounds each single request and keeps no count. */
-enum limit_of {
-	LIMIT_REQUESTS,
-	LIMIT_TOKENS, /* input and output */
-	LIMIT_INPUT_TOKENS,
-	LIMIT_OUTPUT_TOKENS,
-	LIMIT_MESSAGE, /* tokens of one request */
-	LIMIT_USD,
-	LIMIT_CONCURRENT, /* requests in flight */
-};
-enum { LIMIT_UNITS = LIMIT_CONCURRENT + 1 };
-/* The units of limits, by enum limit_of. Every name of a unit and every amount that is printed
- * or read uses this table. docs/budgets.md and the console's format.js repeat it, and
- * test_docs_lists.c compares them. */
-extern const struct limit_unit {
-	const char *name;  /* in records, the API, logs and webhooks; there, amounts are integers */
-	const char *key;   /* the policy's key, which commands print */
-	const char *words; /* after an amount, for people */
-	bool money;	   /* integers are nano-dollars; people read and write dollars */
-} limit_units[LIMIT_UNITS];
-/* Returns the unit with this name, or NULL. `name` may be NULL. */
-const struct limit_unit *limit_unit_named(const char *name);
-/* The keys that state what a limit counts. Each limit has exactly one. */
-enum { LIMIT_COUNTED = 8 };
-extern const struct limit_counted {
-	const char *key;
-	enum limit_of of;
-	bool window;	 /* the limit has a window */
-	const char *per; /* NULL, or a dimension in addition to `per` */
-} limit_counted[LIMIT_COUNTED];
 enum limit_calendar { CALENDAR_HOUR, CALENDAR_DAY, CALENDAR_WEEK, CALENDAR_MONTH };
 enum limit_orphan { ORPHAN_CHARGE, ORPHAN_DROP };
 /* Decision while Redis does not answer; AWAY_ROUTE: on_failure.quota of the route. */

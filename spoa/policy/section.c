@@ -386,14 +386,12 @@ const struct section sections[] = {
   { "name", OTHER(TEXT), "name, which is part of Redis keys" },
   { "when", OTHER(EITHER("\"type\":\"string\"", BOOL)), "a condition in CEL; default: always" },
   { "per", OTHER(TEXTS), "CEL expressions; each value has a counter of its own, and so has each member of a list" },
-  { "requests", OTHER(COUNT), "most requests in a window" },
-  { "tokens", OTHER(COUNT), "most input and output tokens in a window" },
-  { "input_tokens", OTHER(COUNT), "most input tokens in a window" },
-  { "output_tokens", OTHER(COUNT), "most output tokens in a window" },
-  { "usd", OTHER(TEXT), "most US dollars in a window" },
-  { "concurrent", OTHER(COUNT), "most requests in flight" },
-  { "tokens_per_request", OTHER(COUNT), "most input and output tokens of one request" },
-  { "tokens_per_conversation", OTHER(COUNT), "most tokens of one person in one conversation; window: default 31d" },
+#define X(id, letter, unit, shown, traits, schema, key, name, words, help) { key, OTHER(schema), help },
+  LIMIT_KINDS(X)
+#undef X
+#define X(key, id, per, help) { key, OTHER(COUNT), help },
+  LIMIT_KEYS_PER(X)
+#undef X
   { "window", OTHER(EITHER(DURATION, REF("limit_window"))), "length of the sliding window in whole seconds, or a calendar's window" },
   { "burst", OTHER(REF("burst")), "a bound for a shorter window" },
   { "soft", OTHER(TEXT), "amount from which callers are warned: a share such as 80%, or an amount" },

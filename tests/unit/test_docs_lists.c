@@ -377,20 +377,20 @@ answers_page_has_every_passing_field(void **state)
 	lists_agree("docs/answers.md", 50);
 }
 
-/* The units of limits: a row of the table `limit_units` with each key of the policy. */
+/* The units of limits: a row of the table `limit_kinds` with each key of the policy. */
 static void
 budgets_page_has_every_unit(void **state)
 {
 	(void)state;
 	wanted.n = listed.n = 0;
-	for (size_t i = 0; i < LIMIT_COUNTED; i++) {
-		const struct limit_unit *u = &limit_units[limit_counted[i].of];
-		assert_ptr_equal(limit_unit_named(u->name), u);
-		snprintf(running, sizeof(running), "%s|%s|%s", limit_counted[i].key, u->name, u->words);
+	for (const struct limit_counted *c = limit_counted; c->key; c++) {
+		const struct limit_kind *u = &limit_kinds[c->of];
+		assert_ptr_equal(limit_kind_named(u->name), u);
+		snprintf(running, sizeof(running), "%s|%s|%s", c->key, u->name, u->words);
 		word_add(&wanted, span_str(running));
 	}
-	assert_null(limit_unit_named("usd"));
-	assert_null(limit_unit_named(NULL));
+	assert_null(limit_kind_named("usd"));
+	assert_null(limit_kind_named(NULL));
 	struct span text = section("docs/budgets.md", "\n## Units of limits\n", "\n## ");
 	while (text.n) {
 		struct span line = span_next(&text, '\n');
@@ -415,11 +415,11 @@ console_has_every_unit(void **state)
 {
 	(void)state;
 	wanted.n = listed.n = 0;
-	for (size_t i = 0; i < LIMIT_UNITS; i++) {
+	for (size_t i = 0; i < LIMIT_OF_COUNT; i++) {
 		/* is_money() of format.js compares this word */
-		assert_true(limit_units[i].money == !strcmp(limit_units[i].words, "dollars"));
-		snprintf(running, sizeof(running), "%s: '%s'", limit_units[i].name,
-			limit_units[i].words);
+		assert_true(limit_has(i, COUNTS_MONEY) == !strcmp(limit_kinds[i].words, "dollars"));
+		snprintf(running, sizeof(running), "%s: '%s'", limit_kinds[i].name,
+			limit_kinds[i].words);
 		word_add(&wanted, span_str(running));
 	}
 	struct span text =

@@ -430,10 +430,10 @@ void
 admin_put_amount(struct buf *cell, const json_t *row, const char *name)
 {
 	const json_t *v = json_object_get(row, name);
-	const struct limit_unit *u = limit_unit_named(json_str_in(row, "counts"));
+	const struct limit_kind *u = limit_kind_named(json_str_in(row, "counts"));
 	char usd[PRICE_TEXT_MAX];
 
-	if (v && u && u->money) {
+	if (v && u && (u->traits & COUNTS_MONEY)) {
 		price_text((uint64_t)json_integer_value(v), usd);
 		buf_str(cell, usd);
 	} else if (v) {

@@ -84,7 +84,7 @@ put_quota_limit(struct buf *cell, const json_t *row, const char *name)
 static void
 put_quota_counts(struct buf *cell, const json_t *row, const char *name)
 {
-	const struct limit_unit *u = limit_unit_named(json_str_in(row, name));
+	const struct limit_kind *u = limit_kind_named(json_str_in(row, name));
 
 	buf_str(cell, u ? u->key : json_text_in(row, name));
 }

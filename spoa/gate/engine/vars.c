@@ -59,9 +59,9 @@ tighter(const struct quota_dim *a, const struct quota_dim *b)
 	       (unsigned __int128)b->remaining * a->limit;
 }
 
-/* Returns the counter of that unit with the least left; NULL: none. */
+/* Returns the counter of a limit that is shown there, with the least left; NULL: none. */
 static const struct quota_dim *
-tightest(const struct request *r, enum quota_unit unit)
+tightest(const struct request *r, enum limit_shown shown)
 {
 	const struct quota_dim *best = NULL;
 
@@ -70,7 +70,8 @@ tightest(const struct request *r, enum quota_unit unit)
 			continue;
 		for (size_t k = 0; k < r->found.quota[i]->ndims; k++) {
 			const struct quota_dim *d = &r->found.quota[i]->dim[k];
-			if (d->unit == unit && (!best || tighter(d, best)))
+			if (limit_kinds[d->counts].shown == shown &&
+				(!best || tighter(d, best)))
 				best = d;
 		}
 	}
@@ -113,17 +114,17 @@ static void
 put_limits(struct vars *vs)
 {
 	static const struct {
-		enum quota_unit unit;
+		enum limit_shown shown;
 		const char *limit, *remaining, *reset, *flimit, *fremaining, *freset;
 	} kinds[] = {
-		{ QUOTA_REQUESTS, "limit_requests", "remaining_requests", "reset_requests",
+		{ SHOWN_REQUESTS, "limit_requests", "remaining_requests", "reset_requests",
 			"limit-requests", "remaining-requests", "reset-requests" },
-		{ QUOTA_TOKENS, "limit_tokens", "remaining_tokens", "reset_tokens",
+		{ SHOWN_TOKENS, "limit_tokens", "remaining_tokens", "reset_tokens",
 			"limit-tokens", "remaining-tokens", "reset-tokens" },
 	};
 
 	for (size_t i = 0; i < 2; i++) {
-		const struct quota_dim *d = tightest(vs->r, kinds[i].unit);
+		const struct quota_dim *d = tightest(vs->r, kinds[i].shown);
 		if (d)
 			put_int(vs, kinds[i].limit, kinds[i].flimit, (int64_t)d->limit);
 		if (d && d->reset_ms)

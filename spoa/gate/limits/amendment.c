@@ -65,14 +65,13 @@ request_amendment(const struct request *r, struct amendment *am)
 bool
 limits_counts_answer(enum limit_of of)
 {
-	return of == LIMIT_TOKENS || of == LIMIT_OUTPUT_TOKENS || of == LIMIT_USD ||
-	       of == LIMIT_MESSAGE;
+	return limit_has(of, COUNTS_OUTPUT);
 }
 
 bool
 limits_counts_text(enum limit_of of)
 {
-	return limits_counts_answer(of) || of == LIMIT_INPUT_TOKENS;
+	return limit_has(of, COUNTS_INPUT | COUNTS_OUTPUT);
 }
 
 void

@@ -12,10 +12,10 @@ amount_text(struct request *r, enum limit_of of, uint64_t n)
 {
 	char usd[PRICE_TEXT_MAX];
 
-	if (!limit_units[of].money)
-		return arena_printf(&r->arena, "%" PRIu64 " %s", n, limit_units[of].words);
+	if (!limit_has(of, COUNTS_MONEY))
+		return arena_printf(&r->arena, "%" PRIu64 " %s", n, limit_kinds[of].words);
 	price_text(n, usd);
-	return arena_printf(&r->arena, "%s %s", usd, limit_units[of].words);
+	return arena_printf(&r->arena, "%s %s", usd, limit_kinds[of].words);
 }
 
 /* Returns the window: "a day", "in 60 s"; empty for concurrent requests. */

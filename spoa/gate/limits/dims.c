@@ -56,7 +56,7 @@ override_fits(const struct request *r, const struct live_override *o, const stru
 	const struct span *values)
 {
 	/* if the limit now counts another unit, the amount does not fit */
-	if (strcmp(o->counts, limit_units[l->of].name) != 0 ||
+	if (strcmp(o->counts, limit_kinds[l->of].name) != 0 ||
 		(o->until_ns && o->until_ns <= r->now_wall_ns))
 		return false;
 	for (size_t i = 0; i < o->npairs; i++) {
@@ -165,7 +165,7 @@ add_own(struct request *r, bool whole, struct policy_limit_hit *hits, size_t *n)
 			return ERR_LIMIT;
 		hits[(*n)++] = (struct policy_limit_hit){ l,
 			arena_printf(&r->arena, "%zu:%.*s%s:%llu:%d",
-				id->first_key_id.n, SPAN_ARG(id->first_key_id), limit_units[l->of].name,
+				id->first_key_id.n, SPAN_ARG(id->first_key_id), limit_kinds[l->of].name,
 				(unsigned long long)l->window_s,
 				l->by_calendar ? (int)l->calendar : -1),
 			NULL };
@@ -219,20 +219,13 @@ enum {
 static void
 dim_key(char key[QUOTA_KEY_MAX], const struct limit *l, bool burst, struct span values)
 {
-	static const char of[] = { [LIMIT_REQUESTS] = 'r',
-		[LIMIT_TOKENS] = 't',
-		[LIMIT_INPUT_TOKENS] = 'i',
-		[LIMIT_OUTPUT_TOKENS] = 'o',
-		[LIMIT_USD] = 'u',
-		[LIMIT_CONCURRENT] = 'c',
-		[LIMIT_MESSAGE] = 'm' };
 	unsigned char h[SHA256_BYTES];
 	size_t n = strnlen(l->name, 48);
 	struct sha256 s;
 
 	sha256_begin(&s);
 	sha256_add(&s, values);
-	sha256_add(&s, span_of(&of[l->of], 1));
+	sha256_add(&s, span_of(&limit_kinds[l->of].letter, 1));
 	sha256_end(&s, h);
 	char *at = stpcpy(key, "tollgate:q:{");
 	memcpy(at, l->name, n);
@@ -487,18 +480,18 @@ amount_taken(const struct request *r, enum limit_of of, const struct most *most,
 	case LIMIT_INPUT_TOKENS: *n = input; return true;
 	case LIMIT_OUTPUT_TOKENS: *n = output; return true;
 	case LIMIT_USD: *n = most->nanousd; return most->known;
-	default: *n = 1; return true;
+	case LIMIT_REQUESTS:
+	case LIMIT_CONCURRENT: *n = 1; return true;
+	case LIMIT_OF_COUNT: break;
 	}
+	INVARIANT(false);
 }
 
-static enum quota_unit
-unit_of(enum limit_of of)
-{
-	return of == LIMIT_REQUESTS	? QUOTA_REQUESTS
-	       : of == LIMIT_USD	? QUOTA_NANOUSD
-	       : of == LIMIT_CONCURRENT ? QUOTA_CONCURRENT
-					: QUOTA_TOKENS;
-}
+static const enum quota_unit unit_of[LIMIT_OF_COUNT] = {
+#define X(id, letter, unit, ...) [LIMIT_##id] = QUOTA_##unit,
+	LIMIT_KINDS(X)
+#undef X
+};
 
 /* Sets the counter's behavior while Redis does not answer: allow, deny, or this daemon's share
  * of the limit. */
@@ -544,7 +537,7 @@ void
 limits_dim(const struct limit *l, struct span values, bool burst, struct quota_dim *d)
 {
 	*d = (struct quota_dim){
-		.unit = unit_of(l->of),
+		.unit = unit_of[l->of],
 		.span = { .kind = l->of == LIMIT_CONCURRENT  ? QUOTA_IN_FLIGHT
 				  : l->by_calendar && !burst ? QUOTA_CALENDAR
 							     : QUOTA_ROLLING,
@@ -617,13 +610,13 @@ is_counted(const struct request *r, enum limit_of of)
 {
 	if (of == LIMIT_CONCURRENT)
 		return !r->in.message; /* the handshake is counted */
-	if (of == LIMIT_REQUESTS)
+	if (!limit_has(of, NEEDS_BODY))
 		return true;
 	bool ahead = r->in.socket && r->in.body.model.n;
 	return (r->in.body_state == BODY_STATE_WHOLE || ahead) &&
 	       !(r->found.cache.state == CACHED_HIT && limits_counts_text(of)) &&
 	       !(r->found.endpoint.free && limits_counts_text(of)) &&
-	       !(of == LIMIT_USD && runs_no_model(r));
+	       !(limit_has(of, COUNTS_MONEY) && runs_no_model(r));
 }
 
 void
@@ -689,7 +682,7 @@ enum collected { COLLECT_ALL, COLLECT_DENIED, COLLECT_EARLY };
 static bool
 is_collected(const struct request *r, const struct limit *l, enum collected which)
 {
-	if (l->of == LIMIT_MESSAGE || !is_counted(r, l->of))
+	if (limit_has(l->of, IS_SINGLE) || !is_counted(r, l->of))
 		return false;
 	if (which == COLLECT_ALL || l->of != LIMIT_REQUESTS)
 		return which == COLLECT_ALL;
@@ -950,8 +943,13 @@ vector_cost(const struct request *r, const struct quota_dim *d)
 	case LIMIT_TOKENS:
 	case LIMIT_INPUT_TOKENS: return f->embedded.tokens;
 	case LIMIT_USD: return f->embedded.nanousd;
-	default: return 0;
+	case LIMIT_OUTPUT_TOKENS:
+	case LIMIT_MESSAGE:
+	case LIMIT_REQUESTS:
+	case LIMIT_CONCURRENT:
+	case LIMIT_OF_COUNT: break;
 	}
+	return 0;
 }
 
 /* Returns the input that the provider reported as read from its cache. */
@@ -991,8 +989,13 @@ amount_used(const struct request *r, const struct took *t, const struct quota_di
 	case LIMIT_INPUT_TOKENS: return input_used(t, d);
 	case LIMIT_OUTPUT_TOKENS: return t->output;
 	case LIMIT_USD: return spent_nanousd(r, t, d->n);
-	default: return input_used(t, d) + t->output;
+	case LIMIT_TOKENS:
+	case LIMIT_MESSAGE: return input_used(t, d) + t->output;
+	case LIMIT_REQUESTS:
+	case LIMIT_CONCURRENT:
+	case LIMIT_OF_COUNT: break;
 	}
+	return d->n;
 }
 
 size_t

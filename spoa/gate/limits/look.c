@@ -121,7 +121,7 @@ add_row(struct look *l, const struct policy_limit_hit *hit, bool burst)
 		.of = limit->of,
 		.amount = burst ? limit->burst.amount : limit->amount,
 		.burst = burst,
-		.counted = limit->of != LIMIT_MESSAGE };
+		.counted = !limit_has(limit->of, IS_SINGLE) };
 
 	limits_dim(limit, hit->values, burst, &row.dim);
 	if (of)

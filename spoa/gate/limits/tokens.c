@@ -397,8 +397,7 @@ request_count_kept(struct request *r)
 static bool
 counts_prompt(const struct limit *l)
 {
-	return l->of != LIMIT_REQUESTS && l->of != LIMIT_CONCURRENT &&
-	       l->of != LIMIT_OUTPUT_TOKENS;
+	return limit_has(l->of, COUNTS_INPUT);
 }
 
 /* Returns true if a limit that counts the prompt applies. Overrides do not matter here. */

@@ -88,7 +88,7 @@ send_limit_notice(struct request *r, const struct quota_dim *d, enum limit_level
 		.name = span_str(d->name),
 		.until_ns = spent ? now + (int64_t)d->reset_ms * 1000000 : 0 };
 	const struct log_field numbers[] = { LI("percent", spent ? 100 : percent),
-		LS("unit", limit_units[d->counts].name), LI("limit", d->limit),
+		LS("unit", limit_kinds[d->counts].name), LI("limit", d->limit),
 		LI("remaining", spent ? 0 : d->remaining), LI("resets_in_s", resets_s),
 		LS("id", r->id), LSP("team", id->team), LSP("department", id->department),
 		LSP("key", id->key_id), LSP("person", id->person) };
@@ -192,7 +192,7 @@ see_fullness(struct request *r, const struct quota_dim *d)
 			  1,
 		.used = d->remaining < d->limit ? d->limit - d->remaining : 0,
 		.of = d->limit,
-		.counts = limit_units[d->counts].name,
+		.counts = limit_kinds[d->counts].name,
 		.calendar = calendar ? limits_calendar(d) : NULL,
 		.window_s = d->span.window_s,
 		.begin_ms = calendar ? d->at.bucket * 1000 : 0,

@@ -943,7 +943,7 @@ put_quota(const struct request *r, struct buf *b)
 	for (size_t k = 0; (d = request_dim(r, k)); k++) {
 		put_object_item(b, RF_LIMITS, n++);
 		put_name(b, RF_LIMITS_LIMIT, d->name);
-		put_name(b, RF_LIMITS_KIND, limit_units[d->counts].name);
+		put_name(b, RF_LIMITS_KIND, limit_kinds[d->counts].name);
 		put_int(b, RF_LIMITS_OF, (int64_t)d->limit);
 		if (d->span.kind == QUOTA_CALENDAR)
 			put_name(b, RF_LIMITS_WINDOW, limits_calendar(d));

@@ -523,7 +523,7 @@ step_quota(struct request *r)
 	if (q->ndims == 0)
 		return look_at_quota(r);
 	for (size_t i = 0; i < q->ndims; i++)
-		if (q->dim[i].unit == QUOTA_TOKENS)
+		if (limit_kinds[q->dim[i].counts].shown == SHOWN_TOKENS)
 			metric_add(r->gate->metrics, M_TOKENS_RESERVED, q->dim[i].n);
 	return send_reservation(r, q);
 }

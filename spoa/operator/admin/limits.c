@@ -86,7 +86,7 @@ set_amount(struct change *c, enum limit_of of, json_t *after)
 	uint64_t n = 0;
 	int err = 0;
 
-	if (limit_units[of].money)
+	if (limit_has(of, COUNTS_MONEY))
 		err = price_parse(span_trim(span_str(text), "\""), USD_SCALE, &n);
 	else if (json_is_integer(to) && json_integer_value(to) >= 0)
 		n = (uint64_t)json_integer_value(to);
@@ -95,8 +95,8 @@ set_amount(struct change *c, enum limit_of of, json_t *after)
 	free(text);
 	if (err || n > AMOUNT_MAX)
 		return change_refuse(c, MHD_HTTP_BAD_REQUEST, "to: send %s",
-			limit_units[of].money ? "US dollars such as 500 or 0.25" : "a whole number");
-	json_object_set_new(after, "counts", json_string(limit_units[of].name));
+			limit_has(of, COUNTS_MONEY) ? "US dollars such as 500 or 0.25" : "a whole number");
+	json_object_set_new(after, "counts", json_string(limit_kinds[of].name));
 	json_object_set_new(after, "to", json_integer((json_int_t)n));
 	return true;
 }
@@ -249,7 +249,7 @@ put_look_row(struct buf *out, const struct look_row *r)
 	uint64_t taken = d->used + d->held, most = d->reduced_s ? r->reduced_to : r->amount;
 
 	json_put_form(out, "{'limit':%t,'counts':%s,'of':%u", span_str(d->name),
-		limit_units[r->of].name, r->amount);
+		limit_kinds[r->of].name, r->amount);
 	if (r->policy_amount && r->amount != r->policy_amount)
 		json_put_uint(out, "in_policy", r->policy_amount);
 	if (d->span.kind == QUOTA_CALENDAR)

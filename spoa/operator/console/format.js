@@ -86,8 +86,8 @@ export function dollars(nano) {
 	return `$${d.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
 }
 
-/* The units of limits: their names in the API and records, and their words. test_docs_lists.c compares them with limit_units in
-policy/sections/limits.c. */
+/* The units of limits: their names in the API and records, and their words. test_docs_lists.c compares them with
+policy/limit_kind.h. */
 export const units = {
 	requests: 'requests',
 	tokens: 'tokens',

@@ -704,7 +704,7 @@ note_limit_model(
 	bool usd = false;
 
 	for (size_t i = 0; i < r->p->nlimits; i++)
-		usd |= r->p->limits[i].of == LIMIT_USD;
+		usd |= limit_has(r->p->limits[i].of, COUNTS_MONEY);
 	const struct target *none = x && x->model && usd ? unpriced(r, l, x->model) : NULL;
 	if (none)
 		note_say(r, l->at,
@@ -720,8 +720,8 @@ note_limits(const struct noting *r)
 	const struct policy *p = r->p;
 
 	for (const struct limit *l = p->limits; l < p->limits + p->nlimits; l++) {
-		bool tokens = l->of == LIMIT_TOKENS || l->of == LIMIT_OUTPUT_TOKENS ||
-			      l->of == LIMIT_MESSAGE;
+		bool tokens =
+			limit_has(l->of, COUNTS_OUTPUT) && !limit_has(l->of, COUNTS_MONEY);
 		if (tokens && l->amount <= policy_output_least(p))
 			note_say(r, l->at,
 				"limit %s: a request without a cap on its output reserves "
@@ -999,7 +999,7 @@ limit_in_dollars(const struct policy *p, const struct route *r)
 	if ((r->dialect && dialect_is_of_mcp(r->dialect)) || !route_takes_body(r))
 		return NULL;
 	for (const struct limit *l = p->limits; l < p->limits + p->nlimits; l++)
-		if (l->of == LIMIT_USD && limit_may_reach(l, r))
+		if (limit_has(l->of, COUNTS_MONEY) && limit_may_reach(l, r))
 			return l;
 	return NULL;
 }

@@ -1,8 +1,11 @@
 /* The limits of an API key, written as WHAT=AMOUNT/WINDOW. */
 #include "policy/identity/keylimits.h"
 
+#include <pthread.h>
+
 #include "base/err.h"
 #include "base/price/price.h"
+#include "base/scoped.h"
 #include "policy/config/read.h"
 #include "policy/section.h"
 
@@ -12,29 +15,52 @@ enum { USD_SCALE = 9 }; /* nano-dollars */
 static const char *const names[KEY_LIMITS_MAX] = { "key-limit-1", "key-limit-2", "key-limit-3",
 	"key-limit-4", "key-limit-5", "key-limit-6", "key-limit-7", "key-limit-8" };
 
+static char expected[320];
+
+static void
+write_expected(void)
+{
+	SCOPED_BUF(b, sizeof(expected));
+
+	limit_keys_put(&b, HAS_WINDOW, 0, true);
+	buf_str(&b, " =N/WINDOW, or ");
+	limit_keys_put(&b, 0, HAS_WINDOW, true);
+	buf_str(&b, " =N is expected");
+	INVARIANT(!b.failed && b.n < sizeof(expected));
+	memcpy(expected, buf_view(&b).p, b.n);
+}
+
+/* Returns the message for a limit whose first word counts nothing: the keys with and without a window. */
+static const char *
+expected_keys(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, write_expected);
+	return expected;
+}
+
 const char *
 key_limit_read(struct span text, struct limit *out)
 {
 	struct span what = span_next(&text, '='), amount = span_next(&text, '/');
 	uint64_t us = 0;
-	size_t i = 0;
+	const struct limit_counted *c = limit_counted;
 
 	*out = (struct limit){ .name = "" };
-	while (i < LIMIT_COUNTED &&
-		(limit_counted[i].per || !span_is(what, limit_counted[i].key)))
-		i++;
-	if (i == LIMIT_COUNTED)
-		return "requests, tokens, input_tokens, output_tokens or usd =N/WINDOW, or "
-		       "concurrent or tokens_per_request =N is expected";
-	out->of = limit_counted[i].of;
-	out->reads_body = out->of != LIMIT_REQUESTS && out->of != LIMIT_CONCURRENT;
-	if (out->of == LIMIT_USD) {
+	while (c->key && (c->per || !span_is(what, c->key)))
+		c++;
+	if (!c->key)
+		return expected_keys();
+	out->of = c->of;
+	out->reads_body = limit_has(out->of, NEEDS_BODY);
+	if (limit_has(out->of, COUNTS_MONEY)) {
 		if (price_parse(amount, USD_SCALE, &out->amount) < 0 || !out->amount)
 			return "US dollars such as 500 or 0.25 are expected after '='";
 	} else if (span_u64(amount, &out->amount) < 0 || !out->amount ||
 		   out->amount > 1ull << 40)
 		return "a whole number of at least 1 is expected after '='";
-	if (!limit_counted[i].window)
+	if (!limit_has(out->of, HAS_WINDOW))
 		return text.p ? "a limit on concurrent requests, or on tokens of one request, "
 				"has no "
 				"window"

@@ -5,6 +5,7 @@
  * requests, tokens, or nano-dollars (1e-9 US dollars). */
 #include "policy/build.h"
 #include "base/ascii.h"
+#include "base/scoped.h"
 #include "policy/cel/time.h"
 #include "policy/data.h"
 #include "policy/env.h"
@@ -45,7 +46,7 @@ limit_amount(struct builder *b, const struct yaml_node *n, enum limit_of of, uin
 {
 	uint64_t max = of == LIMIT_CONCURRENT ? 1 << 20 : 1ull << 40;
 
-	if (of != LIMIT_USD)
+	if (!limit_has(of, COUNTS_MONEY))
 		return read_uint(b->d, n, 1, max, out);
 	if (n->kind == YAML_SCALAR && parse_usd(n->s, out))
 		return true;
@@ -177,7 +178,7 @@ build_soft(struct builder *b, const struct yaml_node *n, struct limit *l)
 				(uint64_t)((unsigned __int128)l->amount * part / SHARE_WHOLE);
 		l->soft += l->soft == 0;
 	} else if (n->kind == YAML_SCALAR && span_starts(n->s, SPAN_LIT("0.")) &&
-		   (l->of != LIMIT_USD || l->amount > USD_ONE)) {
+		   (!limit_has(l->of, COUNTS_MONEY) || l->amount > USD_ONE)) {
 		/* 0.8 probably means four fifths, but with a limit of 500 dollars it would be
 		 * 80 cents */
 		diag_at(b->d, n,
@@ -251,16 +252,16 @@ limit_terms(struct builder *b, const struct yaml_node *n, struct limit *l)
 	const struct yaml_node *c;
 
 	if ((c = yaml_get(n, "burst"))) {
-		if (l->of == LIMIT_CONCURRENT || l->of == LIMIT_MESSAGE)
+		if (!limit_has(l->of, HAS_WINDOW))
 			diag_at(b->d, c->key, "burst: this limit has no window: remove burst");
 		else
 			build_burst(b, c, l);
 	}
 	if ((c = yaml_get(n, "soft"))) {
-		if (l->of == LIMIT_MESSAGE)
+		if (limit_has(l->of, IS_SINGLE))
 			diag_at(b->d, c->key,
-				"soft: tokens_per_request bounds single requests: remove "
-				"soft");
+				"soft: %s bounds single requests: remove soft",
+				limit_kinds[l->of].key);
 		else
 			build_soft(b, c, l);
 	}
@@ -272,12 +273,16 @@ limit_terms(struct builder *b, const struct yaml_node *n, struct limit *l)
 	if ((c = yaml_get(n, "at_limit")))
 		l->at_limit = read_limit_change(b, c, SECTION_AT_LIMIT, l);
 	if ((c = yaml_get(n, "cached_input"))) {
-		if (l->of != LIMIT_TOKENS && l->of != LIMIT_INPUT_TOKENS)
+		if (!limit_has(l->of, COUNTS_CACHED)) {
+			SCOPED_BUF(keys, 0);
+			limit_keys_put(&keys, COUNTS_CACHED, 0, false);
 			diag_at(b->d, c->key,
 				"cached_input: this limit counts no input tokens: use it with "
-				"tokens, input_tokens or tokens_per_conversation");
-		else
+				"%.*s",
+				SPAN_ARG(buf_view(&keys)));
+		} else {
 			limit_share(b, c, &l->cached);
+		}
 	}
 	if ((c = yaml_get(n, "orphan")) && !l->by_calendar)
 		diag_at(b->d, c->key,
@@ -311,36 +316,55 @@ build_quota_failure(struct builder *b, const struct yaml_node *n, struct on_fail
 
 /* ---- counted amounts and dimensions ---- */
 
-/* clang-format off */
-const struct limit_unit limit_units[LIMIT_UNITS] = {
-	[LIMIT_REQUESTS] =      { "requests",           "requests",           "requests",            false },
-	[LIMIT_TOKENS] =        { "tokens",             "tokens",             "tokens",              false },
-	[LIMIT_INPUT_TOKENS] =  { "input_tokens",       "input_tokens",       "input tokens",        false },
-	[LIMIT_OUTPUT_TOKENS] = { "output_tokens",      "output_tokens",      "output tokens",       false },
-	[LIMIT_MESSAGE] =       { "tokens_per_request", "tokens_per_request", "tokens",              false },
-	[LIMIT_USD] =           { "nanousd",            "usd",                "dollars",             true },
-	[LIMIT_CONCURRENT] =    { "concurrent",         "concurrent",         "concurrent requests", false },
+const struct limit_kind limit_kinds[LIMIT_OF_COUNT] = {
+#define X(id, letter_, unit, shown_, traits_, schema, key_, name_, words_, help)                \
+	[LIMIT_##id] = { .key = key_,                                                          \
+		.name = name_,                                                                 \
+		.words = words_,                                                               \
+		.letter = letter_,                                                             \
+		.shown = shown_,                                                               \
+		.traits = traits_ },
+	LIMIT_KINDS(X)
+#undef X
 };
 
-const struct limit_counted limit_counted[LIMIT_COUNTED] = {
-	{ "requests",                LIMIT_REQUESTS,      true,  NULL },
-	{ "tokens",                  LIMIT_TOKENS,        true,  NULL },
-	{ "input_tokens",            LIMIT_INPUT_TOKENS,  true,  NULL },
-	{ "output_tokens",           LIMIT_OUTPUT_TOKENS, true,  NULL },
-	{ "usd",                     LIMIT_USD,           true,  NULL },
-	{ "concurrent",              LIMIT_CONCURRENT,    false, NULL },
-	{ "tokens_per_request",      LIMIT_MESSAGE,       false, NULL },
-	{ "tokens_per_conversation", LIMIT_TOKENS,        true,  "request.conversation" },
+const struct limit_counted limit_counted[] = {
+#define X(id, letter, unit, shown, traits, schema, key, ...) { key, LIMIT_##id, NULL },
+	LIMIT_KINDS(X)
+#undef X
+#define X(key, id, per, help) { key, LIMIT_##id, per },
+	LIMIT_KEYS_PER(X)
+#undef X
+	{ NULL, LIMIT_OF_COUNT, NULL },
 };
-/* clang-format on */
 
-const struct limit_unit *
-limit_unit_named(const char *name)
+const struct limit_kind *
+limit_kind_named(const char *name)
 {
-	for (size_t i = 0; name && i < LIMIT_UNITS; i++)
-		if (!strcmp(limit_units[i].name, name))
-			return &limit_units[i];
+	for (size_t i = 0; name && i < LIMIT_OF_COUNT; i++)
+		if (!strcmp(limit_kinds[i].name, name))
+			return &limit_kinds[i];
 	return NULL;
+}
+
+void
+limit_keys_put(struct buf *out, unsigned with, unsigned without, bool own)
+{
+	const struct limit_counted *last = NULL;
+	bool first = true;
+
+	for (const struct limit_counted *c = limit_counted;; c++) {
+		if (c->key && ((limit_kinds[c->of].traits & with) != with ||
+				      limit_has(c->of, without) || (own && c->per)))
+			continue;
+		if (last) {
+			buf_str(out, first ? "" : c->key ? ", " : " or ");
+			buf_str(out, last->key);
+			first = false;
+		}
+		if (!(last = c)->key)
+			return;
+	}
 }
 
 enum { CONVERSATION_S = 31 * 86400 };
@@ -402,13 +426,13 @@ build_window(struct builder *b, const struct yaml_node *n, const struct limit_co
 {
 	const struct yaml_node *w = yaml_get(n, "window");
 
-	if (w && !what->window)
+	if (w && !limit_has(what->of, HAS_WINDOW))
 		diag_at(b->d, w->key, "window: %s has no window: remove it", what->key);
 	else if (w)
 		limit_window(b, w, l);
 	else if (what->per)
 		l->window_s = CONVERSATION_S;
-	else if (what->window)
+	else if (limit_has(what->of, HAS_WINDOW))
 		diag_at(b->d, n, "window is missing");
 }
 
@@ -421,22 +445,22 @@ build_counted(struct builder *b, const struct yaml_node *n, struct limit *l)
 	const struct limit_counted *what = NULL;
 	const struct yaml_node *c;
 
-	for (size_t i = 0; i < LIMIT_COUNTED; i++) {
-		if (!(c = yaml_get(n, limit_counted[i].key)))
+	for (const struct limit_counted *k = limit_counted; k->key; k++) {
+		if (!(c = yaml_get(n, k->key)))
 			continue;
 		if (what) {
 			diag_at(b->d, c->key,
 				"%s: this limit already counts %s: write a second limit for %s",
-				limit_counted[i].key, what->key, limit_counted[i].key);
+				k->key, what->key, k->key);
 			continue;
 		}
-		what = &limit_counted[i];
+		what = k;
 		l->of = what->of;
 		limit_amount(b, c, l->of, &l->amount);
 		build_window(b, n, what, l);
-		for (size_t k = 0; what->per && k < COUNT_OF(each); k++) {
+		for (size_t i = 0; what->per && i < COUNT_OF(each); i++) {
 			struct yaml_node own = *c;
-			own.s = span_str(each[k]);
+			own.s = span_str(each[i]);
 			build_dimension(b, &own, l);
 		}
 	}
@@ -445,9 +469,9 @@ build_counted(struct builder *b, const struct yaml_node *n, struct limit *l)
 	for (const char *const *later = sections[SECTION_LIMIT].later; *later; later++)
 		if (yaml_get(n, *later))
 			return; /* an unsupported key was reported already */
-	diag_at(b->d, n,
-		"the limit counts nothing: add requests, tokens, input_tokens, output_tokens, "
-		"usd, concurrent, tokens_per_request or tokens_per_conversation");
+	SCOPED_BUF(keys, 0);
+	limit_keys_put(&keys, 0, 0, false);
+	diag_at(b->d, n, "the limit counts nothing: add %.*s", SPAN_ARG(buf_view(&keys)));
 }
 
 /* A limit that reads a field of a tool call counts calls. Other requests do not count. */
@@ -505,9 +529,8 @@ build_limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 	find_tool_limit(b, n, l);
 	limit_terms(b, n, l);
 	/* The amount that a request takes is known once its body is read. */
-	b->p->counts_tokens |= l->of != LIMIT_REQUESTS && l->of != LIMIT_CONCURRENT;
-	l->reads_body |=
-		(l->of != LIMIT_REQUESTS && l->of != LIMIT_CONCURRENT) || chosen_late(b, l);
+	b->p->counts_tokens |= limit_has(l->of, COUNTS_INPUT | COUNTS_OUTPUT);
+	l->reads_body |= limit_has(l->of, NEEDS_BODY) || chosen_late(b, l);
 }
 
 /* Requests of a `concurrent` limit hold room until they end, and requests of a `usd`
@@ -516,17 +539,21 @@ build_limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 static void
 limit_told(struct builder *b, const struct limit *l)
 {
-	if (l->of != LIMIT_CONCURRENT && l->of != LIMIT_USD)
+	bool money = limit_has(l->of, COUNTS_MONEY);
+
+	if (!limit_has(l->of, NEEDS_END))
 		return;
-	if (l->of == LIMIT_USD && l->amount && !b->priced)
-		diag_at(b->d, yaml_get(l->at, "usd")->key,
-			"usd: the policy has no prices: add prices or unknown_price");
+	if (money && l->amount && !b->priced) {
+		const char *key = limit_kinds[l->of].key;
+		diag_at(b->d, yaml_get(l->at, key)->key,
+			"%s: the policy has no prices: add prices or unknown_price", key);
+	}
 	for (size_t i = 0; i < b->p->nroutes; i++) {
 		struct route *r = &b->routes[i];
 		if (!policy_may_reach(b->a, l->when, r))
 			continue;
 		r->told_of_end = r->told_of_end ? r->told_of_end : l;
-		if (l->of != LIMIT_USD)
+		if (!money)
 			continue;
 		if (r->response_ignore)
 			diag_at(b->d, r->response_ignore,
