@@ -321,7 +321,7 @@ edge_end(struct edge *c, const char *why)
 	case EDGE_LINGER: edge_close(c); break;
 	case EDGE_CLAIM:
 		shut_edge(c);
-		c->relay->ops->claim_gone(&c->claim);
+		gate_claim_gone(&c->claim);
 		break;
 	case EDGE_FINISH: shut_edge(c); break;
 	case EDGE_DEFER:
@@ -572,8 +572,8 @@ take_edge(void *relay, int fd)
 }
 
 struct relay *
-relay_new(struct ev_loop *loop, const struct relay_gate_ops *ops, struct gate *gate,
-	const struct relay_options *options, struct metrics *m)
+relay_new(struct ev_loop *loop, struct gate *gate, const struct relay_options *options,
+	struct metrics *m)
 {
 	size_t n = strlen(options->egress);
 	struct relay *r = calloc(1, sizeof(*r));
@@ -584,7 +584,6 @@ relay_new(struct ev_loop *loop, const struct relay_gate_ops *ops, struct gate *g
 	}
 	TAG(relay, r);
 	r->loop = loop;
-	r->ops = ops;
 	r->gate = gate;
 	r->metrics = m;
 	r->options = *options;

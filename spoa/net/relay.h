@@ -10,46 +10,6 @@
 #include "base/metrics.h"
 #include "gate/engine/gate.h"
 
-/* The calls that the relay makes to the gate; gate/engine/gate.h describes each. They are a
- * table so that a test scenario can take the gate's place. */
-struct relay_gate_ops {
-	void (*claim)(struct gate *g, struct gate_claim *c);
-	void (*claim_gone)(struct gate_claim *c);
-	const struct exchange_plan *(*plan)(const struct exchange *x);
-	bool (*hold)(struct exchange *x, size_t n);
-	void (*unhold)(struct exchange *x, size_t n);
-	bool (*aside)(
-		struct exchange *x, void (*run)(void *arg), void (*back)(void *arg), void *arg);
-	int (*body_bytes)(struct exchange *x, struct span bytes, bool last);
-	void (*body)(struct exchange *x, struct span body,
-		void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg);
-	void (*refuse)(struct exchange *x, int status, const char *code, const char *why,
-		void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg);
-	void (*again)(struct exchange *x, const struct attempt_end *e,
-		void (*next)(void *arg, enum again what), void *arg);
-	void (*stands)(struct exchange *x, uint64_t sent_us);
-	struct span (*response_fields)(struct exchange *x);
-	struct span (*cost_field)(struct exchange *x, const struct usage *u);
-	void (*refused)(struct exchange *x, const struct http_head *h);
-	void (*failed)(struct exchange *x, int status, struct span type, struct span coding,
-		struct span document);
-	struct span (*session)(struct exchange *x, struct span id);
-	bool (*lead)(struct exchange *x, struct http_field *fields, size_t n);
-	int (*answer)(struct exchange *x, const struct guard_head *h, struct guard **out);
-	void (*replay)(struct exchange *x, struct buf *to);
-	bool (*keep)(struct exchange *x);
-	void (*sent)(struct exchange *x);
-	void (*heard)(struct exchange *x, bool streamed);
-	void (*finish)(struct exchange *x, const struct exchange_result *r,
-		void (*done)(void *arg, int err), void *arg);
-	int (*socket_begin)(struct exchange *x, const struct socket_calls *calls);
-	enum socket_goes (*message)(
-		struct exchange *x, bool from_client, bool binary, struct span message);
-	const struct socket_end *(*socket_end)(const struct exchange *x);
-	bool (*socket_over)(struct exchange *x);
-	bool (*socket_rests)(const struct exchange *x);
-};
-
 struct relay_options {
 	const char *egress;   /* path of HAProxy's inner bind; relay_new() copies it */
 	/* least average rate of a deferred body, bytes a second; 0: no minimum */
@@ -72,8 +32,8 @@ enum { RELAY_STUCK_US = 4000000 };
 
 struct relay;
 /* Returns NULL if memory or descriptors are exhausted, or if the egress path is too long. */
-struct relay *relay_new(struct ev_loop *loop, const struct relay_gate_ops *ops,
-	struct gate *gate, const struct relay_options *options, struct metrics *m);
+struct relay *relay_new(struct ev_loop *loop, struct gate *gate,
+	const struct relay_options *options, struct metrics *m);
 /* Accepts connections on a listening socket, which must be non-blocking and stays the caller's.
  * `own`: no other worker accepts on the socket. Returns 0 or ERR_FULL. */
 int relay_listen(struct relay *r, int fd, bool own);

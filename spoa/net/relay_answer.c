@@ -69,8 +69,7 @@ compose_error(struct edge *c, int status, const char *code, const char *message,
 		dialect_error(dialect_of_edge(c), status, code, span_str(message),
 			id_of_edge(c), &body);
 	}
-	compose_own_response(c, status,
-		c->x ? c->relay->ops->response_fields(c->x) : span_str(""), final,
+	compose_own_response(c, status, c->x ? gate_response_fields(c->x) : span_str(""), final,
 		buf_view(&body));
 }
 
@@ -92,7 +91,8 @@ finish_done(void *arg, int err)
 	struct edge *c = TAGGED(edge, arg);
 
 	INVARIANT(c->state == EDGE_FINISH && c->x && !c->up);
-	/* This happens while the exchange still exists, because the error carries its fields. */
+	/* This happens while the exchange still exists, because the error carries its fields.
+	 */
 	if (err && c->fd >= 0 && !c->answer.sent)
 		compose_error(
 			c, 503, "audit_unavailable", "the completion could not be recorded",
@@ -120,7 +120,8 @@ finish_done(void *arg, int err)
 	edge_update(c);
 }
 
-/* For a response that HAProxy itself made, the record states this, however the exchange ended. */
+/* For a response that HAProxy itself made, the record states this, however the exchange ended.
+ */
 static enum exchange_end
 end_by_haproxy(const struct edge *c, enum exchange_end end, const char **why)
 {
@@ -150,9 +151,9 @@ answer_finish(struct edge *c, enum exchange_end end, const char *why)
 	if (c->guard)
 		c->result.usage = guard_usage(c->guard);
 	if (c->failed.n)
-		c->relay->ops->failed(c->x, c->result.status, SPAN_LIT(""),
-			span_str(c->answer.coding), buf_view(&c->failed));
-	c->relay->ops->finish(c->x, &c->result, finish_done, c);
+		gate_failed(c->x, c->result.status, SPAN_LIT(""), span_str(c->answer.coding),
+			buf_view(&c->failed));
+	gate_finish(c->x, &c->result, finish_done, c);
 }
 
 void
@@ -170,8 +171,7 @@ answer_document(struct edge *c)
 	c->result.status = 200;
 	if (!c->body.done) /* nobody will read the body */
 		c->last_request = true;
-	compose_own_response(
-		c, 200, c->relay->ops->response_fields(c->x), false, c->plan->document);
+	compose_own_response(c, 200, gate_response_fields(c->x), false, c->plan->document);
 	c->held = c->out.n;
 	answer_finish(c, END_COMPLETE, NULL);
 }

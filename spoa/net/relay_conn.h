@@ -273,7 +273,6 @@ struct upstream {
 struct relay {
 	struct tag tag;
 	struct ev_loop *loop;
-	const struct relay_gate_ops *ops;
 	struct gate *gate;
 	struct metrics *metrics;
 	struct relay_options options;

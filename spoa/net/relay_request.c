@@ -26,7 +26,7 @@ edge_claimed(struct gate_claim *claim, int err, struct exchange *x)
 	INVARIANT(!x == !!err);
 	if (err == 0) {
 		c->x = x;
-		c->plan = c->relay->ops->plan(x);
+		c->plan = gate_plan(x);
 		c->result = (struct exchange_result){ 0 };
 	}
 	if (c->fd < 0) {
@@ -98,7 +98,7 @@ read_request_head(struct edge *c)
 		.arg = c };
 	buf_consume(&c->in, (size_t)n);
 	edge_enter(c, EDGE_CLAIM);
-	r->ops->claim(r->gate, &c->claim);
+	gate_claim(r->gate, &c->claim);
 }
 
 /* ---- bodies that are held whole ---- */
@@ -115,7 +115,7 @@ body_verdict(void *arg, const struct exchange_denial *denial)
 	if (denial) {
 		answer_denial(c, denial);
 	} else {
-		c->plan = c->relay->ops->plan(c->x);
+		c->plan = gate_plan(c->x);
 		c->active_us = clock_mono_us();
 		edge_enter(c, EDGE_EXCHANGE);
 		if (c->plan->document.n)
@@ -136,7 +136,7 @@ refuse_request(struct edge *c, enum failure_kind kind)
 	if (!c->body.done)
 		c->last_request = true;
 	edge_enter(c, EDGE_VERDICT);
-	c->relay->ops->refuse(c->x, f->status, f->code, f->why, body_verdict, c);
+	gate_refuse(c->x, f->status, f->code, f->why, body_verdict, c);
 }
 
 /* Makes room for n more bytes of the body, which the gate counts before they are allocated.
@@ -161,7 +161,7 @@ whole_room(struct edge *c, size_t n)
 		size = cap;
 	if (size < need)
 		size = need;
-	if (!c->relay->ops->hold(c->x, size - c->whole.size)) {
+	if (!gate_hold(c->x, size - c->whole.size)) {
 		refuse_request(c, FAIL_HELD);
 		return false;
 	}
@@ -189,7 +189,7 @@ whole_done(struct edge *c)
 	INVARIANT(c->body.done && c->whole.n <= c->plan->body_cap_bytes);
 	metric_add(c->relay->metrics, M_RELAY_BYTES_UP, c->whole.n);
 	edge_enter(c, EDGE_VERDICT);
-	c->relay->ops->body(c->x, span_of(c->whole.p, c->whole.n), body_verdict, c);
+	gate_body(c->x, span_of(c->whole.p, c->whole.n), body_verdict, c);
 }
 
 static void
@@ -292,7 +292,7 @@ request_pump(struct edge *c)
 		if (copies) {
 			/* The gate hashes each piece before it is sent. The last piece is sent
 			 * only if the whole body is the one that was decided. */
-			if (c->relay->ops->body_bytes(c->x, payload, c->body.done)) {
+			if (gate_body_bytes(c->x, payload, c->body.done)) {
 				answer_fail(c, FAIL_BODY_CHANGED, NULL);
 				return;
 			}

@@ -39,7 +39,7 @@ static void
 forget_answer(struct edge *c)
 {
 	if (c->answer.held)
-		c->relay->ops->unhold(c->x, c->answer.held);
+		gate_unhold(c->x, c->answer.held);
 	edge_forget_answer(c);
 	c->attempt.watch = NULL;
 	c->result = (struct exchange_result){ 0 };
@@ -50,7 +50,7 @@ static void
 note_body_heard(struct edge *c)
 {
 	if (!c->answer.heard && c->answer.whose != SAID_BY_RULE)
-		c->relay->ops->heard(c->x, c->answer.streams);
+		gate_heard(c->x, c->answer.streams);
 	c->answer.heard = true;
 }
 
@@ -157,7 +157,7 @@ told_next(void *arg, enum again what)
 		upstream_release(c->up, c->attempt.poolable);
 	forget_answer(c);
 	c->attempt = (struct edge_attempt){ 0 };
-	c->plan = c->relay->ops->plan(c->x);
+	c->plan = gate_plan(c->x);
 	edge_enter(c, EDGE_EXCHANGE);
 	upstream_begin(c);
 	edge_update(c);
@@ -178,7 +178,7 @@ relay_asks_again(struct edge *c, enum retry_why why, struct attempt_end *e)
 	if (c->up)
 		upstream_rest(c->up);
 	edge_enter(c, EDGE_AGAIN);
-	c->relay->ops->again(c->x, e, told_next, c);
+	gate_again(c->x, e, told_next, c);
 }
 
 /* Returns true if a failure of this attempt may still lead to another one. */
@@ -201,7 +201,7 @@ let_relay_go(struct edge *c, uint64_t sent_us)
 {
 	INVARIANT(c->plan->asks && upstream_sent(c->up));
 	upstream_forget_sent(c->up);
-	c->relay->ops->stands(c->x, sent_us);
+	gate_stands(c->x, sent_us);
 	request_free_whole(c);
 }
 
@@ -324,7 +324,7 @@ response_failed(struct edge *c, const struct http_head *h)
 {
 	c->result.asked_us = next_asked_us(h, wall_now_ns() / 1000000000);
 	if (c->plan->credential && !c->attempt.asked && (h->status == 401 || h->status == 403))
-		c->relay->ops->refused(c->x, h);
+		gate_refused(c->x, h);
 }
 
 /* Looks at an error response. Returns true if it is held back: more of it is awaited, or the
@@ -429,13 +429,13 @@ response_hold(struct edge *c)
 	size_t held = c->answer.held;
 
 	INVARIANT(c->state == EDGE_EXCHANGE && c->x && !c->reading.away);
-	if (c->guard && !c->relay->ops->keep(c->x))
+	if (c->guard && !gate_keep(c->x))
 		return false;
 	n -= n % STEP;
-	if (n > held && !c->relay->ops->hold(c->x, n - held))
+	if (n > held && !gate_hold(c->x, n - held))
 		return false;
 	if (n < held)
-		c->relay->ops->unhold(c->x, held - n);
+		gate_unhold(c->x, held - n);
 	c->answer.held = n;
 	return true;
 }
@@ -680,11 +680,12 @@ put_response_fields(struct edge *c, const struct http_message *m, struct buf *ou
 		return err;
 	if (c->guard && guard_media_type(c->guard))
 		buf_printf(out, "content-type: %s\r\n", guard_media_type(c->guard));
-	buf_span(out, c->relay->ops->response_fields(c->x));
+	buf_span(out, gate_response_fields(c->x));
 	return buf_failed(out) ? ERR_NOMEM : 0;
 }
 
-/* Writes the end of the head: framing, connection, empty line. `length` -1: no Content-Length. */
+/* Writes the end of the head: framing, connection, empty line. `length` -1: no Content-Length.
+ */
 static void
 put_framing(struct edge *c, int64_t length)
 {
@@ -725,10 +726,9 @@ guard_begin(struct edge *c, const struct http_message *m)
 	INVARIANT(c->answer.life == RESPONSE_NONE && !c->answer.sent);
 	c->guard = NULL;
 	if (!c->plan->reads_answer)
-		return retry_may(c) && !h.bodyless
-			       ? c->relay->ops->answer(c->x, &h, &c->attempt.watch)
-			       : 0;
-	int err = c->relay->ops->answer(c->x, &h, &c->guard);
+		return retry_may(c) && !h.bodyless ? gate_answer(c->x, &h, &c->attempt.watch)
+						   : 0;
+	int err = gate_answer(c->x, &h, &c->guard);
 	if (err || !c->guard)
 		return err;
 	c->answer.refused = guard_fields(c->guard, c->relay->fields, m->head.nfields);
@@ -778,7 +778,7 @@ bind_sessions(struct edge *c, const struct http_message *m)
 	for (size_t i = 0; i < m->head.nfields; i++) {
 		if (!span_ieq(f[i].name, SPAN_LIT("mcp-session-id")))
 			continue;
-		f[i].value = c->relay->ops->session(c->x, f[i].value);
+		f[i].value = gate_session(c->x, f[i].value);
 		if (!f[i].value.n)
 			f[i].name = SPAN_LIT("x-tollgate-");
 	}
@@ -836,7 +836,7 @@ begin_response(struct upstream *u, const struct http_message *m, enum relay_said
 		if (c->answer.fails)
 			snprintf(c->answer.coding, sizeof(c->answer.coding), "%.*s",
 				SPAN_ARG(coding));
-		c->relay->ops->failed(c->x, m->head.status,
+		gate_failed(c->x, m->head.status,
 			http_field_first(&m->head, "x-amzn-errortype"), SPAN_LIT(""),
 			SPAN_LIT(""));
 	}
@@ -860,7 +860,7 @@ begin_response(struct upstream *u, const struct http_message *m, enum relay_said
 		drop_fields(m, c->relay->fields, challenges);
 	}
 	if (!err && !ruled && c->plan->leads &&
-		!c->relay->ops->lead(c->x, c->relay->fields, m->head.nfields))
+		!gate_lead(c->x, c->relay->fields, m->head.nfields))
 		err = ERR_NOMEM;
 	c->answer.framing = m->framing;
 	bool edits = c->guard && guard_edits(c->guard);
@@ -899,9 +899,10 @@ begin_response(struct upstream *u, const struct http_message *m, enum relay_said
 		answer_fail(c, FAIL_ANSWER, "the response could not be written");
 }
 
-/* HAProxy's own 503s carry one of these fields, which the shipped rules remove from a provider's
- * response. */
-#define LEAVING "x-tollgate-leaving" /* HAProxy was reloaded and has not looked at the request */
+/* HAProxy's own 503s carry one of these fields, which the shipped rules remove from a
+ * provider's response. */
+#define LEAVING                                                                                \
+	"x-tollgate-leaving" /* HAProxy was reloaded and has not looked at the request */
 #define UNANSWERED                                                                             \
 	"x-tollgate-unanswered" /* no provider was reached, or its response was not HTTP */
 
@@ -1034,8 +1035,8 @@ put_payload(struct edge *c, struct span payload, struct buf *to)
 		buf_span(to, payload);
 		return buf_failed(to) ? ERR_NOMEM : feed_watcher(c, payload);
 	}
-	bool room = c->answer.life != RESPONSE_WITHHELD ||
-		    c->relay->ops->hold(c->x, payload.n) || guard_let_go(c->guard);
+	bool room = c->answer.life != RESPONSE_WITHHELD || gate_hold(c->x, payload.n) ||
+		    guard_let_go(c->guard);
 	size_t before = to->n;
 	c->answer.refused = room ? guard_feed(c->guard, payload, to) : GUARD_NO_MEMORY;
 	c->answer.said |= to->n > before;
@@ -1060,7 +1061,7 @@ release_withheld(struct edge *c, bool whole)
 	buf_span(&c->out, buf_view(&c->head));
 	if (whole) {
 		struct usage u = guard_usage(c->guard);
-		buf_span(&c->out, c->relay->ops->cost_field(c->x, &u));
+		buf_span(&c->out, gate_cost_field(c->x, &u));
 	}
 	put_framing(c, whole ? (int64_t)c->spool.n : c->answer.declared);
 	size_t from = chunk_open(c);
@@ -1211,9 +1212,10 @@ pass_body(struct upstream *u, bool at_once, const char *wrong)
 	c->reading.at_once = at_once;
 	c->reading.wrong = wrong;
 	if (c->guard && guard_is_long(c->guard, u->in.n)) {
-		/* before the helper starts, because the gate's counters belong to this worker */
+		/* before the helper starts, because the gate's counters belong to this worker
+		 */
 		note_body_heard(c);
-		c->reading.away = c->relay->ops->aside(c->x, read_aside, read_aside_done, c);
+		c->reading.away = gate_aside(c->x, read_aside, read_aside_done, c);
 	}
 	if (c->reading.away) {
 		upstream_rest(u);

@@ -92,10 +92,10 @@ socket_hold(struct edge *c)
 	if (c->up)
 		n += c->up->out.size + c->up->in.size;
 	n = n / HOLD_STEP * HOLD_STEP;
-	if (n > s->held && !c->relay->ops->hold(c->x, n - s->held))
+	if (n > s->held && !gate_hold(c->x, n - s->held))
 		return false;
 	if (n < s->held)
-		c->relay->ops->unhold(c->x, s->held - n);
+		gate_unhold(c->x, s->held - n);
 	s->held = n;
 	return true;
 }
@@ -164,7 +164,7 @@ frames_wrong(struct edge *c, enum socket_side from, const struct ws_reader *r)
 static void
 socket_denied(struct edge *c)
 {
-	const struct socket_end *e = c->relay->ops->socket_end(c->x);
+	const struct socket_end *e = gate_socket_end(c->x);
 
 	if (e->denied)
 		metric_inc(c->relay->metrics, M_ANSWERS_DENIED);
@@ -220,7 +220,7 @@ take_message(struct edge *c, enum socket_side from, const struct ws_message *m)
 		return true;
 	default: s->half_us = 0; break;
 	}
-	switch (c->relay->ops->message(c->x, client, m->op == WS_BINARY, m->payload)) {
+	switch (gate_message(c->x, client, m->op == WS_BINARY, m->payload)) {
 	case SOCKET_GOES: return true;
 	case SOCKET_WAITS:
 		s->waits = true;
@@ -352,7 +352,8 @@ sockets_flush(struct relay *r)
 }
 
 /* A message was decided. The next one is passed to the gate at once. Bytes that may be sent are
- * written at the end of the loop's turn, so that the messages of one turn leave in one write. */
+ * written at the end of the loop's turn, so that the messages of one turn leave in one write.
+ */
 static void
 message_back(void *arg, bool from_client, enum socket_goes goes)
 {
@@ -415,7 +416,7 @@ socket_timeout(struct edge *c)
 	}
 	if (now >= c->socket->look_us) {
 		c->socket->look_us = now + LOOK_US;
-		if (c->relay->ops->socket_over(c->x)) {
+		if (gate_socket_over(c->x)) {
 			socket_denied(c);
 			return;
 		}
@@ -455,7 +456,7 @@ socket_eof(struct edge *c)
 void
 socket_drain(struct edge *c)
 {
-	if (c->state == EDGE_SOCKET && c->relay->ops->socket_rests(c->x))
+	if (c->state == EDGE_SOCKET && gate_socket_rests(c->x))
 		socket_close(c, WS_GOING_AWAY, END_COMPLETE, "the daemon is stopping");
 }
 
@@ -487,7 +488,7 @@ put_accepted(struct edge *c)
 		accept);
 	if (c->plan->subprotocol)
 		buf_printf(&c->out, "sec-websocket-protocol: %s\r\n", c->plan->subprotocol);
-	buf_span(&c->out, c->relay->ops->response_fields(c->x));
+	buf_span(&c->out, gate_response_fields(c->x));
 	buf_str(&c->out, "\r\n");
 }
 
@@ -506,7 +507,7 @@ socket_open(struct upstream *u, const struct http_message *m, size_t head)
 	}
 	INVARIANT(!c->socket && c->held == 0 && c->answer.life == RESPONSE_NONE);
 	c->socket = calloc(1, sizeof(*c->socket));
-	if (!c->socket || c->relay->ops->socket_begin(c->x, &calls)) {
+	if (!c->socket || gate_socket_begin(c->x, &calls)) {
 		answer_fail(c, FAIL_MEMORY, NULL);
 		return;
 	}
@@ -526,6 +527,6 @@ socket_open(struct upstream *u, const struct http_message *m, size_t head)
 	for (size_t i = 0; i < SIDES; i++)
 		c->socket->side[i].heard_us = clock_mono_us();
 	put_accepted(c);
-	c->relay->ops->heard(c->x, true);
+	gate_heard(c->x, true);
 	socket_progress(c);
 }

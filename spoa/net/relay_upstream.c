@@ -263,7 +263,7 @@ upstream_replay(struct edge *c)
 	c->up = u;
 	u->active_us = u->request.done_us = u->since_us;
 	u->request.began = u->request.whole = u->answer.heard = true;
-	c->relay->ops->replay(c->x, &u->in);
+	gate_replay(c->x, &u->in);
 	response_progress(u);
 }
 
@@ -398,7 +398,7 @@ send_queued(struct upstream *u)
 		if (n < 0)
 			return errno == EAGAIN ? 1 : ERR_IO;
 		if (!u->request.began)
-			u->relay->ops->sent(u->edge->x);
+			gate_sent(u->edge->x);
 		u->request.began = true;
 		u->active_us = clock_mono_us();
 		size_t of_out = (size_t)n < out.n ? (size_t)n : out.n;
@@ -462,7 +462,8 @@ on_upstream_writable(struct ev_loop *loop UNUSED, ev_io *w, int events UNUSED)
 
 /* The connection is broken. If it came from the pool and HAProxy closed it without having read
  * the whole request, the request is sent again, once: the provider cannot have received it. A
- * reset or EPIPE proves this, because closing after everything was read leads to a plain end. */
+ * reset or EPIPE proves this, because closing after everything was read leads to a plain end.
+ */
 static void
 upstream_broken(struct upstream *u, int err)
 {

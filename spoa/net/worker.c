@@ -66,39 +66,6 @@ on_gone(void *ctx UNUSED, struct agent_call *call)
 		gate_forget(r);
 }
 
-/* ---- calls from the relay to the gate ---- */
-
-static const struct relay_gate_ops relay_gate_ops = {
-	.claim = gate_claim,
-	.claim_gone = gate_claim_gone,
-	.replay = gate_replay,
-	.plan = gate_plan,
-	.hold = gate_hold,
-	.unhold = gate_unhold,
-	.aside = gate_aside,
-	.body_bytes = gate_body_bytes,
-	.body = gate_body,
-	.refuse = gate_refuse,
-	.again = gate_again,
-	.stands = gate_stands,
-	.response_fields = gate_response_fields,
-	.cost_field = gate_cost_field,
-	.refused = gate_refused,
-	.failed = gate_failed,
-	.session = gate_session,
-	.lead = gate_lead,
-	.answer = gate_answer,
-	.sent = gate_sent,
-	.keep = gate_keep,
-	.heard = gate_heard,
-	.finish = gate_finish,
-	.socket_begin = gate_socket_begin,
-	.message = gate_message,
-	.socket_end = gate_socket_end,
-	.socket_over = gate_socket_over,
-	.socket_rests = gate_socket_rests,
-};
-
 /* ---- mail ---- */
 
 static void
@@ -617,7 +584,7 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 			.stuck_us = RELAY_STUCK_US,
 			.pool = cfg->relay_pool,
 		};
-		w->relay = relay_new(w->loop, &relay_gate_ops, w->gate, &options, &w->metrics);
+		w->relay = relay_new(w->loop, w->gate, &options, &w->metrics);
 		if (!w->relay)
 			return ERR_NOMEM;
 	}

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/agent.h"
@@ -81,8 +82,8 @@ claimed(struct mail *m, void *consumer)
 	c->done(c, 0, x);
 }
 
-static void
-claim(struct gate *g, struct gate_claim *c)
+void
+gate_claim(struct gate *g, struct gate_claim *c)
 {
 	struct worker *w = (struct worker *)(void *)g;
 
@@ -90,22 +91,22 @@ claim(struct gate *g, struct gate_claim *c)
 	mailbox_send(&w->mail, &c->mail);
 }
 
-static const struct exchange_plan *
-plan(const struct exchange *x)
+const struct exchange_plan *
+gate_plan(const struct exchange *x)
 {
 	return &x->plan;
 }
 
-static bool
-hold(struct exchange *x, size_t n)
+bool
+gate_hold(struct exchange *x, size_t n)
 {
 	(void)x;
 	(void)n;
 	return true;
 }
 
-static int
-body_bytes(struct exchange *x, struct span bytes, bool last)
+int
+gate_body_bytes(struct exchange *x, struct span bytes, bool last)
 {
 	(void)x;
 	(void)bytes;
@@ -114,8 +115,8 @@ body_bytes(struct exchange *x, struct span bytes, bool last)
 }
 
 /* Never called: no body is deferred. */
-static void
-body(struct exchange *x, struct span bytes,
+void
+gate_body(struct exchange *x, struct span bytes,
 	void (*verdict)(void *, const struct exchange_denial *), void *arg)
 {
 	(void)x;
@@ -125,8 +126,8 @@ body(struct exchange *x, struct span bytes,
 	abort();
 }
 
-static void
-refuse(struct exchange *x, int status, const char *code, const char *why,
+void
+gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 	void (*verdict)(void *, const struct exchange_denial *), void *arg)
 {
 	(void)x;
@@ -136,28 +137,28 @@ refuse(struct exchange *x, int status, const char *code, const char *why,
 	abort();
 }
 
-static struct span
-response_fields(struct exchange *x)
+struct span
+gate_response_fields(struct exchange *x)
 {
 	(void)x;
 	return (struct span){ NULL, 0 };
 }
 
-static void
-sent(struct exchange *x)
+void
+gate_sent(struct exchange *x)
 {
 	(void)x;
 }
 
-static bool
-keep(struct exchange *x)
+bool
+gate_keep(struct exchange *x)
 {
 	(void)x;
 	return true;
 }
 
-static void
-heard(struct exchange *x, bool streamed)
+void
+gate_heard(struct exchange *x, bool streamed)
 {
 	(void)x;
 	(void)streamed;
@@ -174,8 +175,8 @@ finished(struct mail *m, void *consumer)
 	free(x);
 }
 
-static void
-finish(struct exchange *x, const struct exchange_result *r, void (*done)(void *, int),
+void
+gate_finish(struct exchange *x, const struct exchange_result *r, void (*done)(void *, int),
 	void *arg)
 {
 	(void)r;
@@ -185,26 +186,114 @@ finish(struct exchange *x, const struct exchange_result *r, void (*done)(void *,
 	mailbox_send(&x->w->mail, &x->mail);
 }
 
-static void
-claim_gone(struct gate_claim *c)
+void
+gate_claim_gone(struct gate_claim *c)
 {
 	(void)c;
 }
 
-static const struct relay_gate_ops nothing = {
-	.claim = claim,
-	.claim_gone = claim_gone,
-	.plan = plan,
-	.hold = hold,
-	.body_bytes = body_bytes,
-	.body = body,
-	.refuse = refuse,
-	.response_fields = response_fields,
-	.sent = sent,
-	.keep = keep,
-	.heard = heard,
-	.finish = finish,
-};
+/* The provider's error passes; nobody counts it. */
+void
+gate_failed(struct exchange *x UNUSED, int status UNUSED, struct span type UNUSED,
+	struct span coding UNUSED, struct span document UNUSED)
+{
+}
+
+/* ---- calls that a relay which only copies does not make ---- */
+
+void
+gate_unhold(struct exchange *x UNUSED, size_t n UNUSED)
+{
+	abort();
+}
+
+bool
+gate_aside(struct exchange *x UNUSED, void (*go)(void *) UNUSED, void (*back)(void *) UNUSED,
+	void *arg UNUSED)
+{
+	abort();
+}
+
+void
+gate_again(struct exchange *x UNUSED, const struct attempt_end *e UNUSED,
+	void (*next)(void *, enum again what) UNUSED, void *arg UNUSED)
+{
+	abort();
+}
+
+void
+gate_stands(struct exchange *x UNUSED, uint64_t sent_us UNUSED)
+{
+	abort();
+}
+
+struct span
+gate_cost_field(struct exchange *x UNUSED, const struct usage *u UNUSED)
+{
+	abort();
+}
+
+void
+gate_replay(struct exchange *x UNUSED, struct buf *to UNUSED)
+{
+	abort();
+}
+
+int
+gate_answer(
+	struct exchange *x UNUSED, const struct guard_head *h UNUSED, struct guard **out UNUSED)
+{
+	abort();
+}
+
+bool
+gate_lead(struct exchange *x UNUSED, struct http_field *fields UNUSED, size_t n UNUSED)
+{
+	abort();
+}
+
+struct span
+gate_session(struct exchange *x UNUSED, struct span id UNUSED)
+{
+	abort();
+}
+
+void
+gate_refused(struct exchange *x UNUSED, const struct http_head *h UNUSED)
+{
+	abort();
+}
+
+int
+gate_socket_begin(struct exchange *x UNUSED, const struct socket_calls *calls UNUSED)
+{
+	abort();
+}
+
+enum socket_goes
+gate_message(struct exchange *x UNUSED, bool from_client UNUSED, bool binary UNUSED,
+	struct span message UNUSED)
+{
+	abort();
+}
+
+const struct socket_end *
+gate_socket_end(const struct exchange *x UNUSED)
+{
+	abort();
+}
+
+bool
+gate_socket_over(struct exchange *x UNUSED)
+{
+	abort();
+}
+
+bool
+gate_socket_rests(const struct exchange *x UNUSED)
+{
+	abort();
+}
 
 /* ---- the agent that only ACKs ---- */
 
@@ -288,8 +377,7 @@ worker_begin(struct worker *w, const int *agent_fds, int relay_fd)
 	ev_async_start(w->loop, &w->wake);
 	mailbox_init(&w->mail, wake, w);
 	w->agent = agent_new(w->loop, &ops, &w->metrics);
-	w->relay =
-		relay_new(w->loop, &nothing, (struct gate *)(void *)w, &options, &w->metrics);
+	w->relay = relay_new(w->loop, (struct gate *)(void *)w, &options, &w->metrics);
 	if (!w->agent || !w->relay)
 		abort();
 	for (size_t i = 0; i < cfg->nagent; i++)

@@ -1,7 +1,9 @@
-/* A gate that follows a script: a table of functions for the relay, which record each call and
- * call back by a timer. */
+/* A gate that follows a script: the functions of gate/engine/gate.h that the relay calls. They
+ * record each call, and call back by a timer. A program with this object is linked without the
+ * gate's engine, so all of these functions are here. */
 #include <stdlib.h>
 
+#include "base/attr.h"
 #include "scenario/fake_gate.h"
 
 void
@@ -74,8 +76,8 @@ fake_claimed(struct ev_loop *loop, ev_timer *w, int events)
 	x->claim->done(x->claim, err, err ? NULL : x);
 }
 
-static void
-fake_claim(struct gate *g, struct gate_claim *c)
+void
+gate_claim(struct gate *g, struct gate_claim *c)
 {
 	struct exchange *x = calloc(1, sizeof(*x));
 
@@ -95,15 +97,15 @@ fake_claim(struct gate *g, struct gate_claim *c)
 	later(x, fake_claimed, g->claim_s);
 }
 
-static const struct exchange_plan *
-fake_plan(const struct exchange *x)
+const struct exchange_plan *
+gate_plan(const struct exchange *x)
 {
 	INVARIANT(!x->finished);
 	return &x->plan;
 }
 
-static bool
-fake_hold(struct exchange *x, size_t n)
+bool
+gate_hold(struct exchange *x, size_t n)
 {
 	INVARIANT(!x->finished);
 	if (x->held + n > x->gate->hold_cap)
@@ -112,8 +114,8 @@ fake_hold(struct exchange *x, size_t n)
 	return true;
 }
 
-static void
-fake_unhold(struct exchange *x, size_t n)
+void
+gate_unhold(struct exchange *x, size_t n)
 {
 	INVARIANT(!x->finished && n <= x->held);
 	x->held -= n;
@@ -131,8 +133,8 @@ fake_helped(struct ev_loop *loop, ev_timer *w, int events)
 	x->back(x->aside_arg);
 }
 
-static bool
-fake_aside(struct exchange *x, void (*run)(void *arg), void (*back)(void *arg), void *arg)
+bool
+gate_aside(struct exchange *x, void (*run)(void *arg), void (*back)(void *arg), void *arg)
 {
 	INVARIANT(!x->finished && !x->aside);
 	if (!x->gate->helps)
@@ -146,8 +148,8 @@ fake_aside(struct exchange *x, void (*run)(void *arg), void (*back)(void *arg), 
 	return true;
 }
 
-static int
-fake_body_bytes(struct exchange *x, struct span bytes, bool last)
+int
+gate_body_bytes(struct exchange *x, struct span bytes, bool last)
 {
 	INVARIANT(!x->finished && x->plan.body_mode == BODY_COPY && !x->seen_last);
 	buf_span(&x->seen, bytes);
@@ -176,8 +178,8 @@ fake_verdict(struct ev_loop *loop, ev_timer *w, int events)
 	x->verdict(x->arg, deny ? &x->denial : NULL);
 }
 
-static void
-fake_body(struct exchange *x, struct span body,
+void
+gate_body(struct exchange *x, struct span body,
 	void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg)
 {
 	INVARIANT(!x->finished && x->plan.body_mode == BODY_DEFER);
@@ -188,8 +190,8 @@ fake_body(struct exchange *x, struct span body,
 	later(x, fake_verdict, x->gate->verdict_s);
 }
 
-static void
-fake_refuse(struct exchange *x, int status, const char *code, const char *why,
+void
+gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 	void (*verdict)(void *arg, const struct exchange_denial *denial), void *arg)
 {
 	INVARIANT(!x->finished && !x->refused && why);
@@ -213,8 +215,8 @@ fake_told(struct ev_loop *loop, ev_timer *w, int events)
 	x->again(x->arg, goes ? AGAIN_GOES : x->gate->last);
 }
 
-static void
-fake_again(struct exchange *x, const struct attempt_end *e,
+void
+gate_again(struct exchange *x, const struct attempt_end *e,
 	void (*next)(void *arg, enum again what), void *arg)
 {
 	INVARIANT(!x->finished && x->plan.asks && !x->stood);
@@ -227,8 +229,8 @@ fake_again(struct exchange *x, const struct attempt_end *e,
 	later(x, fake_told, x->gate->again_s);
 }
 
-static void
-fake_stands(struct exchange *x, uint64_t sent_us)
+void
+gate_stands(struct exchange *x, uint64_t sent_us)
 {
 	INVARIANT(!x->finished && x->plan.asks);
 	x->stood++;
@@ -236,8 +238,8 @@ fake_stands(struct exchange *x, uint64_t sent_us)
 	x->plan.asks = x->plan.holds = false;
 }
 
-static void
-fake_failed(struct exchange *x, int status, struct span type, struct span coding,
+void
+gate_failed(struct exchange *x, int status, struct span type, struct span coding,
 	struct span document)
 {
 	(void)type;
@@ -247,23 +249,23 @@ fake_failed(struct exchange *x, int status, struct span type, struct span coding
 	buf_span(&x->document, document);
 }
 
-static struct span
-fake_fields(struct exchange *x)
+struct span
+gate_response_fields(struct exchange *x)
 {
 	INVARIANT(!x->freed); /* inside done() the exchange must still be valid */
 	return x->gate->fields;
 }
 
-static struct span
-fake_cost(struct exchange *x, const struct usage *u)
+struct span
+gate_cost_field(struct exchange *x, const struct usage *u)
 {
 	(void)x;
 	return u->known ? SPAN_LIT("x-tollgate-cost: 0.5\r\n") : SPAN_LIT("");
 }
 
 /* Responses are metered or restored. */
-static int
-fake_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
+int
+gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 {
 	struct guard_plan plan = { .format = x->plan.sessions ? &answer_mcp : &answer_openai,
 		.dialect = x->plan.dialect,
@@ -291,8 +293,8 @@ fake_finished(struct ev_loop *loop, ev_timer *w, int events)
 	x->freed = true;
 }
 
-static void
-fake_finish(struct exchange *x, const struct exchange_result *r,
+void
+gate_finish(struct exchange *x, const struct exchange_result *r,
 	void (*done)(void *arg, int err), void *arg)
 {
 	INVARIANT(!x->finished && !x->aside);
@@ -305,51 +307,86 @@ fake_finish(struct exchange *x, const struct exchange_result *r,
 	later(x, fake_finished, x->gate->finish_s);
 }
 
-static void
-fake_sent(struct exchange *x)
+void
+gate_sent(struct exchange *x)
 {
 	x->sent++;
 }
 
-static bool
-fake_keep(struct exchange *x)
+bool
+gate_keep(struct exchange *x)
 {
 	(void)x;
 	return true;
 }
 
-static void
-fake_heard(struct exchange *x, bool streamed)
+void
+gate_heard(struct exchange *x, bool streamed)
 {
 	x->heard++;
 	x->heard_streamed = streamed;
 }
 
 /* Each claim is answered soon, so none has to be forgotten. */
-static void
-fake_claim_gone(struct gate_claim *c)
+void
+gate_claim_gone(struct gate_claim *c)
 {
 	(void)c;
 }
 
-const struct relay_gate_ops fake_ops = {
-	.claim = fake_claim,
-	.claim_gone = fake_claim_gone,
-	.plan = fake_plan,
-	.hold = fake_hold,
-	.unhold = fake_unhold,
-	.aside = fake_aside,
-	.body_bytes = fake_body_bytes,
-	.body = fake_body,
-	.refuse = fake_refuse,
-	.again = fake_again,
-	.stands = fake_stands,
-	.response_fields = fake_fields,
-	.cost_field = fake_cost,
-	.failed = fake_failed,
-	.answer = fake_answer,
-	.sent = fake_sent,
-	.keep = fake_keep,
-	.heard = fake_heard,
-	.finish = fake_finish,
-};
+/* ---- calls that no script contains ---- */
+
+void
+gate_refused(struct exchange *x UNUSED, const struct http_head *h UNUSED)
+{
+	abort();
+}
+
+struct span
+gate_session(struct exchange *x UNUSED, struct span id UNUSED)
+{
+	abort();
+}
+
+bool
+gate_lead(struct exchange *x UNUSED, struct http_field *fields UNUSED, size_t n UNUSED)
+{
+	abort();
+}
+
+void
+gate_replay(struct exchange *x UNUSED, struct buf *to UNUSED)
+{
+	abort();
+}
+
+int
+gate_socket_begin(struct exchange *x UNUSED, const struct socket_calls *calls UNUSED)
+{
+	abort();
+}
+
+enum socket_goes
+gate_message(struct exchange *x UNUSED, bool from_client UNUSED, bool binary UNUSED,
+	struct span message UNUSED)
+{
+	abort();
+}
+
+const struct socket_end *
+gate_socket_end(const struct exchange *x UNUSED)
+{
+	abort();
+}
+
+bool
+gate_socket_over(struct exchange *x UNUSED)
+{
+	abort();
+}
+
+bool
+gate_socket_rests(const struct exchange *x UNUSED)
+{
+	abort();
+}

@@ -90,6 +90,4 @@ void gate_release(struct gate *g);
 /* The timer of a helper: calls `run` and then `back`. */
 void fake_helped(struct ev_loop *loop, ev_timer *w, int events);
 
-extern const struct relay_gate_ops fake_ops;
-
 #endif

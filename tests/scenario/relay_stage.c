@@ -46,7 +46,7 @@ stage_open(struct stage *s)
 void
 stage_start(struct stage *s)
 {
-	s->relay = relay_new(s->loop, &fake_ops, &s->gate, &s->options, &s->metrics);
+	s->relay = relay_new(s->loop, &s->gate, &s->options, &s->metrics);
 	assert_non_null(s->relay);
 	assert_int_equal(relay_listen(s->relay, s->edge_fd, false), 0);
 }

@@ -338,7 +338,7 @@ workers_share_the_connections(void **state)
 	struct peer edges[20];
 
 	stage_start(s);
-	struct relay *other = relay_new(s->loop, &fake_ops, &s->gate, &s->options, &s->metrics);
+	struct relay *other = relay_new(s->loop, &s->gate, &s->options, &s->metrics);
 	assert_non_null(other);
 	assert_int_equal(relay_listen(other, s->edge_fd, false), 0);
 	for (size_t i = 0; i < 20; i++) {
