@@ -385,10 +385,27 @@ answer_written(struct edge *c)
 
 /* ---- bytes ---- */
 
+/* Notes that bytes were written (the peer has read some, if the socket was full before), or that
+ * the socket is full now. */
+static void
+note_pause(struct edge *c, bool wrote, bool full)
+{
+	uint64_t now_us = clock_mono_us();
+
+	if (wrote) {
+		c->active_us = now_us;
+		if (c->stuck.full_us && now_us - c->stuck.full_us > c->stuck.pause_us)
+			c->stuck.pause_us = now_us - c->stuck.full_us;
+		c->stuck.full_us = 0;
+	}
+	if (full && !c->stuck.full_us)
+		c->stuck.full_us = now_us;
+}
+
 void
 edge_flush(struct edge *c)
 {
-	bool wrote = false;
+	bool wrote = false, full = false;
 
 	if (c->fd < 0 || c->state == EDGE_DEAD)
 		return;
@@ -399,6 +416,7 @@ edge_flush(struct edge *c)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
 			ev_io_start(c->relay->loop, &c->writable);
+			full = true;
 			break;
 		}
 		if (n < 0) {
@@ -410,8 +428,8 @@ edge_flush(struct edge *c)
 			c->answer.sent += (uint64_t)n;
 		wrote = true;
 	}
-	if (wrote)
-		c->active_us = clock_mono_us();
+	if (wrote || full)
+		note_pause(c, wrote, full);
 	if (edge_unsent(c) == 0)
 		ev_io_stop(c->relay->loop, &c->writable);
 	if (c->up && wrote && edge_unsent(c) < CAP_RELAY_UNSENT)
@@ -628,13 +646,17 @@ relay_drain(struct relay *r)
 		pool_drop(LIST_FIRST(&r->pool));
 }
 
-/* Returns true if bytes wait for the peer, and the peer has read nothing for stuck_us. */
+/* Returns true if bytes wait for the peer, and the peer has read nothing for stuck_us. HAProxy reads
+ * for a slow client in steps of up to 2 MB, and pauses between two steps. A peer that read on after
+ * such a pause gets twice that time, up to slow_us. */
 static bool
 is_stuck(struct edge *c, uint64_t now_us)
 {
+	const struct relay_options *o = &c->relay->options;
+	uint64_t most_us = 2 * c->stuck.pause_us;
 	int queued = 0; /* bytes in the socket that the peer has not read */
 
-	if (!c->relay->options.stuck_us || c->fd < 0 || c->reading.away || edge_unsent(c) == 0) {
+	if (!o->stuck_us || c->fd < 0 || c->reading.away || edge_unsent(c) == 0) {
 		c->stuck.since_us = 0;
 		return false;
 	}
@@ -645,7 +667,11 @@ is_stuck(struct edge *c, uint64_t now_us)
 		c->stuck.since_us = now_us;
 		c->stuck.unread_bytes = unread;
 	}
-	return now_us - c->stuck.since_us >= c->relay->options.stuck_us;
+	if (most_us > o->slow_us)
+		most_us = o->slow_us;
+	if (most_us < o->stuck_us)
+		most_us = o->stuck_us;
+	return now_us - c->stuck.since_us >= most_us;
 }
 
 void

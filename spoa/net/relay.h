@@ -22,6 +22,7 @@ struct relay_options {
 	/* while the daemon drains: a client that has read nothing for this time, although bytes
 	 * wait for it, is disconnected; 0: never */
 	uint64_t stuck_us;
+	uint64_t slow_us; /* the same for a client that has read on after a pause, at most */
 	unsigned pool; /* idle upstream connections kept at most */
 };
 /* The default of keep_alive_us: 15 s. */
@@ -29,6 +30,9 @@ enum { RELAY_KEEP_ALIVE_US = 15000000 };
 /* The default of stuck_us. HAProxy reads on for a client that does not read, until its buffer and
  * the client's connection are full: together they hold a daemon that stops for 5 s. */
 enum { RELAY_STUCK_US = 4000000 };
+/* The default of slow_us. The kernel holds up to 4 MB for HAProxy's client, and HAProxy reads on when
+ * a third of them is sent: for a client that reads 50 KB per second, that takes 30 s. */
+enum { RELAY_SLOW_US = 60000000 };
 
 struct relay;
 /* Returns NULL if memory or descriptors are exhausted, or if the egress path is too long. */

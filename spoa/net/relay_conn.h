@@ -109,9 +109,12 @@ struct edge {
 	uint64_t timer_us;  /* when the timer fires: at or before the true deadline; monotonic µs */
 	uint64_t active_us; /* the edge's last byte in either direction, monotonic µs */
 	uint64_t defer_us;  /* when EDGE_DEFER began, monotonic µs */
-	/* While the daemon drains: the bytes that the peer had not read yet, and the time since
-	 * which their number is the same (monotonic µs; 0: all was read) */
+	/* How the peer reads a response that is longer than the socket holds. */
 	struct {
+		uint64_t full_us;  /* since when the socket is full, monotonic µs; 0: it is not */
+		uint64_t pause_us; /* the longest time that it was full until the peer read on */
+		/* While the daemon drains: the bytes that the peer had not read yet, and the time
+		 * since which their number is the same (monotonic µs; 0: all was read) */
 		size_t unread_bytes;
 		uint64_t since_us;
 	} stuck;

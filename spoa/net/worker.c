@@ -582,6 +582,7 @@ worker_init(struct worker *w, unsigned index, const struct config *cfg,
 			.idle_us = cfg->relay_idle_us,
 			.keep_alive_us = RELAY_KEEP_ALIVE_US,
 			.stuck_us = RELAY_STUCK_US,
+			.slow_us = RELAY_SLOW_US,
 			.pool = cfg->relay_pool,
 		};
 		w->relay = relay_new(w->loop, w->gate, &options, &w->metrics);

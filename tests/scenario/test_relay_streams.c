@@ -254,13 +254,10 @@ client_that_reads_nothing_is_disconnected(void **state)
 
 /* Sends events until the client's socket and the relay are full. */
 static void
-fill(struct stage *s)
+flood(struct stage *s)
 {
 	static char event[60000];
 
-	s->options.stuck_us = 150000;
-	begin(s, false, false);
-	say(s, &up, EVENTS);
 	memset(event, 'x', sizeof(event));
 	memcpy(event, "ea58\r\n:", 7);
 	memcpy(event + 6 + 0xea58 - 2, "\n\n\r\n", 4);
@@ -270,6 +267,15 @@ fill(struct stage *s)
 			break;
 		relay_turn(s);
 	}
+}
+
+static void
+fill(struct stage *s)
+{
+	s->options.stuck_us = 150000;
+	begin(s, false, false);
+	say(s, &up, EVENTS);
+	flood(s);
 }
 
 /* The daemon drains for 0.6 s, or until the exchange ends. */
@@ -308,6 +314,27 @@ stopping_daemon_waits_for_a_client_that_reads_slowly(void **state)
 	fill(s);
 	drain(s, 1024);
 	assert_int_equal(s->gate.finishes, 0);
+	over(s);
+}
+
+/* Behind HAProxy a client that reads slowly looks like one that reads nothing for seconds, and then
+ * a megabyte at once. */
+static void
+stopping_daemon_waits_for_a_client_that_has_read_on_after_a_pause(void **state)
+{
+	struct stage *s = *state;
+	static char some[1 << 20];
+
+	s->options.slow_us = 900000;
+	fill(s);
+	usleep(400000);
+	assert_true(recv(edge.fd, some, sizeof(some), MSG_DONTWAIT) > 0);
+	relay_turn(s);
+	flood(s); /* the socket is full again */
+	drain(s, 0); /* 0.6 s */
+	assert_int_equal(s->gate.finishes, 0);
+	drain(s, 0); /* longer than twice the pause */
+	assert_int_equal(s->gate.finishes, 1);
 	over(s);
 }
 
@@ -390,6 +417,7 @@ main(void)
 		T(client_that_reads_nothing_is_disconnected),
 		T(stopping_daemon_leaves_a_client_that_reads_nothing),
 		T(stopping_daemon_waits_for_a_client_that_reads_slowly),
+		T(stopping_daemon_waits_for_a_client_that_has_read_on_after_a_pause),
 		T(older_mcp_transport_is_reported),
 		T(html_page_is_no_mcp_response),
 	};
