@@ -12,11 +12,14 @@
 #include "base/err.h"
 #include "base/fetch/http_client.h"
 #include "base/scoped.h"
+#include "gate/auth/auth_call.h"
 #include "policy/external.h"
 #include "policy/policy.h"
 #include "scan/recognizer/recognizer.h"
 
 #define LEAST_WAIT_US 10000000
+/* how long a credential may take to fetch its first token */
+#define CREDENTIAL_WAIT_US 5000000
 
 /* The bad text has a name and a place, an injection, and a threat, so that a recognizer of any
  * kind has something to find. */
@@ -32,6 +35,7 @@ static const struct probe_text {
 struct recognizer_call {
 	const struct external *x;
 	const struct detect_rules *rules;
+	struct auth *auth; /* NULL: x names no credential */
 	struct span text;
 	struct buf *found; /* the names of the entities that were found */
 	bool unknown;	   /* the response has a label that map does not have */
@@ -84,11 +88,19 @@ ask_recognizer(struct ev_loop *loop, struct http_client *http, struct recognizer
 		.deadline_us = x->timeout_us > LEAST_WAIT_US ? x->timeout_us : LEAST_WAIT_US,
 		.answer_bytes = CAP_RECOGNIZER_ANSWER };
 
+	unsigned generation;
+	int err = 0;
+
 	SCOPED_BUF(body, 0);
+	SCOPED_ARENA(secrets, 0, true);
 	recognizer_ask(&x->rec, &c->text, 1, &body);
 	o.body = buf_view(&body);
-	if (buf_failed(&body) || !http_call(http, &o, on_probed, c)) {
-		snprintf(c->why, sizeof(c->why), "%s", err_str(ERR_NOMEM));
+	if (c->auth)
+		err = auth_call_options(c->auth, &secrets, &o, &generation);
+	if (err || buf_failed(&body) || !http_call(http, &o, on_probed, c)) {
+		snprintf(c->why, sizeof(c->why), "%s",
+			err == ERR_CLOSED ? "its credential has no usable value"
+					  : err_str(ERR_NOMEM));
 		c->failed = true;
 		return;
 	}
@@ -99,14 +111,18 @@ ask_recognizer(struct ev_loop *loop, struct http_client *http, struct recognizer
 /* Asks about both texts. Returns the number of responses that the gateway could not use in time. */
 static unsigned
 probe_recognizer(struct ev_loop *loop, struct http_client *http, const struct external *x,
-	const struct detect_rules *rules, struct buf *right, struct buf *wrong)
+	struct auth *auth, const struct detect_rules *rules, struct buf *right, struct buf *wrong)
 {
 	unsigned nwrong = 0;
 
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		SCOPED_BUF(found, 4096);
 		struct recognizer_call c = {
-			.x = x, .rules = rules, .text = span_str(texts[i].text), .found = &found
+			.x = x,
+			.rules = rules,
+			.auth = auth,
+			.text = span_str(texts[i].text),
+			.found = &found
 		};
 		uint64_t began_us = clock_mono_us();
 		ask_recognizer(loop, http, &c);
@@ -134,6 +150,33 @@ probe_recognizer(struct ev_loop *loop, struct http_client *http, const struct ex
 	return nwrong;
 }
 
+/* Opens the credential that a recognizer names, as the daemon does, and asks the recognizer. */
+static unsigned
+probe_with_credential(struct ev_loop *loop, struct http_client *http, const struct external *x,
+	const struct detect_rules *rules, struct buf *right, struct buf *wrong)
+{
+	struct auths *auths = NULL;
+	struct auth *auth = NULL;
+	unsigned nwrong = 1;
+
+	SCOPED_BUF(why, 4096);
+	if (x->credential && (auths = auths_new(NULL)))
+		auth = auth_open(auths, x->credential, &why);
+	if (auth)
+		auths_first(auths, CREDENTIAL_WAIT_US);
+	if (x->credential && !auth)
+		buf_printf(wrong, "%s:%u:%u: probe: recognizer %s: credentials: %.*s\n",
+			x->at->file, x->at->line, x->at->column, x->name,
+			SPAN_ARG(buf_view(&why)));
+	else
+		nwrong = probe_recognizer(loop, http, x, auth, rules, right, wrong);
+	auths_stop(auths);
+	if (auth)
+		auth_close(&auth);
+	auths_free(&auths);
+	return nwrong;
+}
+
 unsigned
 probe_recognizers(const struct policy *p, const struct detect_rules *rules, struct buf *right,
 	struct buf *wrong)
@@ -143,7 +186,8 @@ probe_recognizers(const struct policy *p, const struct detect_rules *rules, stru
 	unsigned nwrong = 0;
 
 	for (size_t i = 0; http && i < p->nexternals; i++)
-		nwrong += probe_recognizer(loop, http, &p->externals[i], rules, right, wrong);
+		nwrong += probe_with_credential(
+			loop, http, &p->externals[i], rules, right, wrong);
 	if (p->nexternals && !http) {
 		buf_printf(wrong, "%s:1:1: probe: recognizers: %s\n", p->externals->at->file,
 			err_str(ERR_NOMEM));

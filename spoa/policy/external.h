@@ -15,6 +15,7 @@ struct external {
 	const char *url, *ca_file;
 	const char **fields; /* header lines of each request */
 	size_t nfields;
+	const struct provider_credential *credential; /* of tollgate.yaml; NULL: none */
 	uint64_t timeout_us;  /* µs for all calls of one request together */
 	uint64_t concurrency; /* concurrent calls of each worker */
 	uint64_t max_bytes;   /* the most bytes of segments in one call; a longer segment is

@@ -106,6 +106,9 @@ static const struct row {
 	{ "a pointer that is none",
 		E U "shape: json, map: {toxic: TOXIC}, answer: {label: label}}\n",
 		":7:88: label: a JSON pointer such as /label is expected, found label" },
+	{ "a list of pointers with one that is none",
+		E U "shape: json, map: {toxic: TOXIC}, answer: {label: [/a, b]}}\n",
+		":7:93: label: a JSON pointer such as /label is expected, found b" },
 	{ "results of a single text",
 		E U "shape: json, map: {toxic: TOXIC}, answer: {results: /r}}\n",
 		":7:81: results: is for a request with $texts only" },
@@ -387,8 +390,8 @@ static const struct service {
 		"{\"categoriesAnalysis\":[{\"category\":\"Spam\",\"severity\":6}]}" },
 	{ "Google Model Armor",
 		"request: '{\"userPromptData\": {\"text\": $text}}', answer: {label: "
-		"/sanitizationResult/filterMatchState}, map: {MATCH_FOUND: MODEL_ARMOR, "
-		"NO_MATCH_FOUND: null}",
+		"[/sanitizationResult/filterMatchState, /sanitizationResult/invocationResult]}, "
+		"map: {MATCH_FOUND: MODEL_ARMOR, NO_MATCH_FOUND: null, SUCCESS: null}",
 		"{\"sanitizationResult\":{\"filterMatchState\":\"NO_MATCH_FOUND\","
 		"\"filterResults\":{},\"invocationResult\":\"SUCCESS\"}}",
 		"{\"sanitizationResult\":{\"filterMatchState\":\"MATCH_FOUND\",\"filterResults\":"
@@ -396,8 +399,8 @@ static const struct service {
 		"\"MATCH_FOUND\",\"confidenceLevel\":\"HIGH\"}}},\"invocationResult\":"
 		"\"SUCCESS\"}}",
 		"MODEL_ARMOR", "{\"error\":{\"code\":403,\"status\":\"PERMISSION_DENIED\"}}",
-		"{\"sanitizationResult\":{\"filterMatchState\":\"FILTER_MATCH_STATE_UNSPECIFIED\"}"
-		"}" },
+		"{\"sanitizationResult\":{\"filterMatchState\":\"NO_MATCH_FOUND\",\"filterResults\":"
+		"{},\"invocationResult\":\"PARTIAL\"}}" },
 	{ "Lakera Guard",
 		"request: '{\"messages\": [{\"role\": \"user\", \"content\": $text}]}', answer: "
 		"{label: /flagged}, map: {true: LAKERA, false: null}",

@@ -143,6 +143,12 @@ auth_signs_body(const struct auth *a)
 	return a && a->c->kind == BY_SIGV4;
 }
 
+const char *
+auth_host(const struct auth *a)
+{
+	return auth_signs_body(a) ? a->c->host : NULL;
+}
+
 bool
 auth_drops(const struct auth *a, struct span name)
 {
@@ -366,8 +372,8 @@ log_expired(struct auth *a)
 		return;
 	a->expired_said = true;
 	log_event(LOG_ERROR, "credential.missing", LS("provider", a->c->provider),
-		LS("note", "requests to the provider get 503 or are sent to the next target: "
-			   "correct its credential"));
+		LS("note", "requests to the provider get 503 or are sent to the next target, and "
+			   "recognizers with this credential do not respond: correct it"));
 }
 
 static void

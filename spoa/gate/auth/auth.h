@@ -1,5 +1,5 @@
-/* Credentials that the daemon adds to requests to a provider (`credentials` of
- * tollgate.yaml).
+/* Credentials that the daemon adds to requests to a provider, and to calls of external recognizers
+ * (`credentials` of tollgate.yaml).
  *
  * A thread named tg-credentials reads them from files, or exchanges what the files hold for
  * OAuth tokens. The thread starts with the first credential. A request reads the current
@@ -48,6 +48,8 @@ bool auth_usable(struct auth *a);
 bool auth_drops(const struct auth *a, struct span name);
 /* Returns true if the signature covers the hash of the body. */
 bool auth_signs_body(const struct auth *a);
+/* Returns the Host that a signature covers, or NULL if the credential does not sign. */
+const char *auth_host(const struct auth *a);
 
 enum { AUTH_FIELDS = 4 };
 struct auth_fields {

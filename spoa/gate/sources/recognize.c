@@ -19,6 +19,7 @@
 #include "base/metrics.h"
 #include "base/scoped.h"
 #include "budget/tally/names.h"
+#include "gate/auth/auth_call.h"
 #include "gate/sources/recognize.h"
 #include "policy/external.h"
 #include "policy/policy.h"
@@ -469,12 +470,24 @@ on_recognizer_answer(void *arg, const struct http_answer *h)
 	e->calls--;
 	e->probing = false;
 	count_recognizer(&e->stats->latency_us, clock_mono_us() - a->sent_us);
+	if (a->auth)
+		auth_call_refused(a->auth, a->generation, h);
 	judge_recognizer(a, h);
 	send_waiting_asks(e);
 	TAG_CLEAR(ask, a);
 	a->done(a);
 }
 
+/* Ends an ask that is not in flight. Always returns false. */
+static bool
+end_ask(struct ask *a, enum ask_outcome outcome)
+{
+	a->outcome = outcome;
+	count_recognizer(&a->peer->stats->outcomes[outcome], 1);
+	return false;
+}
+
+/* Sends the ask, or ends it and returns false. */
 static bool
 send_now(struct ask *a, uint64_t now)
 {
@@ -486,29 +499,28 @@ send_now(struct ask *a, uint64_t now)
 		.ca_file = a->x->ca_file,
 		.deadline_us = a->deadline_us - now,
 		.answer_bytes = CAP_RECOGNIZER_ANSWER };
+	int err = 0;
 
 	if (!r->http)
 		r->http = http_client_new(r->loop, IDLE_CONNECTIONS);
 	SCOPED_BUF(body, 0);
+	SCOPED_ARENA(secrets, 0, true);
 	recognizer_ask(&a->x->rec, a->texts, a->n, &body);
 	o.body = buf_view(&body);
 	a->sent_us = now;
-	bool ok = r->http && !buf_failed(&body) &&
+	if (a->auth)
+		err = auth_call_options(a->auth, &secrets, &o, &a->generation);
+	if (err == ERR_CLOSED) {
+		recognizer_failed(a, "its credential has no usable value", 0);
+		return end_ask(a, ASK_ERROR);
+	}
+	bool ok = !err && r->http && !buf_failed(&body) &&
 		  http_call(r->http, &o, on_recognizer_answer, a);
 	if (!ok)
-		return false;
+		return end_ask(a, ASK_NOMEM);
 	e->calls++;
 	e->probing = e->open;
 	return true;
-}
-
-/* Ends an ask that is not in flight. Always returns false. */
-static bool
-end_ask(struct ask *a, enum ask_outcome outcome)
-{
-	a->outcome = outcome;
-	count_recognizer(&a->peer->stats->outcomes[outcome], 1);
-	return false;
 }
 
 /* Returns true if the breaker lets this ask pass. */
@@ -537,8 +549,6 @@ send_waiting_asks(struct peer *e)
 			end_ask(a, ASK_BREAKER);
 		else if (send_now(a, now))
 			continue;
-		else
-			end_ask(a, ASK_NOMEM);
 		TAG_CLEAR(ask, a);
 		a->done(a);
 	}
@@ -567,7 +577,7 @@ recognize_ask(struct recognizers *r, struct ask *a)
 		e->waiting++;
 		return true;
 	}
-	return send_now(a, now) || end_ask(a, ASK_NOMEM);
+	return send_now(a, now);
 }
 
 bool

@@ -27,6 +27,7 @@ enum ask_outcome {
 };
 extern const char *const ask_outcome_names[ASK_OUTCOMES];
 
+struct auth;
 struct external;
 struct peer;
 struct policy;
@@ -36,6 +37,7 @@ struct ask {
 	/* set by the caller, valid until done() */
 	const struct policy *policy;
 	const struct external *x;
+	struct auth *auth; /* the credential that x names; NULL: none */
 	const struct span *texts;
 	/* one key for each text: recognize_key() */
 	const unsigned char (*keys)[SHA256_BYTES];
@@ -52,6 +54,7 @@ struct ask {
 	/* used by recognize.c */
 	struct peer *peer;
 	uint64_t sent_us;
+	unsigned generation; /* of the credential that was sent */
 	struct ask *next;
 };
 

@@ -15,6 +15,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "policy/config/credentials.h"
 #include "policy/external.h"
 #include "policy/policy.h"
 #include "scan/recognizer/recognizer.h"
@@ -164,6 +165,13 @@ ask_over(const struct ask *a)
 	return j->r->run.life != LIFE_STEPS;
 }
 
+/* Returns the credential that the recognizer names, or NULL if it names none. */
+static struct auth *
+part_auth(const struct request *r, const struct external *x)
+{
+	return x->credential && r->snap->auths ? r->snap->auths[x->credential->index] : NULL;
+}
+
 /* Divides the texts to ask about into calls. */
 static void
 cut_calls(struct external_job *j, struct part *p, size_t nasked)
@@ -185,6 +193,7 @@ cut_calls(struct external_job *j, struct part *p, size_t nasked)
 			a = &p->asks[p->nasks++];
 			*a = (struct ask){ .policy = j->r->snap->policy,
 				.x = p->x,
+				.auth = part_auth(j->r, p->x),
 				.texts = &p->asked_texts[i],
 				.keys = (const unsigned char(*)[SHA256_BYTES]) &
 					p->asked_keys[i],

@@ -102,7 +102,7 @@ const struct field config_options[] = {
 { "policy_watch", UNLESS(OPT_BOOL, policy_watch, "false"), "reload when tollgate.yaml, the policy or a file that the policy includes changes; false: reload only by an order. Files of keys, tokens and certificates are watched in any case" },
 { "detectors", ALONE(OPT_PATH, detectors), "folder of detection rules; default: the set compiled in" },
 { "backends", WITH(OPT_NAMES, backends, nbackends), "HAProxy backends that a policy may name; check --haproxy FILE compares them with HAProxy's file" },
-{ "credentials", WITH(OPT_CREDENTIALS, credentials, ncredentials), "credentials that the relay adds for a provider, by the provider's name, if HAProxy holds no key for it: sigv4, vertex, entra or a key file" },
+{ "credentials", WITH(OPT_CREDENTIALS, credentials, ncredentials), "credentials by name, for a provider whose key HAProxy does not hold, or for a recognizer that names it: sigv4, vertex, entra or a key file" },
 { "demo_issuer", ALONE(OPT_PATH, demo_issuer), "token issuer for the demo and tests; never use it in production" },
 { "memo", WITHIN(OPT_SIZE_OR_OFF, memo_bytes, "32m", 0, 1024 * G), "most bytes of results of searches, which are remembered for texts that come again; off: each text is searched each time" },
 { "body_variable", UNLESS(OPT_BOOL, body_variable, "false"), "set txn.tollgate.body to the redacted body if it fits" },

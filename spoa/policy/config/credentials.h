@@ -1,5 +1,5 @@
 /* `credentials` of tollgate.yaml: credentials that the relay adds for a provider, if HAProxy
- * cannot. Files are only named here; auth/ reads them. */
+ * cannot, and those of external recognizers. Files are only named here; auth/ reads them. */
 #ifndef POLICY_CONFIG_CREDENTIALS_H
 #define POLICY_CONFIG_CREDENTIALS_H
 
@@ -13,7 +13,7 @@ enum { CREDENTIALS_MAX = 256 };
 /* One credential. Strings are NULL if they are not set and have no default. They live in the
  * configuration's arena. */
 struct provider_credential {
-	const char *provider; /* name of the provider in the policy */
+	const char *provider; /* name of the provider in the policy, or one that a recognizer names */
 	enum provider_credential_kind kind;
 	size_t index;		    /* place in the list, from 0 */
 	const struct yaml_node *at; /* the provider's name; for errors */

@@ -364,13 +364,16 @@ https_url(const char *s)
 	return strncmp(s, "https://", 8) ? "https is expected" : http_url_check(s);
 }
 
+/* Azure's content safety has a header of its own. It is for recognizers, which are not asked
+ * through HAProxy (build_credentials()). */
 static const char *
 header_set(const char *s)
 {
-	return read_listed(credential_set, span_str(s))
+	return read_listed(credential_set, span_str(s)) || !strcmp(s, "ocp-apim-subscription-key")
 		       ? NULL
 		       : "one of authorization, api-key, x-api-key, x-goog-api-key and "
-			 "x-amz-security-token is expected: HAProxy deletes all other headers";
+			 "x-amz-security-token is expected, or ocp-apim-subscription-key for a "
+			 "recognizer: HAProxy deletes all other headers";
 }
 
 /* clang-format off */

@@ -13,6 +13,7 @@
 #include "base/fetch/http_client.h"
 #include "base/scoped.h"
 #include "policy/build.h"
+#include "policy/config/config.h"
 #include "policy/external.h"
 #include "policy/policy.h"
 #include "scan/recognizer/recognizer.h"
@@ -286,6 +287,26 @@ request_template(struct making *m, const struct yaml_node *n)
 			"request: is not a JSON document when $text is replaced by a string");
 }
 
+/* label: [POINTER, …]: each place has a name. Keeps the pointers after the first, and returns the
+ * node of the first. */
+static const struct yaml_node *
+read_label_places(struct making *m, const struct yaml_node *list)
+{
+	struct recognizer *r = &m->x->rec;
+	const char **others = build_array(m->b, list, list->count, sizeof(*others));
+
+	if (!others || !list->count)
+		return list;
+	for (const struct yaml_node *c = list->child->next; c; c = c->next) {
+		if (c->kind != YAML_SCALAR || !recognizer_pointer(c->s.p))
+			diag_at(m->b->d, c, "label: a JSON pointer such as /label is expected, found %s",
+				yaml_found(c));
+		others[r->nothers++] = c->s.p;
+	}
+	r->others = others;
+	return list->child;
+}
+
 /* answer: {results, items, label, score}: JSON pointers (RFC 6901) into the response. */
 static void
 read_answer(struct making *m, const struct yaml_node *n)
@@ -306,6 +327,8 @@ read_answer(struct making *m, const struct yaml_node *n)
 		const struct yaml_node *c = yaml_get(n, names[i]);
 		if (!c)
 			continue;
+		if (c->kind == YAML_SEQUENCE && places[i] == &r->label)
+			c = read_label_places(m, c);
 		if (c->kind != YAML_SCALAR || !recognizer_pointer(c->s.p))
 			diag_at(m->b->d, c,
 				"%s: a JSON pointer such as /%s is expected, found %s",
@@ -413,6 +436,50 @@ build_bearer(struct builder *b, const struct yaml_node *n)
 	return line;
 }
 
+/* Returns true if an https URL has another host than the one that a signature covers. */
+static bool
+signs_for_another(const struct provider_credential *c, const char *url)
+{
+	struct span host = span_str(url);
+
+	if (c->kind != BY_SIGV4 || !c->host || !span_starts(host, SPAN_LIT("https://")))
+		return false;
+	host = span_cut(host, strlen("https://"), host.n);
+	host.n = strcspn(host.p, "/?");
+	return !span_ieq(host, span_str(c->host));
+}
+
+/* credential: NAME, an entry of `credentials` in tollgate.yaml. `tollgate decide` has no
+ * configuration, and sends nothing. */
+static void
+external_credential(struct making *m, const struct yaml_node *c)
+{
+	const struct config *cfg = m->b->cfg;
+	struct nearest near = nearest_to(c->s);
+	const char *name;
+	size_t i = 0;
+
+	if (!read_text(m->b->d, c, "credential", &name))
+		return;
+	if (yaml_get(m->n, "token_file"))
+		diag_at(m->b->d, c, "credential: a recognizer has one credential: remove token_file");
+	while (cfg && i < cfg->ncredentials && !nearest_is(&near, cfg->credentials[i].provider))
+		i++;
+	if (!cfg)
+		return;
+	if (i == cfg->ncredentials) {
+		diag_at(m->b->d, c, "credential: %s has no credential %s%s", cfg->file, name,
+			nearest_hint(&near));
+		return;
+	}
+	m->x->credential = &cfg->credentials[i];
+	if (signs_for_another(m->x->credential, m->x->url))
+		diag_at(m->b->d, c,
+			"credential: %s signs requests to %s, and url has another host: set its "
+			"region, or host",
+			name, m->x->credential->host);
+}
+
 static void
 external_connection(struct making *m)
 {
@@ -432,6 +499,8 @@ external_connection(struct making *m)
 		external_headers(m, h);
 	if ((c = yaml_get(m->n, "token_file")) && (line = build_bearer(m->b, c)))
 		add_field(m, c, span_str(line));
+	if ((c = yaml_get(m->n, "credential")))
+		external_credential(m, c);
 	if (x->ca_file && access(x->ca_file, R_OK) < 0)
 		diag_at(m->b->d, yaml_get(m->n, "ca_file"), "ca_file: %s: cannot be read",
 			x->ca_file);

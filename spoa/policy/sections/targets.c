@@ -8,8 +8,10 @@
 #include <stdio.h>
 
 #include "base/ascii.h"
+#include "base/codec/credentials.h"
 #include "policy/config/config.h"
 #include "policy/config/credentials.h"
+#include "policy/external.h"
 #include "policy/policy.h"
 
 #include "policy/build.h"
@@ -197,6 +199,16 @@ providers_hint(const struct builder *b, struct nearest *near, char out[256])
 	return out;
 }
 
+/* Returns true if a recognizer names the credential. */
+static bool
+recognizer_uses(const struct policy *p, const struct provider_credential *c)
+{
+	for (size_t i = 0; i < p->nexternals; i++)
+		if (p->externals[i].credential == c)
+			return true;
+	return false;
+}
+
 /* A credential whose provider is misspelled would never be used. A shadow policy sends no
  * requests, so its providers are not checked. */
 void
@@ -210,11 +222,17 @@ build_credentials(struct builder *b)
 	for (size_t i = 0; i < cfg->ncredentials; i++) {
 		const struct provider_credential *c = &cfg->credentials[i];
 		struct nearest near = nearest_to(span_str(c->provider));
+		bool of_provider = nearest_find(&near, b->providers, b->nproviders,
+					   sizeof(*b->providers)) < b->nproviders;
 		char there[256];
-		if (nearest_find(&near, b->providers, b->nproviders, sizeof(*b->providers)) ==
-			b->nproviders)
+		if (!of_provider && !recognizer_uses(b->p, c))
 			diag_at(b->d, c->at, "credentials: policy %s has no provider %s%s",
 				b->file, c->provider, providers_hint(b, &near, there));
+		if (of_provider && c->header && !read_listed(credential_set, span_str(c->header)))
+			diag_at(b->d, c->at,
+				"credentials: HAProxy would not send %s to a provider: the header is "
+				"for recognizers only",
+				c->header);
 	}
 }
 

@@ -396,9 +396,14 @@ read_label(struct reading *g, json_t *o)
 {
 	const json_t *name = follow_pointer(o, g->r->label);
 	double score = 1.0;
+	int err = 0;
 
 	if (!json_is_string(name) && !json_is_boolean(name) && !json_is_array(name))
 		return refuse_answer(g, ERR_SYNTAX, "a label has no name");
+	for (size_t i = 0; i < g->r->nothers && !err; i++)
+		err = read_label_value(g, follow_pointer(o, g->r->others[i]), 1.0);
+	if (err)
+		return err;
 	if (g->r->score && !label_score(g->r, follow_pointer(o, g->r->score), &score))
 		return refuse_answer(
 			g, ERR_SYNTAX, "a label has no score from 0 to the highest one");

@@ -47,6 +47,10 @@ struct recognizer {
 	 * `items`: one label object or a list of them. In a label object, `label`: its name,
 	 * and `score`: its score; NULL: always 1.0. */
 	const char *results, *items, *label, *score;
+	/* other places of the label object with a name each, which is looked up as `label` is, with
+	 * the score 1.0: Model Armor states beside its verdict whether it was made */
+	const char *const *others;
+	size_t nothers;
 	double score_max; /* json: the highest score, which counts as 1.0; 0: it is 1 */
 };
 
