@@ -183,6 +183,17 @@ $(B)/gen/courtesy.c: policies/courtesy.yaml $(EMBED)
 $(B)/gen/courtesy.o: $(B)/gen/courtesy.c spoa/policy/courtesy.h
 	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
+# What the semantic cache takes for the same question.
+LIB_OBJ += $(B)/gen/questions.o
+
+$(B)/gen/questions.c: policies/questions.yaml $(EMBED)
+	@mkdir -p $(@D)
+	$(call say,GEN)LC_ALL=C awk -v header=policy/questions.h -v type=questions_file -v table=questions_builtin \
+		-f $(EMBED) policies/questions.yaml >$@.tmp && mv $@.tmp $@
+
+$(B)/gen/questions.o: $(B)/gen/questions.c spoa/policy/questions.h
+	$(call say,CC)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
 # Lists that checks include.
 LISTS := $(patsubst policies/detectors/%.txt,$(B)/gen/scan/detect/validate/%.inc,\
 	$(filter-out %/numerals.txt,$(wildcard policies/detectors/*.txt)))

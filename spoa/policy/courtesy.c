@@ -256,6 +256,7 @@ take_words(struct courtesy_reading *r, struct courtesy_words *out)
 const struct courtesy *
 courtesy_load(struct arena *a, const char *file, struct diag *d)
 {
+	/* A copy of the file of version 0.3 also has `firsts` and `turns`, which nothing reads. */
 	static const char *const keys[] = { "languages", "words", "firsts", "turns", NULL };
 	const struct courtesy_file *own = &courtesy_builtin[0];
 	unsigned errors = d->errors;
@@ -284,8 +285,7 @@ courtesy_load(struct arena *a, const char *file, struct diag *d)
 		add_courtesies(&r, &r.languages[i].last);
 	}
 	take_words(&r, &c->words);
-	read_phrases(&r, yaml_get(tree, "firsts"), 1, &c->firsts);
-	read_courtesy_words(&r, yaml_get(tree, "turns"));
-	take_words(&r, &c->turns);
+	if (!file)
+		c->questions = questions_load(a, SPAN_LIT(""), d);
 	return d->errors == errors && !arena_failed(a) ? c : NULL;
 }

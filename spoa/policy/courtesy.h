@@ -5,6 +5,7 @@
 #define POLICY_COURTESY_H
 
 #include "base/codec/yaml.h"
+#include "policy/questions.h"
 
 enum { COURTESY_LANGUAGES = 32, COURTESY_PHRASES = 2048, COURTESY_WORDS = 4096 };
 enum { COURTESY_BYTES = 64 }; /* most bytes of a phrase or word; a longer word is in no list */
@@ -36,10 +37,7 @@ struct courtesy {
 	const struct courtesy_language *languages;
 	size_t nlanguages;
 	struct courtesy_words words;
-	/* For `semantic`: words that begin a sentence and are not names, and words that change
-	 * its meaning, such as "not". */
-	struct courtesy_list firsts;
-	struct courtesy_words turns;
+	const struct questions *questions; /* for `semantic`; NULL if the file is a route's own */
 	const struct yaml_node *tree; /* the parsed file */
 };
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "base/err.h"
@@ -31,22 +32,28 @@ fixed_parts_of_a_prompt_are_found(void **state)
 	static const struct {
 		const char *text, *firm;
 	} rows[] = {
-		{ "How do I reset my account", "reset my account " },
-		{ "Can you tell me how to reset my account?", "to reset my account " },
-		{ "how do you reset an account", "reset an account " },
-		{ "What is the capital of France", "capital of France " },
-		{ "Please tell me the capital of France.", "capital of France " },
-		{ "How does Anna Berg do it", "Anna Berg " },
-		{ "How do I not do it", "not " },
-		{ "How many dollars are 10 euros", "many dollars 10 euros " },
-		{ "How many euros are 10 dollars", "many euros 10 dollars " },
-		{ "Is it 3.5 % of 7", "3 . 5 % of 7 " },
-		{ "Is it 3,5 or 35", "3 , 5 or 35 " },
-		{ "Why can't it be done", "why t be done " },
-		{ "What is the NASA", "NASA " },
-		{ "Wie kann ich nicht zum Bahnhof", "wie nicht Bahnhof " },
-		{ "What does <PERSON_1> do", "< PERSON_1 > do " },
-		{ "Who was it. Will was", "who was Will was " },
+		{ "How do I reset my account", "how do i: reset my account " },
+		{ "Can you tell me how to reset my account?", "how do i: reset my account " },
+		{ "how do you reset an account", "how do you: reset an account " },
+		{ "What is the capital of France", "what is the: capital of France " },
+		{ "Please tell me the capital of France.", "what is the: capital of France " },
+		{ "Tell me what the capital of France is.", "what is the: capital of France " },
+		{ "Hello! Could you tell me who he is?", "who is: he " },
+		{ "How does Anna Berg do it", "how do: does Anna Berg do it " },
+		{ "How many dollars are 10 euros", "how many: dollars are 10 euros " },
+		{ "Is it 3.5 % of 7", "is: it 3.5 % of 7 " },
+		{ "Is it 3,5 or 35", "is: it 3,5 or 35 " },
+		{ "Is it 3, 5 or 35", "is: it 3, 5 or 35 " },
+		{ "Why can't it be done", "why can: t it be done " },
+		{ "Explain why the sky is blue, thanks!", "why is: the sky blue " },
+		{ "Do they know if he is there or is here", "do: they know if he is there or is here " },
+		{ "What is the NASA", "what is the: NASA " },
+		{ "Wie kann ich nicht zum Bahnhof", "wie kann ich: nicht zum Bahnhof " },
+		{ "¿Dónde está la llave?", "dónde está: la llave " },
+		{ "Peux-tu m'expliquer pourquoi le ciel est bleu ?", "pourquoi: le ciel est bleu " },
+		{ "What does <PERSON_1> do", "what does * do: <PERSON_1> " },
+		{ "Who was it. Will was", "who was: it. Will was " },
+		{ "What is it, and what is that", "what is: it, and what is that " },
 	};
 	char got[512];
 
@@ -125,10 +132,68 @@ words_that_change_the_meaning_are_fixed_parts(void **state)
 	}
 }
 
+/* Reads tests/data/semantic_pairs.txt and prints, by half, language and kind, how many pairs are
+ * equal in their firm parts. */
+static void
+other_questions_differ_and_paraphrases_match(void **state)
+{
+	enum { FIELDS = 5, LANGUAGES = 8, LINE = 1024 };
+	static const char languages[LANGUAGES][3] = { "en", "de", "fr", "es", "it", "nl", "pl",
+		"pt" };
+	struct {
+		int pairs, equal;
+	} count[2][LANGUAGES][2] = { 0 };
+	char line[LINE], one[512], two[512];
+	int failed = 0, same[2] = { 0 }, all[2] = { 0 };
+	FILE *f = fopen("tests/data/semantic_pairs.txt", "r");
+
+	(void)state;
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		char *v[FIELDS], *left = line;
+		size_t lang = 0;
+		if (*line == '#')
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		for (size_t i = 0; i < FIELDS; i++)
+			assert_non_null(v[i] = strsep(&left, "\t"));
+		while (lang < LANGUAGES && strcmp(v[1], languages[lang]) != 0)
+			lang++;
+		assert_true(lang < LANGUAGES);
+		int half = !strcmp(v[0], "second"), is_same = !strcmp(v[2], "same");
+		const char *a = firm_of(v[3], one), *b = firm_of(v[4], two);
+		bool equal = !a && !b && !strcmp(one, two);
+		count[half][lang][is_same].pairs++;
+		count[half][lang][is_same].equal += equal;
+		if (is_same) {
+			all[half]++;
+			same[half] += equal;
+		} else if (equal) {
+			print_message("passes: %s | %s: %s\n", v[3], v[4], one);
+			failed++;
+		}
+		if (is_same && !equal && getenv("PAIRS"))
+			print_message("%s | %s: %s | %s\n", v[3], v[4], a ? a : one, b ? b : two);
+	}
+	fclose(f);
+	print_message("half    language  other, that pass  paraphrases, that match\n");
+	for (int half = 0; half < 2; half++)
+		for (size_t i = 0; i < LANGUAGES; i++)
+			print_message("%-7s %s        %4d %4d          %4d %4d\n",
+				half ? "second" : "first", languages[i],
+				count[half][i][0].pairs, count[half][i][0].equal,
+				count[half][i][1].pairs, count[half][i][1].equal);
+	print_message("paraphrases: first %d of %d, second %d of %d\n", same[0], all[0], same[1],
+		all[1]);
+	assert_int_equal(failed, 0);
+	for (int half = 0; half < 2; half++)
+		assert_true(same[half] * 40 >= all[half] * 12);
+}
+
 static void
 unsuitable_prompt_is_not_compared(void **state)
 {
-	static const char *const rows[] = { "", "  ", "Reset my password", "Jak mam to zrobić",
+	static const char *const rows[] = { "", "  ", "Reset my password", "Hur gör jag det", "What", "Please, thanks",
 		"How do I write \"stop\"", "How do I\nreset it", "How do I run `ls`",
 		"怎么重置密码", "What is 密码", "Translate what it is",
 		"What does the word mean", "How do I say it", "\xff" };
@@ -138,6 +203,34 @@ unsuitable_prompt_is_not_compared(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		if (!firm_of(rows[i], got))
 			fail_msg("%s: %s", rows[i], got);
+}
+
+static void
+error_in_questions_is_reported_with_its_place(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} rows[] = {
+		{ "[a]\n", ":1:1: questions: a mapping" },
+		{ "en: {leads: [b]}\n", ":1:1: en: questions is missing" },
+		{ "en: {question: [[b]]}\n", ":1:6: question: unknown key" },
+		{ "en: {questions: [['* b']]}\n", "* b: words of at most 96 bytes" },
+		{ "en: {questions: [[b * * c]]}\n", "b * * c: words of at most 96 bytes" },
+		{ "en: {questions: [[b * c * d * e]]}\n", "b * c * d * e: at most two *" },
+		{ "en: {questions: [[b, c]]}\nde: {questions: [[d, B]]}\n",
+			":2:22: B: is already in the group of b" },
+		{ "en: {questions: [[b * c]], leads: ['']}\n", "leads" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct diag d;
+		diag_init(&d);
+		assert_null(questions_load(&courtesy_arena, span_str(rows[i].text), &d));
+		if (!memmem(d.text.p, d.text.n, rows[i].says, strlen(rows[i].says)))
+			fail_msg("%s: %.*s", rows[i].text, SPAN_ARG(buf_view(&d.text)));
+		diag_free(&d);
+	}
 }
 
 static void
@@ -183,7 +276,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fixed_parts_of_a_prompt_are_found),
 		cmocka_unit_test(words_that_change_the_meaning_are_fixed_parts),
+		cmocka_unit_test(other_questions_differ_and_paraphrases_match),
 		cmocka_unit_test(unsuitable_prompt_is_not_compared),
+		cmocka_unit_test(error_in_questions_is_reported_with_its_place),
 		cmocka_unit_test(vectors_are_read_or_refused),
 	};
 

@@ -1,6 +1,7 @@
 /* Semantic matches: the conditions that two prompts must meet before their embedding vectors
- * are compared. Vectors of two texts are close even if the texts differ in a number, a name
- * or a "not". These parts (the firm words) must therefore be equal. */
+ * are compared. Vectors of two texts are close even if the texts differ in a number, a name, a
+ * "not", or in who does what. So a file lists what may differ (policy/questions.h), and all
+ * else must be equal. */
 #ifndef GATE_CACHE_MEANING_H
 #define GATE_CACHE_MEANING_H
 
@@ -9,18 +10,18 @@
 
 enum { MEANING_TEXT_MOST = 512 }; /* bytes; a longer prompt is compared with no other */
 
-/* Appends the firm words of a prompt in their order.
+/* Appends what must be equal in two prompts: the group of the opening, and every word and sign
+ * behind it, as written. Polite phrases, spaces, apostrophes and the full stop at the end do not
+ * count.
  *
- * A word is firm if it is in neither `firsts` nor `asks`, if it is one of `turns`, if it has
- * a digit or a capital, or if it follows a word with a digit (a unit). Signs are firm except
- * those that end sentences. Only the words that ask are left to the vector, not the words
- * that are asked about: a list of words that change a meaning would always be incomplete.
+ *    prompt  = { lead [ "," / "." / "!" ] } opening rest { sign closing } [ "." / "?" / "!" ]
  *
- * Example: in "Explain what 4 eggs cost in Bonn?", the words 4, eggs, cost and Bonn are firm.
+ * Example: "Could you tell me how to boil 4 eggs?" and "How do I boil 4 eggs" give "how do i:
+ * boil 4 eggs ".
  *
  * Returns NULL, or a constant phrase that explains why the prompt is compared with no other;
  * `out` is then useless. Reasons are a long prompt, quotes, code or several lines, a script
- * without capitals, a prompt about texts, and a first word in neither `firsts` nor `asks`. */
+ * without capitals, no listed opening, and words about texts behind the opening. */
 const char *meaning_firm(const struct courtesy *c, struct span text, struct buf *out);
 
 enum { MEANING_DIMS_MOST = 4096 };
