@@ -23,6 +23,12 @@ enum { PATH_LOOKS = 4 << 20 }; /* limit of value_in_path(): findings times bytes
 
 const char *const cached_names[] = { "", "off", "miss", "hit" };
 
+const char *
+cached_by(const struct found_cache *f)
+{
+	return f->by_meaning ? "semantic" : "near";
+}
+
 /* A ULID in Crockford's base 32: 48 bits of time in milliseconds, then 80 random bits. */
 static void
 make_id(struct request *r)

@@ -22,6 +22,9 @@
 struct request;
 
 extern const char *const cached_names[]; /* indexed by enum cached */
+/* Returns to which prompt the hit is a response: "near" or "semantic" for another one. */
+struct found_cache;
+const char *cached_by(const struct found_cache *f);
 
 /* The shadow policy's verdict, and bits that name in what it differs from the policy in force.
  */

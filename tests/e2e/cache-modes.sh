@@ -90,7 +90,7 @@ cache_works() {
 		check "$1: a vector is stored" wait_for sets
 		were=$(by_meaning)
 		ask "Please tell me where is the key of the boathouse in this village"
-		is "$1: a request with the same meaning is found" "$(cache) $(($(by_meaning) - were))" "hit 1"
+		is "$1: a request with the same meaning is found" "$(cache) $(($(by_meaning) - were))" "hit; semantic 1"
 		is "$1: a set of vectors expires" "$(endless)" 0
 	fi
 	as --claims '{"sub":"ben"}'

@@ -63,15 +63,16 @@ is "a request with one more sign is a miss" "$(cache)" miss
 as --claims '{"sub":"bob"}'
 other='Can you tell me how I reset the password of my account at the shop'
 model=echo ask "$other for john@example.org"
-is "a request of the same team in other words is a hit, with its own values restored" "$status $(cache) $(jq -r '.choices[0].message.content' <<<"$body")" "200 hit $one for john@example.org"
+is "a request of the same team in other words is a hit, with its own values restored" "$status $(cache) $(jq -r '.choices[0].message.content' <<<"$body")" "200 hit; semantic $one for john@example.org"
 is "the record has the kind of hit and the distance" "$(completion '[.cache, .cache_by, (.cache_distance < 0.2), .usage, (.saved.input_tokens > 0), (.cache_embedded_tokens > 0), (.cache_embedded_nanousd > 0)]')" \
 	'["hit","semantic",true,null,true,true,true]'
 is "the hit is charged for its vector only" "$(completion '[.settled[] | split(",") | .[-1] | tonumber] | sort | map(. > 0)') $(completion '.cache_embedded_tokens as $t | [.settled[] | split(",") | .[-1] | tonumber] | index($t) != null')" \
 	'[true,true] true'
 asked=$(metric cache_embeddings_total 'outcome="ok"')
 model=echo ask "$other for john@example.org"
-is "the same request again is an exact hit, and its record has the original kind" "$(cache) $(completion '[.cache_by, .cache_embedded_tokens]') $(($(metric cache_embeddings_total 'outcome="ok"') - asked))" 'hit ["semantic",null] 0'
+is "the same request again is an exact hit, and its record has the original kind" "$(cache) $(completion '[.cache_by, .cache_embedded_tokens]') $(($(metric cache_embeddings_total 'outcome="ok"') - asked))" 'hit; semantic ["semantic",null] 0'
 is "metrics count the semantic hits" "$(metric cache_semantic_hits_total) $(($(metric cache_embeddings_total 'outcome="ok"') >= 2))" "2 1"
+is "cache stats tells exact, near and semantic hits apart" "$("$build/tollgate" cache stats -c "$D/tollgate.yaml" | grep -E '^(exact|near|semantic) hits' | tr -s ' ' | tr '\n' ,)" "exact hits 0,near hits 0,semantic hits 2,"
 is "the texts sent to the embeddings provider are redacted" "$(fetch GET "$PROVIDER/_seen?last=9" | grep -c 'example.com\|example.org')" 0
 as
 
@@ -99,7 +100,7 @@ quotes|Please tell me how far it is from the 'old harbour' to the station of Ann
 other words|Please tell me how wide it is from the old bridge to the church of Anna Berg for 4 people
 T
 ask "Can you tell me how far is it from the old harbour to the station of Anna Berg for 4 people"
-is "other words with the same meaning are a hit" "$(cache) $(completion .cache_by)" 'hit "semantic"'
+is "other words with the same meaning are a hit" "$(cache) $(completion .cache_by)" 'hit; semantic "semantic"'
 as --claims '{"sub":"eve","team":"green"}'
 ask "Can you tell me how far is it from the old harbour to the station of Anna Berg for 4 people"
 is "another team gets a miss" "$(cache)" miss
@@ -202,7 +203,7 @@ ask "Where is the key of the boathouse in this village"
 wait_for kept 1
 as --claims '{"sub":"bob"}'
 ask "Please tell me where is the key of the boathouse in this village"
-is "another person's response is a semantic hit" "$(cache) $(completion .cache_by)" 'hit "semantic"'
+is "another person's response is a semantic hit" "$(cache) $(completion .cache_by)" 'hit; semantic "semantic"'
 check "the response is stored for the second person too" wait_for kept 2
 "$build/tollgate" cache purge --person bob -c "$D/tollgate.yaml" >"$D/purged" 2>&1
 is "it refers to the first person's entry" "$(strings)" 2

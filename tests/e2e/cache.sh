@@ -213,7 +213,7 @@ model=echo ask near.test "$long jane.doe@example.com"
 is "the first prompt on a route with near is a miss" "$(cache) $(completion .cache_by)" "miss null"
 model=echo ask near.test "Please explain${long#Explain} john@example.org"
 is "a prompt without a polite phrase is a near hit, with its own values" "$(cache) $(completion '[.cache_by, (.cache_distance > 0 and .cache_distance < 0.1)]') $(says '.choices[0].message.content')" \
-	"hit [\"near\",true] \"$long john@example.org\""
+	"hit; near [\"near\",true] \"$long john@example.org\""
 is "metrics count the near hit" "$(metric cache_near_hits_total)" 1
 while IFS='|' read -r name prompt; do
 	model=echo ask near.test "$prompt"

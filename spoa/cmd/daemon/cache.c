@@ -32,7 +32,8 @@ show_cache_stats(const json_t *o)
 	} rows[] = {
 		{ "routes with a cache", "routes" },
 		{ "bytes", "bytes" }, { "bytes, limit", "max_bytes" },
-		{ "hits", "hits" }, { "hits by similarity", "near_hits" },
+		{ "hits", "hits" }, { "exact hits", "exact_hits" },
+		{ "near hits", "near_hits" }, { "semantic hits", "semantic_hits" },
 		{ "hits by waiting", "waited_hits" }, { "waits without a hit", "waited_alone" },
 		{ "misses", "misses" }, { "off", "off" },
 		{ "kept", "kept" }, { "failures", "failures" }, { "unusable", "unusable" },

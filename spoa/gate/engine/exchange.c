@@ -676,9 +676,12 @@ gate_response_fields(struct exchange *x)
 		fields = arena_printf(
 			&r->arena, "%.*sx-tollgate-estimate: tokens\r\n", SPAN_ARG(fields));
 	const struct found_cache *c = &r->found.cache;
-	if (c->state)
-		fields = arena_printf(&r->arena, "%.*sx-tollgate-cache: %s\r\n",
-			SPAN_ARG(fields), cached_names[c->state]);
+	if (c->state) {
+		bool other = c->state == CACHED_HIT && c->looks == LOOKS_FOR_OTHERS;
+		fields = arena_printf(&r->arena, "%.*sx-tollgate-cache: %s%s%s\r\n",
+			SPAN_ARG(fields), cached_names[c->state], other ? "; " : "",
+			other ? cached_by(c) : "");
+	}
 	return c->state == CACHED_HIT ? arena_printf(&r->arena, "%.*sage: %lld\r\n",
 						SPAN_ARG(fields), (long long)c->age_s)
 				      : fields;

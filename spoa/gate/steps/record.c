@@ -452,7 +452,7 @@ put_saved(const struct request *r, const struct usage *u, struct buf *b)
 
 	put_int(b, RF_CACHE_AGE, r->found.cache.age_s);
 	if (r->found.cache.looks == LOOKS_FOR_OTHERS) {
-		put_name(b, RF_CACHE_BY, r->found.cache.by_meaning ? "semantic" : "near");
+		put_name(b, RF_CACHE_BY, cached_by(&r->found.cache));
 		put_member_key(b, RF_CACHE_DISTANCE);
 		buf_printf(b, "%.6f", r->found.cache.distance);
 	}

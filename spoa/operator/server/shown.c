@@ -623,7 +623,7 @@ server_cached(struct server *s, struct buf *out)
 		const char *name;
 		enum metric m;
 	} counts[] = { { "hits", M_CACHE_HITS }, { "misses", M_CACHE_MISSES },
-		{ "off", M_CACHE_OFF }, { "near_hits", M_CACHE_HITS_NEAR },
+		{ "off", M_CACHE_OFF },
 		{ "waited_hits", M_CACHE_WAITED_HIT }, { "waited_alone", M_CACHE_WAITED_ALONE },
 		{ "kept", M_CACHE_KEPT }, { "failures", M_CACHE_FAILED },
 		{ "unusable", M_CACHE_UNUSABLE }, { "saved_input_tokens", M_CACHE_SAVED_INPUT },
@@ -632,8 +632,14 @@ server_cached(struct server *s, struct buf *out)
 		{ "embedded_tokens", M_CACHE_EMBEDDED_TOKENS },
 		{ "embedded_nanousd", M_CACHE_EMBEDDED_NANOUSD } };
 
+	/* A hit is counted before its kind, so the kinds are read first. */
+	uint64_t near = server_counted(s, M_CACHE_HITS_NEAR),
+		 semantic = server_counted(s, M_CACHE_HITS_MEANING);
 	for (size_t i = 0; i < COUNT_OF(counts); i++)
 		json_put_uint(out, counts[i].name, server_counted(s, counts[i].m));
+	json_put_uint(out, "exact_hits", server_counted(s, M_CACHE_HITS) - near - semantic);
+	json_put_uint(out, "near_hits", near);
+	json_put_uint(out, "semantic_hits", semantic);
 }
 
 void

@@ -22,7 +22,8 @@ function tiles(got) {
 			h('small', {},
 				`since the start: ${count(got.cache.saved_input_tokens + got.cache.saved_output_tokens)} tokens, ${count(got.cache.hits)} ${
 					got.cache.hits === 1 ? 'response' : 'responses'
-				}`)], dollars(got.cache.saved_nanousd)));
+				} (${count(got.cache.exact_hits)} exact, ${count(got.cache.near_hits)} near, ${count(got.cache.semantic_hits)} semantic)`)],
+			dollars(got.cache.saved_nanousd)));
 }
 
 /* The requests that have waited longest for a provider. */

@@ -176,8 +176,9 @@ function money(d, c) {
 	return panel('Tokens and cost', facts([
 		['Cost', dollars(c.cost_nanousd)],
 		['At most', !u && e ? dollars(e.cost_nanousd) : null],
-		['Cache',
-			c.cache && [c.cache, c.cache_why && [': ', data(c.cache_why)], c.cache_age_s !== undefined && `, ${count(c.cache_age_s)} s old`]],
+		['Cache', c.cache &&
+			[c.cache, c.cache === 'hit' && ` (${c.cache_by ?? 'exact'})`, c.cache_why && [': ', data(c.cache_why)],
+				c.cache_age_s !== undefined && `, ${count(c.cache_age_s)} s old`]],
 		['Saved', s &&
 			[dollars(s.cost_nanousd),
 				s.input_tokens !== undefined && `${count(s.input_tokens)} input tokens, ${count(s.output_tokens)} output tokens`].filter(Boolean)
