@@ -117,7 +117,7 @@ read_form(struct question_reading *r, const struct yaml_node *n, const char *gro
 
 /* Reads the groups of one language. The forms of all languages are one array. */
 static void
-read_groups(struct question_reading *r, const struct yaml_node *n)
+read_question_groups(struct question_reading *r, const struct yaml_node *n)
 {
 	size_t more = 0;
 
@@ -179,7 +179,7 @@ questions_load(struct arena *a, struct span text, struct diag *d)
 			continue;
 		read_question_phrases(&r, yaml_get(n, "leads"), &r.leads, &r.nleads);
 		read_question_phrases(&r, yaml_get(n, "closings"), &r.closings, &r.nclosings);
-		read_groups(&r, read_needed(d, n, n->key, n->key->s.p, "questions"));
+		read_question_groups(&r, read_needed(d, n, n->key, n->key->s.p, "questions"));
 	}
 	*q = (struct questions){ r.forms, r.nforms, r.leads, r.closings, r.nleads, r.nclosings };
 	return d->errors == errors && !arena_failed(a) ? q : NULL;
