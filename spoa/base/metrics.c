@@ -2,6 +2,7 @@
 #include "base/metrics.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static const struct {
 	const char *name, *labels, *help;
@@ -25,7 +26,8 @@ metrics_write(struct buf *out, struct metrics *const *blocks, size_t n)
 		uint64_t sum = 0;
 		for (size_t i = 0; i < n; i++)
 			sum += atomic_load_explicit(&blocks[i]->v[id], memory_order_relaxed);
-		if (rows[id].help[0])
+		bool first = id == 0 || strcmp(rows[id].name, rows[id - 1].name) != 0;
+		if (first && rows[id].help[0])
 			metrics_head(out, rows[id].name, "counter", rows[id].help);
 		buf_printf(out, "tollgate_%s%s%s%s %" PRIu64, rows[id].name,
 			rows[id].labels[0] ? "{" : "", rows[id].labels,

@@ -7,9 +7,12 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/deny_status.h"
 
 /* clang-format off */
 /*  id                     name                                  labels                       help */
+#define METRIC_DENIED(X, status, ...) \
+  X(M_DENY_##status,       "denied_total",                       "status=\"" #status "\"",      "Counts denied requests, by HTTP status.")
 #define METRIC_TABLE(X) \
   X(M_SPOP_CONNS_OPENED,   "spop_connections_opened_total",      "",                          "Counts SPOP connections that the daemon accepted.") \
   X(M_SPOP_CONNS_CLOSED,   "spop_connections_closed_total",      "",                          "Counts SPOP connections that ended.") \
@@ -33,18 +36,7 @@
   X(M_VIA_DIRECT,          "requests_total",                     "via=\"direct\"",            "Counts requests that the gateway forwarded, by path.") \
   X(M_VIA_RELAY,           "requests_total",                     "via=\"relay\"",             "") \
   X(M_VIA_OBSERVE,         "requests_total",                     "via=\"observe\"",           "") \
-  X(M_DENY_400,            "denied_total",                       "status=\"400\"",            "Counts denied requests, by HTTP status.") \
-  X(M_DENY_401,            "denied_total",                       "status=\"401\"",            "") \
-  X(M_DENY_403,            "denied_total",                       "status=\"403\"",            "") \
-  X(M_DENY_404,            "denied_total",                       "status=\"404\"",            "") \
-  X(M_DENY_408,            "denied_total",                       "status=\"408\"",            "") \
-  X(M_DENY_413,            "denied_total",                       "status=\"413\"",            "") \
-  X(M_DENY_415,            "denied_total",                       "status=\"415\"",            "") \
-  X(M_DENY_426,            "denied_total",                       "status=\"426\"",            "") \
-  X(M_DENY_429,            "denied_total",                       "status=\"429\"",            "") \
-  X(M_DENY_451,            "denied_total",                       "status=\"451\"",            "") \
-  X(M_DENY_501,            "denied_total",                       "status=\"501\"",            "") \
-  X(M_DENY_503,            "denied_total",                       "status=\"503\"",            "") \
+  DENY_STATUS(METRIC_DENIED, X) \
   X(M_SHADOWED,            "shadowed_total",                     "",                          "Counts denials and redactions that shadow mode did not enforce.") \
   X(M_SHADOW_SAME,         "shadow_policy_total",                "result=\"same\"",           "Counts decisions that shadow_policy evaluated too, by result.") \
   X(M_SHADOW_OTHER,        "shadow_policy_total",                "result=\"other\"",          "") \

@@ -49,7 +49,8 @@ provider_key_reason(struct request *r, bool by_rule, struct span message)
 
 enum step_result
 request_deny(
-	struct request *r, int status, const char *code, const char *rule, struct span message)
+	struct request *r, enum deny_status status, const char *code, const char *rule,
+	struct span message)
 {
 	if (status == 401 && shows_provider_key(r))
 		message = provider_key_reason(r, rule && *rule, message);

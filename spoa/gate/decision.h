@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/deny_status.h"
 #include "base/span.h"
 #include "gate/wait.h"
 
@@ -37,9 +38,11 @@ struct request;
 void request_decide(
 	struct request *r, enum decision_kind kind, enum decision_via via, const char *rule);
 /* Decides a denial and returns STEP_DECIDED. `message` is a constant or lives in the arena; it
- * never holds prompt text. A 503 has Retry-After 1 s. Nothing of an earlier decision stays. */
+ * never holds prompt text. A 503 has Retry-After 1 s. Nothing of an earlier decision stays.
+ * Each status has a row of DENY_STATUS (base/deny_status.h). */
 enum step_result request_deny(
-	struct request *r, int status, const char *code, const char *rule, struct span message);
+	struct request *r, enum deny_status status, const char *code, const char *rule,
+	struct span message);
 /* The following calls add to a denial: another message for the caller, the scope that its token
  * lacks (NULL: none), and when a retry is useful (0: no Retry-After). `final`: the wait is too
  * long for an automatic retry. */

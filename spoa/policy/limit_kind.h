@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/span.h"
 
-/* What a kind counts, and what it needs. */
+/* A kind counts something, and needs something for it. */
 enum limit_trait {
 	COUNTS_INPUT = 1 << 0,	/* the prompt's tokens, or their price */
 	COUNTS_OUTPUT = 1 << 1, /* the response's tokens, or their price */

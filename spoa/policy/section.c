@@ -3,6 +3,7 @@
  * sections checks lengths, patterns of names, and everything that needs the whole policy. */
 #include "policy/section.h"
 
+#include "base/deny_status.h"
 #include "policy/build.h"
 #include "policy/config/read.h"
 #include "policy/config/rows.h"
@@ -13,6 +14,14 @@
 #include "policy/policy.h"
 #include "policy/tools.h"
 #include "scan/detect/custom/custom.h"
+
+/* The statuses of a rule's denial: the default one first */
+#define STATUS_RULE(status)    "," #status
+#define STATUS_DEFAULT(status) /* "403" is first */
+#define STATUS_GATE(status)
+#define STATUS_RELAY(status)
+#define STATUS_BY(X, status, by, ...) STATUS_##by(status)
+#define DENIED_WITH		      "403" DENY_STATUS(STATUS_BY, )
 
 #define S   SECOND_US
 #define DAY (86400 * S)
@@ -367,7 +376,7 @@ const struct section sections[] = {
   { "phase", A_WORD(rule, phase, phase_words), "when the rule is evaluated; response: deny, redact and tag only; tool: permit too" },
 }},
 [SECTION_DENY] = { "deny", .fields = {
-  { "status", OTHER(ONE("400,401,403,404,413,415,429,451,503")), "default 403" },
+  { "status", OTHER(ONE(DENIED_WITH)), "default 403" },
   { "reason", A_TEXT(rule, reason), "one line for the caller" },
   { "as", A_FLAG(rule, as_error, as_words), "for phase: tool: result, which the agent reads before it continues, or a JSON-RPC error" },
   { "scope", OTHER(TEXT), "scope that the caller's token lacks: 403 insufficient_scope, after which a client logs in again" },

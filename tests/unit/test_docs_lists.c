@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
+#include "base/deny_status.h"
 #include "base/span.h"
 #include "policy/limit.h"
 #include "scan/dialect/usage.h"
@@ -409,6 +411,64 @@ budgets_page_has_every_unit(void **state)
 	lists_agree("docs/budgets.md, Units of limits,", 8);
 }
 
+/* The statuses of denials: haproxy/tollgate.cfg has a rule for each, and so have the pages. */
+static const struct {
+	int status;
+	enum deny_by by;
+} denials[] = {
+#define F(X, status, by, ...) { status, DENY_BY_##by },
+	DENY_STATUS(F, )
+#undef F
+};
+
+/* Adds the statuses between each `before` and the next `until`. */
+static void
+list_statuses(struct span text, const char *before, const char *until)
+{
+	const char *at = text.p, *end = text.p + text.n;
+
+	while ((at = memmem(at, (size_t)(end - at), before, strlen(before)))) {
+		at += strlen(before);
+		const char *to = memmem(at, (size_t)(end - at), until, strlen(until));
+		for (to = to ? to : end; at < to; at++) {
+			size_t digits = span_past(span_of(at, (size_t)(to - at)), 0, is_digit);
+			/* 502 is a provider's response, and no denial */
+			if (digits == 3 && strncmp(at, "502", 3) != 0)
+				word_add(&listed, span_of(at, 3));
+			at += digits;
+		}
+	}
+}
+
+static void
+each_status_of_a_denial_has_its_places(void **state)
+{
+	static const struct {
+		const char *file, *from, *to, *before, *until;
+		enum deny_by last; /* the rows up to this one are expected */
+	} places[] = {
+		{ "haproxy/tollgate.cfg", "\nbackend tollgate-deny", "\n# ", "if deny { var(txn.tollgate.status) -m int ", "\n",
+			DENY_BY_GATE },
+		{ "docs/man/tollgate.8", ".Cm legal_restriction .\n.Bl -tag -width Ds", "\n.Sh ", "\n.It ", "\n", DENY_BY_RELAY },
+		{ "docs/man/tollgate.8", "\n.It Va tollgate_denied_total\n", "\n.It Va ", ".Cm ", "\n", DENY_BY_RELAY },
+		{ "docs/man/tollgate-policy.5", "\n.Ic status\nis the HTTP", "\nThe ", " status: ", ".", DENY_BY_DEFAULT },
+		{ "docs/haproxy.md", "\n### Errors\n", "\n## ", "\n| ", " |", DENY_BY_RELAY },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(places); i++) {
+		wanted.n = listed.n = 0;
+		for (size_t k = 0; k < COUNT_OF(denials); k++)
+			if (denials[k].by <= places[i].last) {
+				snprintf(running, sizeof(running), "%d", denials[k].status);
+				word_add(&wanted, span_str(running));
+			}
+		list_statuses(section(places[i].file, places[i].from, places[i].to),
+			places[i].before, places[i].until);
+		lists_agree(places[i].file, 8);
+	}
+}
+
 /* The console's words of units: NAME: 'WORDS', */
 static void
 console_has_every_unit(void **state)
@@ -581,6 +641,7 @@ main(void)
 		cmocka_unit_test(policy_page_has_every_policy),
 		cmocka_unit_test(answers_page_has_every_passing_field),
 		cmocka_unit_test(budgets_page_has_every_unit),
+		cmocka_unit_test(each_status_of_a_denial_has_its_places),
 		cmocka_unit_test(console_has_every_unit),
 		cmocka_unit_test(dialects_page_has_every_member_of_usage),
 		cmocka_unit_test(files_named_by_pages_exist),

@@ -534,9 +534,10 @@ status_lines_and_chunk_lines_are_written(void **state)
 	buf_init(&out, 0);
 	http_put_status(&out, 200);
 	http_put_status(&out, 429);
+	http_put_status(&out, 426);
 	http_put_status(&out, 299);
 	assert_true(span_is(buf_view(&out),
-		"HTTP/1.1 200 OK\r\nHTTP/1.1 429 Too Many Requests\r\nHTTP/1.1 299 \r\n"));
+		"HTTP/1.1 200 OK\r\nHTTP/1.1 429 Too Many Requests\r\nHTTP/1.1 426 Upgrade Required\r\nHTTP/1.1 299 \r\n"));
 	buf_free(&out);
 	assert_true(span_is(span_of(line, http_chunk_line(line, 0)), "0\r\n"));
 	assert_true(span_is(span_of(line, http_chunk_line(line, 0x1a2f)), "1a2f\r\n"));

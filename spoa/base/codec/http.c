@@ -21,6 +21,7 @@
 #include "base/ascii.h"
 #include "base/caps.h"
 #include "base/codec/ws.h"
+#include "base/deny_status.h"
 #include "base/err.h"
 
 /* ---- fields ---- */
@@ -686,33 +687,25 @@ static const struct { int status; const char *reason; } reasons[] = {
 	{ 304, "Not Modified" },
 	{ 307, "Temporary Redirect" },
 	{ 308, "Permanent Redirect" },
-	{ 400, "Bad Request" },
-	{ 401, "Unauthorized" },
 	{ 402, "Payment Required" },
-	{ 403, "Forbidden" },
-	{ 404, "Not Found" },
 	{ 405, "Method Not Allowed" },
 	{ 406, "Not Acceptable" },
-	{ 408, "Request Timeout" },
 	{ 409, "Conflict" },
 	{ 410, "Gone" },
 	{ 411, "Length Required" },
 	{ 412, "Precondition Failed" },
-	{ 413, "Content Too Large" },
 	{ 414, "URI Too Long" },
-	{ 415, "Unsupported Media Type" },
 	{ 422, "Unprocessable Content" },
 	{ 424, "Failed Dependency" },
 	{ 425, "Too Early" },
-	{ 429, "Too Many Requests" },
 	{ 431, "Request Header Fields Too Large" },
-	{ 451, "Unavailable For Legal Reasons" },
 	{ 500, "Internal Server Error" },
-	{ 501, "Not Implemented" },
 	{ 502, "Bad Gateway" },
-	{ 503, "Service Unavailable" },
 	{ 504, "Gateway Timeout" },
 	{ 529, "Overloaded" },
+#define F(X, status, by, code, reason, ...) { status, reason },
+	DENY_STATUS(F, )
+#undef F
 };
 /* clang-format on */
 

@@ -279,10 +279,9 @@ count_decision(const struct request *r)
 {
 	/* clang-format off */
 	static const struct { int status; enum metric m; } by_status[] = {
-		{ 400, M_DENY_400 }, { 401, M_DENY_401 }, { 403, M_DENY_403 }, { 404, M_DENY_404 },
-		{ 408, M_DENY_408 },
-		{ 413, M_DENY_413 }, { 415, M_DENY_415 }, { 426, M_DENY_426 }, { 429, M_DENY_429 },
-		{ 451, M_DENY_451 }, { 501, M_DENY_501 }, { 503, M_DENY_503 },
+#define F(X, status, ...) { status, M_DENY_##status },
+		DENY_STATUS(F, )
+#undef F
 	};
 	static const struct { enum metric is, would; } by_kind[] = {
 		[D_PERMIT] = { M_DECIDE_PERMIT, M_OBSERVED_PERMIT },

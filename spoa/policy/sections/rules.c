@@ -10,6 +10,8 @@
 #include "base/among.h"
 #include "base/ascii.h"
 #include "base/codec/credentials.h"
+#include "base/deny_status.h"
+#include "base/scoped.h"
 #include "policy/config/config.h"
 #include "policy/data.h"
 #include "policy/env.h"
@@ -247,7 +249,14 @@ static const char *const not_denied[] = { "permit", "redact", "route", "max_outp
 /* Keys of `deny` for rules on calls only. */
 static const char *const of_calls[] = { "as", "hide" };
 
-static const int statuses[] = { 400, 401, 403, 404, 413, 415, 429, 451, 503 };
+static const struct {
+	int status;
+	enum deny_by by;
+} statuses[] = {
+#define F(X, status, by, ...) { status, DENY_BY_##by },
+	DENY_STATUS(F, )
+#undef F
+};
 
 const struct cel_program *
 build_expression(struct builder *b, const struct yaml_node *n, const char *what,
@@ -311,15 +320,18 @@ denied_status(struct builder *b, const struct yaml_node *c, struct rule *r)
 		return;
 	}
 	bool number = yaml_int(c, &status);
-	for (size_t i = 0; number && i < COUNT_OF(statuses); i++)
-		if (status == statuses[i]) {
-			r->status = statuses[i];
+	SCOPED_BUF(accepted, 0);
+	for (size_t i = 0; i < COUNT_OF(statuses); i++) {
+		if (statuses[i].by > DENY_BY_DEFAULT)
+			continue;
+		if (number && status == statuses[i].status) {
+			r->status = statuses[i].status;
 			return;
 		}
-	diag_at(b->d, c,
-		"status: one of 400, 401, 403, 404, 413, 415, 429, 451, 503 is expected, found "
-		"%s",
-		yaml_found(c));
+		buf_printf(&accepted, "%s%d", accepted.n ? ", " : "", statuses[i].status);
+	}
+	diag_at(b->d, c, "status: one of %.*s is expected, found %s",
+		SPAN_ARG(buf_view(&accepted)), yaml_found(c));
 }
 
 /* deny: {status: 403, scope: …}: the client must log in again with this scope. The response is

@@ -10,34 +10,22 @@
 #include "base/codec/error_form.h"
 #include "base/codec/eventstream.h"
 #include "base/codec/json.h"
+#include "base/deny_status.h"
 #include "base/err.h"
 #include "base/scoped.h"
 #include "scan/dialect/family.h"
 
-/* The error code of each status, and the types that the families give with the status. SDKs
- * decide by the status, Bedrock's by the type; people and logs use the type. Columns: OpenAI
- * (https://platform.openai.com/docs/guides/error-codes), Anthropic
- * (https://docs.anthropic.com/en/api/errors), Google (google.rpc.Code), Bedrock (exceptions),
- * TGI. */
+/* The error code of each status, and the types that the families give with the status
+ * (base/deny_status.h). A provider's 500 is no denial. */
 /* clang-format off */
 static const struct status_row {
 	int status;
 	const char *code, *type[TYPES];
 } statuses[] = {
-	{ 400, "invalid_request",      { "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT",   "ValidationException",         "validation" } },
-	{ 401, "invalid_credentials",  { "authentication_error",  "authentication_error",  "UNAUTHENTICATED",    "AccessDeniedException",       "validation" } },
-	{ 403, "permission_denied",    { "permission_error",      "permission_error",      "PERMISSION_DENIED",  "AccessDeniedException",       "validation" } },
-	{ 404, "not_found",            { "not_found_error",       "not_found_error",       "NOT_FOUND",          "ResourceNotFoundException",   "validation" } },
-	{ 408, "request_timeout",      { "invalid_request_error", "invalid_request_error", "DEADLINE_EXCEEDED",  "ModelTimeoutException",       "validation" } },
-	{ 413, "request_too_large",    { "invalid_request_error", "request_too_large",     "INVALID_ARGUMENT",   "ValidationException",         "validation" } },
-	{ 415, "unsupported_encoding", { "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT",   "ValidationException",         "validation" } },
-	{ 426, "upgrade_required",     { "invalid_request_error", "invalid_request_error", "FAILED_PRECONDITION", "ValidationException",        "validation" } },
-	{ 429, "rate_limit_exceeded",  { "rate_limit_error",      "rate_limit_error",      "RESOURCE_EXHAUSTED", "ThrottlingException",         "overloaded" } },
-	{ 451, "legal_restriction",    { "permission_error",      "permission_error",      "PERMISSION_DENIED",  "AccessDeniedException",       "validation" } },
-	{ 501, "not_implemented",      { "invalid_request_error", "invalid_request_error", "UNIMPLEMENTED",      "ValidationException",         "validation" } },
-	{ 500, "service_unavailable",  { "server_error",          "api_error",             "INTERNAL",           "InternalServerException",     "generation" } },
-	/* also any other status from 500 on */
-	{ 503, "service_unavailable",  { "server_error",          "overloaded_error",      "UNAVAILABLE",        "ServiceUnavailableException", "overloaded" } },
+	{ 500, "service_unavailable", { "server_error", "api_error", "INTERNAL", "InternalServerException", "generation" } },
+#define F(X, status, by, code, reason, ...) { status, code, { __VA_ARGS__ } },
+	DENY_STATUS(F, )
+#undef F
 };
 
 /* Codes of errors that end a stream: a decision on content, or a failure. */
@@ -60,12 +48,11 @@ static const struct {
 static const struct status_row *
 row_of(int status)
 {
-	const struct status_row *last = &statuses[COUNT_OF(statuses) - 1];
+	const struct status_row *end = statuses + COUNT_OF(statuses), *r = statuses;
 
-	for (const struct status_row *r = statuses; r <= last; r++)
-		if (r->status == status)
-			return r;
-	return status < 500 ? statuses : last;
+	while (r < end && r->status != status)
+		r++;
+	return r < end ? r : row_of(status < 500 ? DENY_400 : DENY_503);
 }
 
 /* Writes a document by one of the family's forms. */
