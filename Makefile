@@ -101,7 +101,7 @@ FUZZ_RUN := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/tests/fuzz/%)
 # What several test programs and benchmarks share: each tests/support/NAME.c that has a NAME.h, and the relay's
 # stage. The linker takes the files that a program needs.
 SUPPORT_SRC := $(filter-out %_clock.c,$(filter $(patsubst %.h,%.c,$(wildcard tests/support/*.h)),$(wildcard tests/support/*.c))) \
-	$(addprefix tests/scenario/,fake_gate.c relay_attempts.c relay_stage.c)
+	$(addprefix tests/scenario/,relay_attempts.c relay_stage.c)
 SUPPORT     := $(B)/tests/libsupport.a
 
 .DEFAULT_GOAL := all
@@ -770,13 +770,15 @@ $(B)/tests/unit/test_evasion: private TEST_WRAP += heuristics_edit heuristic_dig
 	heuristic_address heuristic_leet heuristic_leet_iban heuristic_number normalise_edit fold_char unescape \
 	terminal_sequence blob_find blob_codes
 
-# The gate's stage and the clocks replace functions of the daemon. So they are linked by name, and not from a library.
+# The gate's stage, the relay's gate and the clocks replace functions of the daemon. So they are linked by name, and not from a library.
 GATE_STAGE  := scenario/test_external $(filter-out %_threads,$(patsubst tests/%.c,%,$(wildcard tests/scenario/test_gate*.c)))
+FAKE_GATE   := $(patsubst tests/%.c,%,$(wildcard tests/scenario/test_relay*.c))
 FAKE_CLOCK  := $(GATE_STAGE) fuzz/fuzz_translate_answer scenario/test_data \
 	$(addprefix unit/test_,admin_changes door guard_streams judge_certificate otlp_send signed translate_answer \
 	translate_guarded translate_refused translate_tools)
 MOVED_CLOCK := scenario/test_auth $(addprefix unit/test_,audit audit_open keep keep_stops sealed_read service)
 $(GATE_STAGE:%=$(B)/tests/%): $(B)/tests/scenario/gate_stage.o
+$(FAKE_GATE:%=$(B)/tests/%): $(B)/tests/scenario/fake_gate.o
 $(FAKE_CLOCK:%=$(B)/tests/%): $(B)/tests/support/fake_clock.o
 $(MOVED_CLOCK:%=$(B)/tests/%): $(B)/tests/support/moved_clock.o
 
