@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/scoped.h"
 #include "net/relay_conn.h"
+#include "scan/dialect/denial.h"
 
 /* A failure that increments no counter. */
 #define UNCOUNTED ((enum metric) - 1)
@@ -20,6 +21,17 @@ static struct span
 id_of_edge(const struct edge *c)
 {
 	return c->plan ? c->plan->id : span_str("");
+}
+
+static struct denial
+denial_of_edge(const struct edge *c, const char *code, const char *message)
+{
+	return (struct denial){ .dialect = dialect_of_edge(c),
+		.endpoint = c->plan ? c->plan->endpoint : NULL,
+		.code = code,
+		.message = span_str(message),
+		.id = id_of_edge(c),
+		.mcp = c->plan ? c->plan->mcp : NULL };
 }
 
 /* Writes a whole response with this JSON body, in place of any bytes in `out`. `final`: a
@@ -58,17 +70,10 @@ compose_error(struct edge *c, int status, const char *code, const char *message,
 	SCOPED_BUF(body, 4 * CAP_ERROR_BYTES);
 	if (!c->body.done)
 		c->last_request = true;
-	if (c->plan && c->plan->mcp) {
-		/* a gateway error asks clients to try again, which a call that was sent must not */
-		sent &= status == 503;
-		mcp_answer_refused(c->plan->mcp, code, span_str(message), id_of_edge(c), sent,
-			false, &body);
-		if (mcp_is_denial(code) || mcp_refuses_by_result(c->plan->mcp, code, sent))
-			status = 200;
-	} else {
-		dialect_error(dialect_of_edge(c), status, code, span_str(message),
-			id_of_edge(c), &body);
-	}
+	struct denial d = denial_of_edge(c, code, message);
+	d.status = status;
+	d.sent = sent;
+	status = denial_document(&d, &body);
 	compose_own_response(c, status, c->x ? gate_response_fields(c->x) : span_str(""), final,
 		buf_view(&body));
 }
@@ -198,9 +203,10 @@ cut_answer(struct edge *c, bool denied, const char *code, const char *why)
 	if (c->guard) {
 		guard_say_error(c->guard, code, span_str(why), id_of_edge(c), half, &event);
 	} else {
+		struct denial d = denial_of_edge(c, code, why);
+		d.sent = true;
 		buf_str(&event, half ? "\n\n" : "\n");
-		dialect_stream_error(dialect_of_edge(c), c->plan->endpoint, code, span_str(why),
-			id_of_edge(c), &event);
+		denial_event(&d, &event);
 	}
 	if (chunks)
 		buf_put(&c->out, line, http_chunk_line(line, event.n));

@@ -34,6 +34,7 @@
 #include "base/err.h"
 #include "policy/route.h"
 #include "policy/verdict/tool.h"
+#include "scan/dialect/denial.h"
 
 enum {
 	SAID_ONCE = 16,
@@ -1383,30 +1384,32 @@ guard_say_error(struct guard *g, const char *code, struct span message, struct s
 		translator_say_error(g->translator, code, message, id, out);
 		return;
 	}
+	const struct denial d = { .dialect = g->plan.dialect,
+		.endpoint = g->plan.endpoint,
+		.code = code,
+		.message = message,
+		.id = id,
+		.mcp = g->plan.mcp,
+		.sent = true,
+		.rpc_ids = g->plan.rpc_ids };
 	if (g->way != WAY_STREAM || g->frames.kind == FRAMES_SSE) {
 		/* Ends an event that was cut. After a complete one an empty line has no meaning
 		 * (WHATWG HTML 9.2.6). */
 		buf_str(out, half ? "\n\n" : "\n");
 		SCOPED_BUF(event, 0);
-		if (g->plan.mcp)
-			mcp_answer_refused(g->plan.mcp, code, message, id, true, true, out);
-		else if (g->plan.rpc_ids.n)
-			dialect_rpc_error(g->plan.rpc_ids, code, message, id, out);
-		else
-			dialect_stream_error(
-				g->plan.dialect, g->plan.endpoint, code, message, id, &event);
+		denial_event(&d, &event);
 		answer_number_error(buf_view(&event),
 			g->numbers.begun ? g->numbers.next : g->report.events, out);
 		return;
 	}
 	if (g->plan.mcp && g->frames.kind == FRAMES_LINES) {
 		buf_str(out, half ? "\n" : "");
-		mcp_answer_refused(g->plan.mcp, code, message, id, true, false, out);
+		denial_line(&d, out);
 		buf_putc(out, '\n');
 		return;
 	}
 	SCOPED_BUF(document, 4 * CAP_ERROR_BYTES);
-	dialect_line_error(g->plan.dialect, code, message, id, &document);
+	denial_line(&d, &document);
 	if (!buf_failed(&document))
 		frame_write_error(&g->writer, SPAN_LIT("modelStreamErrorException"),
 			buf_view(&document), out);

@@ -20,6 +20,7 @@
 #include "gate/engine/session.h"
 #include "gate/sealing/sealing.h"
 #include "gate/steps/steps.h"
+#include "scan/dialect/denial.h"
 #include "scan/dialect/live.h"
 #include "scan/mcp/session.h"
 #include "scan/text/placeholder.h"
@@ -120,15 +121,27 @@ session_ends(struct session *s, unsigned code, bool denied, const char *why)
 	return SOCKET_ENDS;
 }
 
+/* Sends the client an event with the code and message, for the decision `of`. */
+static void
+session_sends_denial(struct session *s, const struct exchange_plan *of, const char *code,
+	struct span message)
+{
+	const struct denial d = { .dialect = of->dialect,
+		.endpoint = of->endpoint,
+		.code = code,
+		.message = message,
+		.id = of->id };
+	SCOPED_BUF(event, 4 * CAP_ERROR_BYTES);
+
+	denial_socket(&d, &event);
+	s->calls.emit(s->calls.arg, true, false, buf_view(&event));
+}
+
 /* Sends an error in the dialect's form, then closes the session. */
 static enum socket_goes
 session_denies(struct session *s, const char *code, const char *why)
 {
-	const struct exchange_plan *p = &s->x->plan;
-	SCOPED_BUF(event, 4 * CAP_ERROR_BYTES);
-
-	dialect_stream_error_data(p->dialect, p->endpoint, code, span_str(why), p->id, &event);
-	s->calls.emit(s->calls.arg, true, false, buf_view(&event));
+	session_sends_denial(s, &s->x->plan, code, span_str(why));
 	return session_ends(s, WS_POLICY, true, why);
 }
 
@@ -326,14 +339,11 @@ message_denied(struct said *m)
 {
 	struct session *s = m->of;
 	const struct decision *d = &m->x->r->out.decision;
-	const struct exchange_plan *p = &m->x->plan;
 	const char *code = d->code	      ? d->code
 			   : d->status == 429 ? "rate_limit_exceeded"
 					      : "content_policy_violation";
-	SCOPED_BUF(event, 4 * CAP_ERROR_BYTES);
 
-	dialect_stream_error_data(p->dialect, p->endpoint, code, d->message, p->id, &event);
-	s->calls.emit(s->calls.arg, true, false, buf_view(&event));
+	session_sends_denial(s, &m->x->plan, code, d->message);
 	return session_ends(s, d->status == 503 ? WS_TRY_AGAIN : WS_POLICY, true,
 		d->status == 503
 			? "the gateway could not decide on a message; connect again later"

@@ -7,6 +7,7 @@
 #include "base/scoped.h"
 #include "gate/engine/engine.h"
 #include "policy/policy.h"
+#include "scan/dialect/denial.h"
 
 /* The list being filled. */
 struct vars {
@@ -172,33 +173,25 @@ word_mcp_denial(const struct request *r, struct mcp_refusal *out, int *status)
 	}
 }
 
-/* Writes the denial as a JSON-RPC error, with its HTTP status. Returns false if the request
- * holds no message to reply to. */
-static bool
-request_message_denial(const struct request *r, int *status, struct buf *out)
-{
-	struct mcp_refusal said;
-
-	if (!r->found.message)
-		return false;
-	word_mcp_denial(r, &said, status);
-	said.message = r->out.decision.message;
-	said.decision = span_str(r->id);
-	mcp_refuse(&said, out);
-	return true;
-}
-
 /* Returns the denial in the caller's dialect, and its status; empty: out of memory. */
 static struct span
 error_document(struct request *r, int *status)
 {
 	const struct decision *d = &r->out.decision;
+	struct denial said = { .dialect = r->found.endpoint.dialect,
+		.status = d->status,
+		.code = d->code,
+		.message = d->message,
+		.id = span_str(r->id) };
+	struct mcp_refusal mcp;
 
+	if (r->found.message) {
+		word_mcp_denial(r, &mcp, &said.status);
+		said.mcp = &mcp;
+		said.worded = true;
+	}
 	SCOPED_BUF(b, 4 * CAP_ERROR_BYTES);
-	*status = d->status;
-	if (!request_message_denial(r, status, &b))
-		dialect_error(r->found.endpoint.dialect, d->status, d->code, d->message,
-			span_str(r->id), &b);
+	*status = denial_document(&said, &b);
 	return buf_failed(&b) ? (struct span){ NULL, 0 } : arena_dup(&r->arena, buf_view(&b));
 }
 
