@@ -17,7 +17,8 @@
 
 enum { KEPT_SAVED_MAX = 2 * OWNED_MAX };
 
-/* `own` is the arena of everything that outlives the request's first arena. */
+/* `own` is the arena of everything that outlives the request's first arena. owner:
+ * engine/exchange.c; tests/data/members.txt has the files that write each member. */
 struct exchange {
 	struct tag tag;
 	struct request *r;
@@ -49,7 +50,7 @@ struct exchange {
 	struct url_lead lead;			 /* guard_plan.lead */
 	struct span rpc_ids;			 /* dialect_rpc_ids() of the request */
 	unsigned char session_key[SHA256_BYTES]; /* request_session_key(), if plan.sessions */
-	/* The gateway's credential in the plan's head. */
+	/* engine/exchange.c, engine/attempts.c: the gateway's credential in the plan's head. */
 	struct {
 		unsigned generation; /* version of the credential that the head contains */
 		bool mended;	     /* the provider refused it, and a newer one may be used */

@@ -68,7 +68,7 @@ enum record_life {
 };
 
 /* The decision's record on its way to disk. It has its own allocation, because it may outlive
- * the request. */
+ * the request. owner: step_audit.c */
 struct record {
 	struct tag tag;
 	struct audit_entry entry;
@@ -104,6 +104,8 @@ struct request_calls {
 	void (*over)(struct request *r);
 };
 
+/* owner: request.c, except for the parts, which state their owners. tests/data/members.txt has the
+ * files that write each member. */
 struct request {
 	struct tag tag;
 	const struct request_calls *calls;

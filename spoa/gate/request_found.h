@@ -26,7 +26,7 @@ extern const char *const cached_names[]; /* indexed by enum cached */
 struct found_cache;
 const char *cached_by(const struct found_cache *f);
 
-/* The shadow policy's verdict, and bits that name in what it differs from the policy in force.
+/* steps/shadow.c: the shadow policy's verdict, and bits that name in what it differs from the policy in force.
  */
 enum { SHADOW_DECISION = 1, SHADOW_RULE = 2, SHADOW_REDACTIONS = 4, SHADOW_ROUTE = 8 };
 struct shadow {
@@ -40,7 +40,7 @@ struct shadow {
 /* Whether records may hold the path: only if it was searched and has no finding. */
 enum path_state { PATH_UNREAD, PATH_CLEAN, PATH_FOUND };
 
-/* The request's texts as kept for auditors: gate/sealing. In the arena. */
+/* The request's texts as kept for auditors. In the arena. owner: gate/sealing/sealing.c */
 struct found_seal {
 	/* a share was opened: hash_key follows from it and is erased after the record is made
 	 */
@@ -185,8 +185,8 @@ struct request_found {
 	struct price_asked asked; /* the options that select a price, without the region */
 	bool offered_known;
 	bool mcp; /* an MCP client's message: no model runs for it */
-	/* The MCP message, or the error in it, in the arena. NULL: no MCP message, or not read
-	 * yet */
+	/* step_read.c: the MCP message, or the error in it, in the arena. NULL: no MCP message, or
+	 * not read yet */
 	struct found_message {
 		struct mcp_message said; /* the message as it was read */
 		struct tool_call call;	 /* the call as limits and rules with phase: tool
@@ -239,7 +239,7 @@ struct request_found {
 	struct found_seal *seal; /* NULL: no route keeps texts */
 	bool no_session;	 /* the request names a session that is not its caller's */
 	struct found_offer offer;
-	/* An MCP message as completions record it: names as records may hold them, "" if
+	/* steps/record.c: an MCP message as completions record it: names as records may hold them, "" if
 	 * none. `is`: the message is a call. */
 	struct found_call {
 		bool is, known; /* known: the names were searched */

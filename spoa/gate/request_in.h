@@ -20,7 +20,7 @@ struct files_job;
 struct mention_job;
 struct placeholders;
 
-/* One external recognizer's part in a decision. In the arena. */
+/* step_external.c: one external recognizer's part in a decision. In the arena. */
 struct recognition {
 	const struct external *x;
 	enum ask_outcome outcome; /* the worst result of its calls */

@@ -33,7 +33,8 @@ enum guard_way {
 	WAY_STREAM, /* passes event by event */
 };
 
-/* Half of a surrogate pair at the end of a piece. The next piece completes the pair. */
+/* guard_channel.c: half of a surrogate pair at the end of a piece. The next piece completes the
+ * pair. */
 struct halved {
 	char half[UTF8_HALF];
 	bool is;
@@ -42,7 +43,7 @@ struct halved {
 
 /* A run of the response's text that clients read as one text: the text of a choice, a block or
  * a call, or of a member that no row names. The run points to the states of its text. In
- * g->life. */
+ * g->life. owner: guard_channel.c */
 struct run {
 	TAILQ_ENTRY(run) all;
 	struct run *same; /* the next run with the same hash */
