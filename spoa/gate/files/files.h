@@ -51,8 +51,9 @@ bool request_files_wait(const struct request *r);
 /* Cancels the step extract and frees its memory. */
 void request_drop_files(struct request *r);
 
-/* Returns the file that contains the segment's text and sets *page, or returns NULL. */
-struct file *request_file_of(const struct request *r, const struct segment *s, unsigned *page);
+/* Returns the file in whose text the finding is and sets *page, on which the finding begins, or
+ * returns NULL. */
+struct file *request_file_of(const struct request *r, const struct hit *h, unsigned *page);
 /* Marks the files that the verdict removes: those with redacted findings, and those that were
  * not inspected. A picture whose findings are in its metadata loses the metadata alone. Returns
  * false if a file cannot be replaced; *why is this file. */

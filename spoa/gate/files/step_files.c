@@ -557,12 +557,16 @@ request_file_with(const struct request *r, const struct segment *s)
 }
 
 struct file *
-request_file_of(const struct request *r, const struct segment *s, unsigned *page)
+request_file_of(const struct request *r, const struct hit *h, unsigned *page)
 {
+	const struct segment *s = h->segment;
 	struct file *f = s->form == SEG_FILE ? request_file_with(r, s) : NULL;
 
-	if (f)
-		*page = f->texts[(size_t)(s - r->in.body.segments) - f->first].page;
+	if (!f)
+		return NULL;
+	*page = f->texts[(size_t)(s - r->in.body.segments) - f->first].page;
+	if (*page & EXTRACT_BORDER)
+		*page = (*page & ~(unsigned)EXTRACT_BORDER) + (h->f.start > span_chr(s->text, '\n'));
 	return f;
 }
 

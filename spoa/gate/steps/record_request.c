@@ -394,7 +394,7 @@ put_found_in(const struct request *r, struct buf *b, const struct file *f)
 							: &r->scan.extra[i - r->scan.nhits];
 		unsigned page = 0;
 		size_t k = 0;
-		if (h->kind >= HIT_POSSIBLE || request_file_of(r, h->segment, &page) != f)
+		if (h->kind >= HIT_POSSIBLE || request_file_of(r, h, &page) != f)
 			continue;
 		while (k < n && (said[k].entity != h->f.entity || said[k].page != page))
 			k++;

@@ -696,7 +696,7 @@ deny_file(struct request *r, const struct file *f)
 		const struct hit *h = &r->scan.overlay.hits[i];
 		if (request_file_hit(r, h) != f)
 			continue;
-		request_file_of(r, h->segment, &page);
+		request_file_of(r, h, &page);
 		metadata |= request_hit_metadata(r, f, h);
 	}
 	struct span why =

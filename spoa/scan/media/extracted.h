@@ -11,7 +11,7 @@
 /* clang-format off */
 /* Values of "error": why the file could not be read at all. */
 #define EXTRACT_ERRORS(X) \
-	X(ENCRYPTED,      "encrypted")      /* protected by a password, even an empty one */ \
+	X(ENCRYPTED,      "encrypted")      /* protected by a password that is not empty */ \
 	X(DAMAGED,        "damaged")        /* its structure is inconsistent */ \
 	X(TOO_MANY_PAGES, "too_many_pages") /* over 1,000 */ \
 	X(TOO_LARGE,      "too_large")      /* a text, or decompressed data, exceeds its limit */ \
@@ -26,14 +26,17 @@
  * that are in none of its texts. */
 #define EXTRACT_UNREAD(X) \
 	X(NO_TEXT,     "no_text")     /* a page with graphics and without text */ \
-	X(ANNOTATIONS, "annotations") /* notes, stamps, highlights, media; not links */ \
-	X(FORMS,       "forms")       /* form fields, XFA */ \
-	X(ATTACHMENTS, "attachments") /* files embedded in the file */ \
-	X(LAYERS,      "layers")      /* optional content, which a viewer may show */ \
+	X(ANNOTATIONS, "annotations") /* sound, 3D */ \
+	X(FORMS,       "forms")       /* values in an unsupported encoding */ \
+	X(ATTACHMENTS, "attachments") /* files in the file, neither text nor PDF */ \
+	X(LAYERS,      "layers")      /* optional content that could not be shown */ \
 	X(FONTS,       "fonts")       /* a font without a mapping to characters */ \
 	X(METADATA,    "metadata")    /* XMP in an unsupported encoding */ \
 	X(ERRORS,      "errors")      /* the tool continued after errors; text may be missing */
 /* clang-format on */
+/* Added to the number of a page if the text is not that of the page, but the end of the page, a line
+ * feed, and the beginning of the next page: for a value that is broken between them. */
+enum { EXTRACT_BORDER = 1 << 15 };
 /* One text of a file. page 0: the text belongs to no page. */
 struct extracted_text {
 	unsigned page;
