@@ -1,7 +1,7 @@
 /* The sandbox of a file, called a cage, in two parts.
  *
  * The first part has the lists of allowed system calls, made with libseccomp. They contain the
- * calls that pdftotext, pdftohtml, pdftoppm and tesseract make on Debian 12 and 13 (seen with
+ * calls that pdftotext, pdftohtml, pdftoppm, tesseract and libqpdf make on Debian 12 and 13 (seen with
  * strace), and those that glibc uses after an ENOSYS.
  *
  * A tool's list is loaded before its execve, so it must allow that call. It is allowed with one
@@ -60,7 +60,7 @@ static const int of_all[] = {
 static const int of_job[] = {
 	CALL(pipe2), CALL(dup2), CALL(dup3), CALL(poll), CALL(ppoll), CALL(wait4), CALL(kill),
 	CALL(prctl), CALL(seccomp), CALL(setrlimit), CALL(prlimit64), CALL(mmap), CALL(mprotect), CALL(mremap),
-	CALL(execve), CALL(close_range),
+	CALL(execve), CALL(close_range), CALL(memfd_create),
 };
 /* Harmless calls that libraries make but do not need (fontconfig's cache, start of threads).
  * They return an error instead of ending the process. */
@@ -358,7 +358,7 @@ set_limits(void)
 		rlim_t most;
 	} limits[] = {
 		{ RLIMIT_AS, EXTRACT_ADDRESS_SPACE },
-		{ RLIMIT_FSIZE, 0 },
+		{ RLIMIT_FSIZE, EXTRACT_SCAN_BYTES }, /* a memfd of process 1; 0 for tools */
 		{ RLIMIT_CORE, 0 },
 		{ RLIMIT_NOFILE, 16 },
 		{ RLIMIT_NPROC, 4 },

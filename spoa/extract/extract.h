@@ -31,6 +31,8 @@ enum {
 	EXTRACT_HEAD_BYTES = 16 << 10, /* head of a request */
 	EXTRACT_BODY_BYTES = 64 << 20, /* body of a request: a file */
 	EXTRACT_TEXT_BYTES = 4 << 20,  /* all texts of a file */
+	EXTRACT_FILES = 32,		   /* PDFs that are attached to a file */
+	EXTRACT_SCAN_BYTES = 80 << 20,	   /* texts of objects, attached PDFs, the copy of a file */
 	/* bytes of frames and separators, in addition to the texts */
 	EXTRACT_SLACK_BYTES = 128 << 10,
 	EXTRACT_ADDRESS_SPACE = 512 << 20, /* address space of a tool */
@@ -41,9 +43,20 @@ enum {
 
 /* A job writes frames to its pipe; the last one is FRAME_END. The server trusts none of them,
  * because a caged parser of a hostile file may write here. */
-enum frame_kind { FRAME_TEXT = 1, FRAME_UNREAD, FRAME_PAGES, FRAME_OCR, FRAME_END, FRAME_CAGE };
+enum frame_kind {
+	FRAME_TEXT = 1,
+	FRAME_UNREAD,
+	FRAME_PAGES,
+	FRAME_OCR,
+	FRAME_END,
+	FRAME_CAGE,
+	/* from the scan of a PDF to process 1 of the cage only: an attached PDF, and the document
+	 * with its hidden parts shown */
+	FRAME_FILE,
+	FRAME_SHOWN,
+};
 
-/* Header of a frame. Text follows FRAME_TEXT and FRAME_CAGE. */
+/* Header of a frame. Text follows FRAME_TEXT and FRAME_CAGE, a PDF FRAME_FILE and FRAME_SHOWN. */
 struct frame {
 	uint32_t kind;
 	uint32_t page;

@@ -1,9 +1,10 @@
-/* Reads one file, as process 1 of a cage. A PDF is read in five steps. Our own scan
- * (extract/pdf.h) finds the parts that pdftotext does not report. pdftotext prints the text
- * page by page. pdftohtml prints it again, with parts that pdftotext leaves out: text that
- * /ActualText replaces, patterns, tiny letters after the 50,000th. Pages without text are drawn
- * small, to find the empty ones. tesseract reads the others if OCR was ordered. A picture is
- * read by tesseract only.
+/* Reads one file, as process 1 of a cage. A PDF is read in six steps. A scan of its objects
+ * (extract/pdf_objects.c) finds the parts that pdftotext does not report. pdftotext prints the
+ * text page by page. pdftohtml prints it again, with parts that pdftotext leaves out: text that
+ * /ActualText replaces, patterns, tiny letters after the 50,000th. The text is printed again from
+ * a copy in which hidden layers and annotations are shown, and attached PDFs are read. Pages
+ * without text are drawn small, to find the empty ones. tesseract reads the others if OCR was
+ * ordered. A picture is read by tesseract only.
  *
  * tool_run() runs a tool inside of the cage: fork, a pipe for each output, limits, the list of
  * system calls, and one execve. */
@@ -12,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -69,13 +71,14 @@ struct running {
 static _Noreturn void
 become_tool(const struct tool *t, int in, int out, int err)
 {
-	struct rlimit cpu = { t->cpu_s, t->cpu_s + 1 };
+	struct rlimit cpu = { t->cpu_s, t->cpu_s + 1 }, none = { 0, 0 };
 
 	signal(SIGPIPE, SIG_DFL);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0 ||
 		close_range(3, ~0u, 0) < 0)
 		_exit(2);
-	if (setrlimit(RLIMIT_CPU, &cpu) < 0 || (t->path && filter_place_path(t->path) < 0))
+	if (setrlimit(RLIMIT_CPU, &cpu) < 0 || setrlimit(RLIMIT_FSIZE, &none) < 0 ||
+		(t->path && filter_place_path(t->path) < 0))
 		_exit(2);
 	if (filter_load(FILTER_TOOL))
 		_exit(2);
@@ -280,6 +283,7 @@ struct job {
 	uint64_t until_us;
 	struct buf out;			     /* frames for the server */
 	struct span text[EXTRACT_PAGES + 1]; /* from pdftotext, by page from 1 */
+	const struct job *whole;	     /* the job of the document, if this one reads its copy */
 	unsigned pages;
 	unsigned char empty[EXTRACT_PAGES + 1]; /* EMPTY_…, by page */
 };
@@ -337,28 +341,48 @@ scan_document(struct buf *out)
 	for (unsigned why = 0; why < EXTRACT_UNREAD_N; why++)
 		if (f.unread & 1u << why)
 			frame_put(out, FRAME_UNREAD, 0, why);
+	buf_span(out, buf_view(&f.frames));
 }
 
-/* Runs the scan and passes its frames on. FRAME_END among them ends the reading. */
+/* Cuts a frame from the front of the output of a scan. *text: what follows its header. Returns
+ * false at the end, or if the output is not a row of frames. */
+static bool
+next_frame(struct span *said, struct frame *f, struct span *text)
+{
+	if (said->n < sizeof(*f))
+		return false;
+	memcpy(f, said->p, sizeof(*f));
+	size_t n = f->kind == FRAME_UNREAD || f->kind == FRAME_END ? 0 : f->n;
+	*said = span_cut(*said, sizeof(*f), said->n);
+	if (n > said->n)
+		return false;
+	*text = span_cut(*said, 0, n);
+	*said = span_cut(*said, n, said->n);
+	return true;
+}
+
+/* Runs the scan, and passes its texts and reasons on. *files gets the frames with a PDF.
+ * FRAME_END ends the reading. */
 static enum extract_error
-scan_pdf(struct job *j)
+scan_pdf(struct job *j, struct buf *files)
 {
 	struct tool t = { .call = scan_document,
 		.cpu_s = EXTRACT_CPU_S,
-		.out_bytes = EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES,
+		.out_bytes = EXTRACT_SCAN_BYTES + EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES,
 		.until_us = j->until_us };
 	SCOPED_TOOL_END(end, tool_run(&t));
-	struct frame f = { 0 };
-	enum extract_error error = end.error;
+	struct span said = buf_view(&end.out), text;
+	struct frame f;
 
-	if (!error && end.out.n >= sizeof(f)) {
-		memcpy(&f, end.out.p + end.out.start, sizeof(f));
+	while (!end.error && next_frame(&said, &f, &text)) {
 		if (f.kind == FRAME_END)
-			error = f.n < EXTRACT_ERRORS_N ? f.n : EXTRACT_KILLED;
+			end.error = f.n < EXTRACT_ERRORS_N ? f.n : EXTRACT_KILLED;
+		else if (f.kind == FRAME_UNREAD)
+			frame_put(&j->out, FRAME_UNREAD, 0, f.n);
+		else
+			frame_put_text(f.kind == FRAME_TEXT ? &j->out : files, f.kind, 0, text);
 	}
-	if (!error)
-		buf_span(&j->out, buf_view(&end.out));
-	return error;
+	return !end.error && said.n ? EXTRACT_KILLED : end.error;
 }
 
 /* for -l: one page more than allowed, to notice longer files */
@@ -457,30 +481,6 @@ same_words(struct span a, struct span b, bool *nearer, bool *farther)
 	}
 }
 
-/* Writes each page in both orders unless they are equal, because neither is enough alone. The
- * layout order breaks slanted text into letters, tears form boxes apart and drops hyphens at
- * line ends. The file's order cuts columns into pieces. */
-static enum extract_error
-put_pages(struct job *j, struct span text)
-{
-	for (unsigned page = 1; page <= j->pages; page++) {
-		struct span first = j->text[page], other = span_next(&text, '\f');
-		bool nearer, farther, same = same_words(first, other, &nearer, &farther);
-		SCOPED_BUF(joined, 0);
-		pdf_join_letters(first, &joined);
-		pdf_join_letters(other, &joined);
-		if (joined.n)
-			frame_put_text(&j->out, FRAME_TEXT, page, buf_view(&joined));
-		if (pdf_letters_unnamed(first))
-			frame_put(&j->out, FRAME_UNREAD, page, EXTRACT_FONTS);
-		if (!has_no_text(first) && (!same || farther || !nearer))
-			frame_put_text(&j->out, FRAME_TEXT, page, first);
-		if (!has_no_text(other) && (!same || nearer))
-			frame_put_text(&j->out, FRAME_TEXT, page, other);
-	}
-	return text.n ? EXTRACT_DAMAGED : EXTRACT_READ;
-}
-
 /* Returns true if both texts have the same letters in any order. */
 static bool
 same_letters(struct span a, struct span b)
@@ -497,12 +497,60 @@ same_letters(struct span a, struct span b)
 	return true;
 }
 
+/* Appends frames with the lines at the border between a page and the next one, in both orders. */
+static void
+put_border(const struct job *j, unsigned page, struct span raw, struct span raw_next, struct buf *to)
+{
+	SCOPED_BUF(lines, 0);
+	SCOPED_BUF(raw_lines, 0);
+
+	pdf_page_border(j->text[page], j->text[page + 1], &lines);
+	pdf_page_border(raw, raw_next, &raw_lines);
+	if (lines.n)
+		frame_put_text(to, FRAME_TEXT, page | EXTRACT_BORDER, buf_view(&lines));
+	if (raw_lines.n && !span_eq(buf_view(&lines), buf_view(&raw_lines)))
+		frame_put_text(to, FRAME_TEXT, page | EXTRACT_BORDER, buf_view(&raw_lines));
+}
+
+/* Writes each page in both orders unless they are equal, because neither is enough alone. The
+ * layout order breaks slanted text into letters, tears form boxes apart and drops hyphens at
+ * line ends. The file's order cuts columns into pieces. The borders of pages come last. */
+static enum extract_error
+put_pages(struct job *j, struct span text)
+{
+	SCOPED_BUF(borders, 0);
+	struct span before = span_of(NULL, 0);
+
+	for (unsigned page = 1; page <= j->pages; page++) {
+		struct span first = j->text[page], other = span_next(&text, '\f');
+		if (page > 1)
+			put_border(j, page - 1, before, other, &borders);
+		before = other;
+		if (j->whole && page <= j->whole->pages && same_letters(first, j->whole->text[page]))
+			continue;
+		bool nearer, farther, same = same_words(first, other, &nearer, &farther);
+		SCOPED_BUF(joined, 0);
+		pdf_join_letters(first, &joined);
+		pdf_join_letters(other, &joined);
+		if (joined.n)
+			frame_put_text(&j->out, FRAME_TEXT, page, buf_view(&joined));
+		if (pdf_letters_unnamed(first))
+			frame_put(&j->out, FRAME_UNREAD, page, EXTRACT_FONTS);
+		if (!has_no_text(first) && (!same || farther || !nearer))
+			frame_put_text(&j->out, FRAME_TEXT, page, first);
+		if (!has_no_text(other) && (!same || nearer))
+			frame_put_text(&j->out, FRAME_TEXT, page, other);
+	}
+	buf_span(&j->out, buf_view(&borders));
+	return text.n ? EXTRACT_DAMAGED : EXTRACT_READ;
+}
+
 /* Runs pdftohtml, and writes a page's text if it differs from that of pdftotext. */
 static enum extract_error
 text_again(struct job *j)
 {
-	static const char *const argv[] = { "pdftohtml", "-xml", "-i", "-hidden", "-stdout",
-		"-l", TEXT_RANGE, "-", "x", NULL };
+	static const char *const argv[] = { "pdftohtml", "-xml", "-i", "-hidden", "-nodrm",
+		"-stdout", "-l", TEXT_RANGE, "-", "x", NULL };
 	SCOPED_BUF(text, EXTRACT_TEXT_BYTES);
 	struct tool t = tool_of(j, JOB_PDFTOHTML, argv, HTML_BYTES);
 	SCOPED_TOOL_END(end, tool_run(&t));
@@ -636,18 +684,105 @@ ocr_page(struct job *j, unsigned page)
 	return end.error;
 }
 
+/* Reads the text of all pages. j->text are views of `text`. */
+static enum extract_error
+text_of_pages(struct job *j, struct buf *text)
+{
+	SCOPED_BUF(raw, 0);
+	enum extract_error error = text_of_pdf(j, false, text);
+
+	error = error ? error : take_pages(j, buf_view(text));
+	error = error ? error : text_of_pdf(j, true, &raw);
+	error = error ? error : put_pages(j, buf_view(&raw));
+	return error ? error : text_again(j);
+}
+
+/* Reads a PDF that is attached to the document: its texts belong to page 0. Whatever of it cannot
+ * be read, files attached to it included, is an attachment that was not read. */
+static enum extract_error
+read_attached(struct job *j, struct job *inner)
+{
+	SCOPED_BUF(text, 0);
+	SCOPED_BUF(files, 0);
+	enum extract_error error = scan_pdf(inner, &files);
+
+	error = error ? error : text_of_pages(inner, &text);
+	error = error ? error : look_at_empty(inner);
+	bool whole = !error && !files.n;
+	for (unsigned page = 1; page <= inner->pages; page++)
+		whole = whole && inner->empty[page] == EMPTY_NO;
+	struct span said = buf_view(&inner->out), bytes;
+	for (struct frame f; next_frame(&said, &f, &bytes);)
+		if (f.kind == FRAME_TEXT)
+			frame_put_text(&j->out, FRAME_TEXT, 0, bytes);
+		else
+			whole = false;
+	if (!whole)
+		frame_put(&j->out, FRAME_UNREAD, 0, EXTRACT_ATTACHMENTS);
+	return error == EXTRACT_TIMEOUT ? error : EXTRACT_READ;
+}
+
+/* Reads the copy of the document that shows what is hidden: writes pages with other text. */
+static enum extract_error
+read_shown(struct job *j, struct job *copy)
+{
+	SCOPED_BUF(text, 0);
+
+	copy->whole = j;
+	enum extract_error error = text_of_pages(copy, &text);
+	buf_move(&j->out, &copy->out);
+	return error;
+}
+
+/* Makes a PDF the standard input of tools. Returns false if memory is exhausted. */
+static bool
+become_input(struct span bytes)
+{
+	SCOPED_FD(fd, memfd_create("file", MFD_CLOEXEC));
+
+	while (fd >= 0 && bytes.n) {
+		ssize_t n = write(fd, bytes.p, bytes.n);
+		if (n < 0)
+			return false;
+		bytes = span_cut(bytes, (size_t)n, bytes.n);
+	}
+	return fd >= 0 && dup2(fd, 0) == 0;
+}
+
+/* Reads the PDFs that the scan made: attached ones, and the copy of the document. */
+static enum extract_error
+read_inner_files(struct job *j, struct span said)
+{
+	SCOPED_FD(document, fcntl(0, F_DUPFD_CLOEXEC, 4));
+	enum extract_error error = document < 0 ? EXTRACT_KILLED : EXTRACT_READ;
+	struct span bytes;
+
+	for (struct frame f; !error && next_frame(&said, &f, &bytes);) {
+		struct job *other = calloc(1, sizeof(*other));
+		if (!other || !become_input(bytes)) {
+			free(other);
+			error = EXTRACT_MEMORY;
+			break;
+		}
+		other->order = j->order;
+		other->until_us = j->until_us;
+		error = f.kind == FRAME_FILE ? read_attached(j, other) : read_shown(j, other);
+		buf_free(&other->out);
+		free(other);
+	}
+	return dup2(document, 0) < 0 && !error ? EXTRACT_KILLED : error;
+}
+
 static enum extract_error
 read_pdf(struct job *j)
 {
 	SCOPED_BUF(text, 0);
-	SCOPED_BUF(raw, 0);
-	enum extract_error error = scan_pdf(j);
+	SCOPED_BUF(files, 0);
+	enum extract_error error = scan_pdf(j, &files);
 
-	error = error ? error : text_of_pdf(j, false, &text);
-	error = error ? error : take_pages(j, buf_view(&text));
-	error = error ? error : text_of_pdf(j, true, &raw);
-	error = error ? error : put_pages(j, buf_view(&raw));
-	error = error ? error : text_again(j);
+	error = error ? error : text_of_pages(j, &text);
+	if (!error && files.n)
+		error = read_inner_files(j, buf_view(&files));
 	error = error ? error : look_at_empty(j);
 	if (error)
 		return error;

@@ -1,4 +1,5 @@
 // Writes PDFs for extract.sh into the folder that is its argument: normal ones, and malformed or hostile ones.
+import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { deflateSync } from 'node:zlib'
 
@@ -34,6 +35,34 @@ const pages = (list, { root = '', trailer = '', more = [], resources = '' } = {}
 	})
 	return pdf([...objects, ...more], trailer)
 }
+// the standard security handler with RC4 and a key of 40 bits (ISO 32000-1 7.6.3)
+const rc4 = (key, data) => {
+	const s = [...Array(256).keys()], out = Buffer.from(data)
+	for (let i = 0, k = 0; i < 256; i++) {
+		k = (k + s[i] + key[i % key.length]) & 255;
+		[s[i], s[k]] = [s[k], s[i]]
+	}
+	for (let n = 0, i = 0, k = 0; n < out.length; n++) {
+		i = (i + 1) & 255
+		k = (k + s[i]) & 255;
+		[s[i], s[k]] = [s[k], s[i]]
+		out[n] ^= s[(s[i] + s[k]) & 255]
+	}
+	return out
+}
+const md5 = (...parts) => createHash('md5').update(Buffer.concat(parts)).digest()
+const padding = Buffer.from('28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A', 'hex')
+const owner = Buffer.alloc(32, 'o'), permissions = Buffer.from('fcffffff', 'hex')
+const locked = (password) => {
+	const key = md5(Buffer.concat([Buffer.from(password), padding]).subarray(0, 32), owner, permissions, Buffer.from('id')).subarray(0, 5)
+	const of_object = (n, data) => rc4(md5(key, Buffer.from([n, 0, 0, 0, 0])).subarray(0, 10), Buffer.from(data))
+	return pages([{ data: stream('', of_object(5, text('words'))) }], {
+		trailer: `/Info 6 0 R/ID[(id)(id)]/Encrypt<</Filter/Standard/V 1/R 2/P -4/O<${owner.toString('hex')}>/U<${rc4(key, padding).toString('hex')}>>>`,
+		more: [`<</Title<${of_object(6, 'a title').toString('hex')}>>>`] })
+}
+const attach = (bytes) => pages([{ text: text('words') }], { root: '/Names<</EmbeddedFiles<</Names[(a)6 0 R]>>>>',
+	more: ['<</Type/Filespec/F(a.bin)/EF<</F 7 0 R>>>>', stream('/Type/EmbeddedFile', bytes)] })
+const appearance = (s) => stream('/Type/XObject/Subtype/Form/BBox[0 0 200 50]/Resources<</Font<</F1 3 0 R>>>>', latin(`BT /F1 12 Tf 9 9 Td (${s}) Tj ET`))
 const files = {
 	known: pages([{ text: text('first words') }, { text: text('second words') }, { text: text('third words') }]),
 	hidden: pages([{ text: text('plain words') + text('white words', 72, 600, '1 g') + text('invisible words', 72, 500, '3 Tr') +
@@ -42,24 +71,28 @@ const files = {
 	spaced: pages([{ text: text('4 0 1 2 8 8 8 8 8 8 8 8 1 8 8 1') }]),
 	link: pages([{ text: text('words'), more: '/Annots[<</Type/Annot/Subtype/Link/Rect[0 0 9 9]/A<</S/URI/URI(https://example.com/?q=secret)>>>>]' }]),
 	note: pages([{ text: text('words'), more: '/Annots[<</Type/Annot/Subtype/Text/Rect[0 0 9 9]/Contents(a note)>>]' }]),
-	form: pages([{ text: text('words'), more: '/Annots[6 0 R]' }], { root: '/AcroForm<</Fields[6 0 R]>>',
-		more: ['<</Type/Annot/Subtype/Widget/FT/Tx/T(name)/V(a value)/Rect[0 0 9 9]>>'] }),
-	attachment: pages([{ text: text('words') }], { root: '/Names<</EmbeddedFiles<</Names[(a.txt)6 0 R]>>>>',
-		more: ['<</Type/Filespec/F(a.txt)/EF<</F 7 0 R>>>>', stream('/Type/EmbeddedFile', 'attached')] }),
+	form: pages([{ text: text('words'), more: '/Annots[6 0 R]' }], { root: '/AcroForm<</Fields[6 0 R]/DR<</Font<</F1 3 0 R>>>>>>',
+		more: ['<</Type/Annot/Subtype/Widget/FT/Tx/T(name)/V(a value)/DA(/F1 9 Tf)/Rect[0 0 99 9]>>'] }),
+	stamps: pages([{ text: text('words'), more: '/Annots[6 0 R 7 0 R]' }], { more: ['<</Subtype/Stamp/Rect[0 0 200 50]/AP<</N 8 0 R>>>>',
+		'<</Subtype/Stamp/F 2/Rect[0 100 200 150]/AP<</N 9 0 R>>>>', appearance('a seal'), appearance('a hidden seal')] }),
+	script: pages([{ text: text('words') }], { root: '/OpenAction<</S/JavaScript/JS 6 0 R>>', more: [stream('/Filter/FlateDecode', deflateSync('app.alert(1)\n'))] }),
+	attachment: attach('attached\nlines'),
+	attached_picture: attach(Buffer.from('89504e470d0a1a0a00', 'hex')),
+	broken: pages([{ text: text('Letter') + text('begun on one page', 72, 600) + text('Page 1', 72, 100) },
+		{ text: text('Letter') + text('ended on the next', 72, 600) + text('Page 2', 72, 100) }]),
 	layer: pages([{ text: `/OC /MC0 BDC\n${text('words of a layer')}EMC\n${text('words')}` }], {
 		root: '/OCProperties<</OCGs[6 0 R]/D<</OFF[6 0 R]>>>>', resources: '/Properties<</MC0 6 0 R>>', more: ['<</Type/OCG/Name(layer)>>'] }),
-	encrypted: pages([{ text: text('words') }], { trailer: '/Encrypt<</Filter/Standard/V 1/R 2/P -4/O(12345678901234567890123456789012)/U(12345678901234567890123456789012)>>/ID[(a)(a)]' }),
+	encrypted: locked('secret'),
+	open: locked(''),
 	said: pages([{ text: text('words') }], { trailer: '/Info 6 0 R', root: '/Metadata 7 0 R', more: ['<</Title(The \\344nderung)/Author<FEFF00E9007400E9>>>',
 		stream('/Type/Metadata/Subtype/XML', '<?xpacket?><x:xmpmeta xmlns:x="adobe:ns:meta/"><dc:title>A &lt;title&gt;</dc:title><a b="of XMP"/></x:xmpmeta>')] }),
-	packed: pages([{ text: text('words'), more: '/Annots 99 0 R' }], { more: [
-		stream('/Type/ObjStm/N 1/First 5/Filter/FlateDecode', deflateSync('99 0 [<</Subtype/FreeText/Contents(hidden)>>]'))] }),
 	scanned: pages([{ text: text('words') }, { text: 'q 400 0 0 400 100 200 cm /Im1 Do Q' }, { text: '' }], { resources: '/XObject<</Im1 10 0 R>>', more: [
 		stream('/Subtype/Image/Width 2/Height 2/BitsPerComponent 8/ColorSpace/DeviceGray', [0, 255, 255, 0])] }),
 	scanned_first: pages([{ text: 'q 400 0 0 400 100 200 cm /Im1 Do Q' }, { text: text('words') }], { resources: '/XObject<</Im1 8 0 R>>', more: [
 		stream('/Subtype/Image/Width 2/Height 2/BitsPerComponent 8/ColorSpace/DeviceGray', [0, 255, 255, 0])] }),
 	drawn: pages([{ text: '0 0 1 rg 300 300 5 5 re f' }, { text: '   ' }]),
 	bomb: pages([{ data: stream('/Filter/FlateDecode', deflateSync(Buffer.alloc(400 << 20, '0 0 m '))) }]),
-	packed_bomb: pages([{ text: text('words') }], { more: [stream('/Type/ObjStm/N 1/First 5/Filter/FlateDecode', deflateSync(Buffer.alloc(300 << 20)))] }),
+	said_bomb: pages([{ text: text('words') }], { more: [stream('/Type/Metadata/Filter/FlateDecode', deflateSync(Buffer.alloc(300 << 20)))] }),
 	long: pages([...Array(1000)].map((_, i) => ({ text: text(`page ${i + 1}`) }))),
 	too_long: pages([...Array(1001)].map(() => ({ text: text('page') }))),
 	endless: pdf(['<</Type/Catalog/Pages 2 0 R>>', `<</Type/Pages/Count 100000/Kids[${[...Array(100000)].map((_, i) => `${i + 4} 0 R`).join(' ')}]>>`,
@@ -81,6 +114,9 @@ if (process.argv[3]) {
 			`/Filter/FlateDecode/DecodeParms<</Predictor 15/Colors ${colours}/Columns ${width}>>`, Buffer.concat(data))] }))
 	process.exit(0)
 }
+files.attached_pdf = attach(files.broken)
+files.attached_scan = attach(files.scanned)
+files.attached_twice = attach(files.attached_pdf)
 files.cut = files.known.subarray(0, files.known.length - 300)
 for (const [name, bytes] of Object.entries(files))
 	writeFileSync(`${folder}/${name}.pdf`, bytes)
