@@ -72,7 +72,7 @@ while read -r name why; do
 	chat open.test "$name.pdf"
 	is "the policy can permit it" "$status" 200
 done <<'T'
-attached attachments
+attached_picture attachments
 letters fonts
 unnamed fonts
 locked encrypted
@@ -82,8 +82,17 @@ cut damaged
 many too_many_pages
 both not_as_declared
 T
-chat open.test form.pdf
-is "a finding in a file that was not inspected completely counts" "$status $(file '[.unread, .found]')" '403 ["forms",["IBAN_CODE"]]'
+chat open.test attached_both.pdf
+is "a finding in a file that was not inspected completely counts" "$status $(file '[.unread, .found]')" '403 ["attachments",["IBAN_CODE"]]'
+while read -r name found; do
+	chat open.test "$name.pdf"
+	is "a value is found: $name" "$status $(file '[.unread, .found]')" "403 [null,$found]"
+done <<'T'
+form ["IBAN_CODE","IBAN_CODE 1"]
+attached ["IBAN_CODE"]
+attached_paper ["IBAN_CODE"]
+broken ["IBAN_CODE 1"]
+T
 chat deny.test account.pdf image/png
 is "a file of another type than declared is reported" "$(file '[.kind, .unread]')" '["pdf","not_as_declared"]'
 chat strip.test scanned.pdf

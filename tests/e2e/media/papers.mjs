@@ -31,10 +31,16 @@ put('letters.pdf', paper([show('Hello')], { font: '<</Type/Font/Subtype/Type0/Ba
 put('title.pdf', paper([lines('Hello')], { info: `/Title (to ${IBAN})` }))
 put('note.pdf', paper([{ contents: lines('Hello'), more: `/Annots[${next(1)} 0 R]` }],
 	{ more: [`<</Type/Annot/Subtype/FreeText/Rect[10 10 200 50]/Contents(to ${IBAN})>>`] }))
-put('form.pdf', paper([{ contents: lines('Hello'), more: `/Annots[${next(1)} 0 R]` }],
-	{ catalog: `/AcroForm<</Fields[${next(1)} 0 R]>>`, more: [`<</Type/Annot/Subtype/Widget/FT/Tx/T(a)/V(to ${IBAN})/Rect[10 10 200 50]>>`] }))
-put('attached.pdf', paper([lines('Hello')], { catalog: `/Names<</EmbeddedFiles<</Names[(a.txt) ${next(1)} 0 R]>>>>`,
-	more: [`<</Type/Filespec/F(a.txt)/EF<</F ${next(1) + 1} 0 R>>>>`, ['/Type/EmbeddedFile', `to ${IBAN}`]] }))
+const attach = (...streams) => ({ catalog: `/Names<</EmbeddedFiles<</Names[(a) ${next(1)} 0 R]>>>>`,
+	more: [`<</F(a)/EF<</F ${next(1) + 1} 0 R/UF ${next(1) + streams.length} 0 R>>>>`, ...streams.map((s) => ['/Type/EmbeddedFile', s])] })
+put('form.pdf', paper([{ contents: lines('Hello'), more: `/Annots[${next(1)} 0 R]` }], {
+	catalog: `/AcroForm<</Fields[${next(1)} 0 R]/DR<</Font<</F1 3 0 R>>>>>>`,
+	more: [`<</Type/Annot/Subtype/Widget/FT/Tx/T(account)/V(${IBAN})/DA(/F1 9 Tf)/Rect[10 10 200 50]>>`] }))
+put('attached.pdf', paper([lines('Hello')], attach(`to ${IBAN}`)))
+put('attached_paper.pdf', paper([lines('Hello')], attach(paper([lines('Hello'), lines(`to ${IBAN}`)]))))
+put('attached_picture.pdf', paper([lines('Hello')], attach(Buffer.from('89504e470d0a1a0a00', 'hex'))))
+put('attached_both.pdf', paper([lines('Hello')], attach(`to ${IBAN}`, Buffer.from('89504e470d0a1a0a00', 'hex'))))
+put('broken.pdf', paper([lines('Letter', `pay to ${IBAN.slice(0, 14)}`), lines('Letter', `${IBAN.slice(14)} today`, 'thank you')]))
 put('locked.pdf', paper([lines('Hello')], { more: ['<</Filter/Standard/V 2/R 3/Length 128/P -44/O<' + '11'.repeat(32) + '>/U<' + '22'.repeat(32) + '>>>'],
 	trailer: `/Encrypt ${next(1)} 0 R/ID[<00112233445566778899aabbccddeeff><00112233445566778899aabbccddeeff>]` }))
 put('drawn.pdf', paper(['100 100 m 300 400 l 200 500 l h f']))
