@@ -7,9 +7,8 @@
 #include "answer/guard/guard.h"
 #include "base/among.h"
 #include "base/err.h"
-#include "base/redis/redis.h"
 #include "base/scoped.h"
-#include "gate/cache/cache.h"
+#include "gate/cache/cache_store.h"
 #include "gate/cache/hit.h"
 #include "gate/cache/near.h"
 #include "gate/exchange.h"
@@ -20,10 +19,8 @@
 _Static_assert(
 	(int)GUARD_TAPPED_MAX == (int)CACHE_ENTRY_MOST, "longer responses are not stored");
 enum {
-	REDIS_ENTRY_MOST = 2 * CACHE_ENTRY_MOST, /* bytes of a sealed entry */
 	CLOCKS_APART_MS = 2000, /* accepted difference between daemons' clocks */
 	FIELD_SAID = 64,	/* bytes of a field's name in a reason */
-	UNSURE_MS = 10000,	/* ttl of an entry in Redis until Redis has confirmed its SET */
 };
 
 /* ---- the key ---- */
@@ -206,7 +203,8 @@ cache_key_of(struct request *r)
 	f->has_near = !why && route->cache.near &&
 		      !cache_near_key(&ask, route->cache.near, cache_keys(c)->index,
 			      &r->out.prompt, f->near_key);
-	f->has_meaning = !why && route->cache.semantic && r->gate->cache_redis &&
+	f->has_meaning = !why && route->cache.semantic &&
+			 cache_store_is_shared(&r->gate->cache_store) &&
 			 !cache_meaning_key(&ask, route->cache.semantic->words,
 				 cache_keys(c)->index, &r->out.prompt, f->meaning_key);
 	if (!request_hold(r, r->out.prompt.size))
@@ -327,11 +325,9 @@ looks_on(struct request *r, struct span sealed)
 static bool
 has_time(const struct request *r)
 {
-	return !r->gate->cache_redis || r->run.resumed ||
+	return !cache_store_is_shared(&r->gate->cache_store) || r->run.resumed ||
 	       clock_mono_us() - r->begun_us < gate_cfg(r->gate)->agent_deadline_us / 2;
 }
-
-static void look_in_redis(struct request *r);
 
 static void
 cache_came(void *arg, int err, const struct span *pairs, size_t n)
@@ -347,7 +343,7 @@ cache_came(void *arg, int err, const struct span *pairs, size_t n)
 	/* a reply after the deadline is dropped */
 	else if (waits && looks_on(r, n == 1 ? pairs[1] : SPAN_LIT("")) &&
 		 (f->looked || has_time(r))) {
-		look_in_redis(r);
+		cache_store_ask(&r->gate->cache_store, f->look_key, cache_came, r);
 		return;
 	}
 	if (f->looked && waits) {
@@ -356,15 +352,6 @@ cache_came(void *arg, int err, const struct span *pairs, size_t n)
 	} else {
 		r->calls->back(r);
 	}
-}
-
-static void
-look_in_redis(struct request *r)
-{
-	char name[CACHE_REDIS_NAME];
-	size_t n = cache_redis_name(r->found.cache.look_key, name);
-
-	redis_value(r->gate->cache_redis, span_of(name, n), REDIS_ENTRY_MOST, cache_came, r);
 }
 
 void
@@ -379,33 +366,29 @@ request_cache_look_at(struct request *r, const unsigned char key[CACHE_KEY_BYTES
 	f->distance = distance;
 	memcpy(f->look_key, key, sizeof(f->look_key));
 	request_asked(r);
-	look_in_redis(r);
+	cache_store_ask(&r->gate->cache_store, f->look_key, cache_came, r);
 }
 
 bool
 request_cache_look(struct request *r, void (*looked)(struct request *r))
 {
-	struct gate *g = r->gate;
 	struct found_cache *f = &r->found.cache;
 
 	f->looked_us = clock_mono_us();
 	f->looked = looked;
 	f->looks = LOOKS_FOR_IT;
 	memcpy(f->look_key, f->key, sizeof(f->look_key));
-	if (!g->cache_redis) {
-		SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
-		/* an entry that this request cannot use may serve another */
-		do {
-			buf_clear(&sealed);
-			cache_get(g->shared->cache, f->look_key, &sealed);
-		} while (looks_on(r, buf_view(&sealed)));
-		return true;
-	}
-	if (!redis_up(g->cache_redis))
-		return true;
-	request_asked(r);
-	look_in_redis(r);
-	return false;
+	SCOPED_BUF(sealed, CACHE_STORED_MOST);
+	/* an entry that this request cannot use may serve another */
+	do {
+		buf_clear(&sealed);
+		if (!cache_store_get(
+			    &r->gate->cache_store, f->look_key, &sealed, cache_came, r)) {
+			request_asked(r);
+			return false;
+		}
+	} while (looks_on(r, buf_view(&sealed)));
+	return true;
 }
 
 static enum step_result
@@ -490,74 +473,17 @@ kept_for_us(const struct request *r)
 
 /* Returns true if any person was erased since `since`, a result of live_erasures_came(). */
 static bool
-somebody_erased(const struct live *live, uint64_t since)
+somebody_erased(const void *of, uint64_t since)
 {
+	const struct live *live = of;
+
 	return live && live_erasures_came(live) != since;
 }
 
-/* Used by the callback of SET, which may run after the request has ended. */
-struct entry_put {
-	struct redis *redis;
-	struct metrics *metrics;
-	const struct live *live;
-	uint64_t erasures; /* live_erasures_came() before */
-	uint64_t ttl_ms;
-	char name[CACHE_REDIS_NAME];
-};
-
-/* Deletes the entry if anybody was erased since the request asked: the SCAN of that erasure may
- * have run before SET. Otherwise the entry gets its whole ttl. If Redis runs SET after the
- * daemon has given up waiting, the entry expires soon, because nothing prolongs it. */
-static void
-put_came(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
-{
-	const struct entry_put *p = arg;
-	bool kept = !err && n == 1 && !replies[0].err;
-	char ttl[SPAN_DECIMAL];
-
-	if (!kept)
-		metric_inc(p->metrics, M_CACHE_UNKEPT);
-	if (somebody_erased(p->live, p->erasures))
-		redis_send_only(p->redis, 2, (const char *[]){ "UNLINK", p->name },
-			(size_t[]){ 6, sizeof(p->name) - 1 });
-	else if (kept && p->ttl_ms > UNSURE_MS)
-		redis_send_only(p->redis, 3, (const char *[]){ "PEXPIRE", p->name, ttl },
-			(size_t[]){ 7, sizeof(p->name) - 1,
-				span_decimal(ttl, (int64_t)p->ttl_ms) });
-}
-
-/* SET has the ttl, because an entry without one would stay for ever. */
-static void
-put_in_redis(
-	const struct request *r, const unsigned char key[CACHE_KEY_BYTES], struct span sealed)
-{
-	struct entry_put put = { .redis = r->gate->cache_redis,
-		.metrics = r->gate->metrics,
-		.live = r->gate->shared->live,
-		.erasures = r->run.erasures,
-		.ttl_ms = kept_for_us(r) / 1000 };
-	char ttl[SPAN_DECIMAL];
-	size_t n = cache_redis_name(key, put.name);
-	size_t digits = span_decimal(
-		ttl, (int64_t)(put.ttl_ms < UNSURE_MS ? put.ttl_ms : (uint64_t)UNSURE_MS));
-	struct redis_pipe *p = redis_begin(put.redis, 1, put_came, &put, sizeof(put));
-
-	redis_command(p, 5, (const char *[]){ "SET", put.name, sealed.p, "PX", ttl },
-		(size_t[]){ 3, n, sealed.n, 2, digits });
-	redis_send(p);
-}
-
-/* Returns true if Redis has room. It may also hold limits and then evicts nothing, so the cache
- * stops at its own limit. */
 static bool
-has_memory(const struct gate *g)
+store_has_room(const struct gate *g)
 {
-	const char *said;
-
-	return !g->cache_redis ||
-	       (redis_up(g->cache_redis) &&
-		       redis_refuses(g->cache_redis, &said) == REDIS_TAKES &&
-		       redis_used_bytes(g->cache_redis) < gate_cfg(g)->cache_max_bytes);
+	return cache_store_has_room(&g->cache_store, gate_cfg(g)->cache_max_bytes);
 }
 
 bool
@@ -565,7 +491,7 @@ request_cache_keeps(const struct request *r)
 {
 	const struct found_cache *f = &r->found.cache;
 
-	return f->keeps && f->state == CACHED_MISS && has_memory(r->gate) &&
+	return f->keeps && f->state == CACHED_MISS && store_has_room(r->gate) &&
 	       cache_has_share(r->gate->shared->cache, f->stamp.who);
 }
 
@@ -575,19 +501,18 @@ keep_entry(const struct request *r, const unsigned char key[CACHE_KEY_BYTES],
 {
 	struct cache *c = r->gate->shared->cache;
 
-	SCOPED_BUF(sealed, REDIS_ENTRY_MOST);
+	SCOPED_BUF(sealed, CACHE_STORED_MOST);
 	if (somebody_erased(r->gate->shared->live, r->run.erasures) ||
 		cache_seal(cache_keys(c), key, st, a, &sealed) ||
 		!cache_may_keep(c, r->found.cache.stamp.who, sealed.n))
 		return false;
-	if (r->gate->cache_redis) {
-		put_in_redis(r, key, buf_view(&sealed));
-		return true;
-	}
-	cache_put(c, key, buf_view(&sealed), clock_mono_us() + kept_for_us(r));
-	/* an erasure on another thread may have purged the cache just before */
-	if (somebody_erased(r->gate->shared->live, r->run.erasures))
-		cache_purge(c, &(struct cache_purge){ .who = st->who });
+	cache_store_put(&r->gate->cache_store, &(struct cache_put){ .key = key,
+						       .sealed = buf_view(&sealed),
+						       .ttl_us = kept_for_us(r),
+						       .erased = somebody_erased,
+						       .of = r->gate->shared->live,
+						       .since = r->run.erasures,
+						       .who = st->who });
 	return true;
 }
 
@@ -615,7 +540,7 @@ keep_answer(struct request *r)
 	struct found_cache *f = &r->found.cache;
 	struct span bytes = g ? guard_tapped(g) : SPAN_LIT("");
 
-	if (!bytes.n || request_erased(r) || !may_keep_answer(r, a) || !has_memory(r->gate))
+	if (!bytes.n || request_erased(r) || !may_keep_answer(r, a) || !store_has_room(r->gate))
 		return false;
 	f->stamp.stored_ms = clock_wall_ns() / 1000000;
 	const struct cache_answer kept = { .form = f->form,

@@ -6,6 +6,7 @@
 #include "base/tag.h"
 #include "base/tokens/estimate.h"
 #include "budget/tally/tally.h"
+#include "gate/cache/cache_store.h"
 #include "gate/changes/live.h"
 #include "gate/plan.h"
 #include "gate/hold.h"
@@ -92,9 +93,9 @@ struct gate {
 		unsigned failures; /* failures in a row */
 		uint64_t until_us; /* monotonic: no vector is requested before */
 	} vectors;
-	struct sealer *sealer;	   /* NULL: no texts are kept */
-	struct redis *cache_redis; /* where responses are stored; NULL: in shared->cache */
-	struct mailbox *mail;	   /* this worker's mailbox */
+	struct sealer *sealer;		/* NULL: no texts are kept */
+	struct cache_store cache_store; /* where responses are stored */
+	struct mailbox *mail;		/* this worker's mailbox */
 	struct tickets tickets;
 	struct learned_place learned[LEARNED];
 	TAILQ_HEAD(, exchange)

@@ -820,7 +820,8 @@ exchange_finish(struct request *r)
 	bool kept = request_cache_answer(r);
 	if (kept && r->found.cache.has_meaning)
 		meaning_keep(x);
-	if (!kept || !r->gate->cache_redis) /* Redis may take a moment to store it */
+	/* a shared store may take a moment */
+	if (!kept || !cache_store_is_shared(&r->gate->cache_store))
 		together_over(x, kept		? FLIGHT_ENDS_KEPT
 				 : failed_to(x) ? FLIGHT_ENDS_FAILED
 						: FLIGHT_ENDS_IN_VAIN);

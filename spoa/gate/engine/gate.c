@@ -227,7 +227,7 @@ gate_kept(const struct gate_shared *s)
 void
 gate_cache_redis(struct gate *g, struct redis *redis)
 {
-	g->cache_redis = redis;
+	g->cache_store.redis = redis;
 }
 
 struct target_table *
@@ -843,6 +843,7 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	g->worker = worker;
 	g->snap = snapshot_ref(snap);
 	g->metrics = m;
+	g->cache_store = (struct cache_store){ .here = shared->cache, .metrics = m };
 	g->mail = mail;
 	tickets_init(&g->tickets, CAP_TICKETS);
 	TAILQ_INIT(&g->parked);

@@ -20,9 +20,8 @@
 #include "base/fetch/http_client.h"
 #include "base/json_put.h"
 #include "base/random.h"
-#include "base/redis/redis.h"
 #include "base/scoped.h"
-#include "gate/cache/cache.h"
+#include "gate/cache/cache_store.h"
 #include "gate/cache/meaning.h"
 #include "gate/engine/engine.h"
 #include "policy/prices.h"
@@ -43,8 +42,7 @@ enum {
 	ANSWER_MOST = 256 << 10, /* bytes of the embedding response */
 	FAILURES = 3,		 /* after this many failures in a row, no vector is requested */
 	REST_US = 10000000,	 /* µs without vectors after these failures */
-	VECTOR_OVERHEAD = 256,	 /* bytes that an entry takes in the set besides its vector */
-	SET_MOST = 10000	 /* prompts in a set; beyond it the set is deleted */
+	VECTOR_OVERHEAD = 256	 /* bytes that an entry takes in the set besides its vector */
 };
 
 static const struct cache_semantic *
@@ -69,14 +67,10 @@ static void
 forget_meaning(const struct request *r)
 {
 	const struct found_cache *f = &r->found.cache;
-	char name[CACHE_REDIS_NAME];
 	unsigned char element[CACHE_BOUND_BYTES];
-	size_t n = cache_redis_name(f->meaning_key, name);
 
 	cache_bind(cache_keys(r->gate->shared->cache), f->meaning_key, f->look_key, element);
-	redis_send_only(r->gate->cache_redis, 3,
-		(const char *[]){ "VREM", name, (const char *)element },
-		(size_t[]){ 4, n, sizeof(element) });
+	cache_store_drop_vector(&r->gate->cache_store, f->meaning_key, element);
 }
 
 static void
@@ -120,14 +114,10 @@ static void
 look_for_nearest(struct exchange *x)
 {
 	struct request *r = x->r;
-	struct span vector = buf_view(&x->together.vector);
-	char name[CACHE_REDIS_NAME];
-	size_t n = cache_redis_name(r->found.cache.meaning_key, name);
 
 	request_asked(r);
-	redis_pairs(r->gate->cache_redis, 7,
-		(const char *[]){ "VSIM", name, "FP32", vector.p, "WITHSCORES", "COUNT", "1" },
-		(size_t[]){ 4, n, 4, vector.n, 10, 5, 1 }, 1, 1024, nearest_came, r);
+	cache_store_nearest(&r->gate->cache_store, r->found.cache.meaning_key,
+		buf_view(&x->together.vector), nearest_came, r);
 }
 
 /* ---- the vector ---- */
@@ -177,7 +167,7 @@ vector_came(void *arg, const struct http_answer *a)
 		buf_free(&x->together.vector);
 	if (!together_still_waits(r))
 		return;
-	if (ok && redis_up(r->gate->cache_redis))
+	if (ok && cache_store_is_up(&r->gate->cache_store))
 		look_for_nearest(x);
 	else
 		meaning_done(x, false);
@@ -226,7 +216,7 @@ meaning_look(struct exchange *x, void (*then)(struct exchange *x, bool found))
 	struct request *r = x->r;
 	struct gate *g = r->gate;
 
-	if (!r->found.cache.has_meaning || !redis_up(g->cache_redis))
+	if (!r->found.cache.has_meaning || !cache_store_is_up(&g->cache_store))
 		return false;
 	uint64_t now_us = clock_mono_us();
 	if (g->vectors.until_us > now_us)
@@ -243,71 +233,27 @@ meaning_look(struct exchange *x, void (*then)(struct exchange *x, bool found))
 
 /* ---- storing ---- */
 
-/* MULTI, VADD, PEXPIRE, VCARD, EXEC: in one transaction, because a set without an expiry would
- * stay for ever */
-enum { KEPT_EXEC = 4 };
-
-/* Used by the callback, which may run after the request has ended. */
-struct kept_meaning {
-	struct redis *redis;
-	struct metrics *metrics;
-	char name[CACHE_REDIS_NAME];
-};
-
-static void
-meaning_kept(void *arg, int err, const struct redis_reply_ints *replies, size_t n)
-{
-	const struct kept_meaning *k = arg;
-
-	const struct redis_reply_ints *exec = &replies[KEPT_EXEC];
-	/* the set has another dimension, or the key is no set */
-	bool refused = !err && n == KEPT_EXEC + 1 && exec->err;
-
-	if (err || refused)
-		metric_inc(k->metrics, M_CACHE_UNKEPT);
-	if (err || (!refused && (exec->n < 3 || exec->list[2] <= SET_MOST)))
-		return;
-	redis_send_only(k->redis, 2, (const char *[]){ "UNLINK", k->name },
-		(size_t[]){ 6, sizeof(k->name) - 1 });
-}
-
 void
 meaning_keep(struct exchange *x)
 {
 	struct request *r = x->r;
 	const struct found_cache *f = &r->found.cache;
+	const struct cache_store *to = &r->gate->cache_store;
 	struct span vector = buf_view(&x->together.vector);
-	struct kept_meaning k = { .redis = r->gate->cache_redis, .metrics = r->gate->metrics };
 	unsigned char element[CACHE_BOUND_BYTES];
-	char ttl[24];
 
-	if (!vector.n || !k.redis || !redis_up(k.redis) ||
+	if (!vector.n || !cache_store_is_shared(to) || !cache_store_is_up(to) ||
 		!cache_may_keep(r->gate->shared->cache, f->stamp.who,
 			vector.n + sizeof(element) + VECTOR_OVERHEAD))
 		return;
-	size_t n = cache_redis_name(f->meaning_key, k.name),
-	       digits = span_decimal(ttl, (int64_t)(r->found.route->cache.ttl_us / 1000));
 	cache_bind(cache_keys(r->gate->shared->cache), f->meaning_key, f->key, element);
-	struct redis *at = redis_at(k.redis, span_of(k.name, n));
-	struct redis_pipe *p = redis_begin(k.redis, KEPT_EXEC + 1, meaning_kept, &k, sizeof(k));
-	redis_command_at(p, at, 1, (const char *[]){ "MULTI" }, (size_t[]){ 5 });
-	redis_command_at(p, at, 5,
-		(const char *[]){ "VADD", k.name, "FP32", vector.p, (const char *)element },
-		(size_t[]){ 4, n, 4, vector.n, sizeof(element) });
-	redis_command_at(p, at, 3, (const char *[]){ "PEXPIRE", k.name, ttl },
-		(size_t[]){ 7, n, digits });
-	redis_command_at(p, at, 2, (const char *[]){ "VCARD", k.name }, (size_t[]){ 5, n });
-	redis_command_at(p, at, 1, (const char *[]){ "EXEC" }, (size_t[]){ 4 });
-	redis_send(p);
+	cache_store_put_vector(
+		to, f->meaning_key, element, vector, r->found.route->cache.ttl_us);
 }
 
 /* ---- identical requests ---- */
 
-#define ALONE_MS "10000" /* as cache_flight_begin() does within one daemon */
 enum {
-	CLAIM_NAME = CACHE_REDIS_NAME + 5,
-	LEADS_MS = 2000, /* life of the key in Redis if nobody renews it */
-	RENEW_US = 700000,
 	LOOK_US = 100000, /* between looks at another daemon's key */
 	WAITS_MOST_US = 30000000,
 	SHARE = 4, /* part of the remaining time that a request may wait: a quarter */
@@ -354,7 +300,7 @@ together_enter(struct exchange *x, enum together_life life)
 	bool had = has_place(t);
 
 	INVARIANT(together_next[t->life] & 1u << life);
-	INVARIANT(life != TOGETHER_LEADS || (g->cache_redis && t->claim && t->flight.serial));
+	INVARIANT(life != TOGETHER_LEADS || (t->claim && t->flight.serial));
 	INVARIANT(life != TOGETHER_LEADS_HERE || t->flight.serial);
 	t->life = life;
 	if (had == has_place(t))
@@ -367,69 +313,14 @@ together_enter(struct exchange *x, enum together_life life)
 	gate_tick(g);
 }
 
-/* "tollgate:cache:KEY:asks" */
-static size_t
-flight_redis_name(const struct exchange *x, char out[CLAIM_NAME])
-{
-	size_t n = cache_redis_name(x->together.flight.key, out);
-
-	memcpy(out + n, ":asks", 6);
-	return n + 5;
-}
-
-/* The key's content in Redis: the leader's number, or NOBODY_WAITS. Used by a callback that may
- * run after the exchange ended. */
-struct claim {
-	struct redis *redis;
-	int64_t own;
-	bool in_vain;
-	char name[CLAIM_NAME];
-};
-#define NOBODY_WAITS "-1"
-enum { NOBODY_WAITS_FOR = -1 };
-
-static void
-claim_read(void *arg, int err, const struct redis_reply_ints *replies, size_t n UNUSED)
-{
-	const struct claim *c = arg;
-
-	if (err || replies[1].err || replies[1].n != 1 || replies[1].list[0] != c->own)
-		return;
-	if (c->in_vain)
-		redis_send_only(c->redis, 5,
-			(const char *[]){ "SET", c->name, NOBODY_WAITS, "PX", ALONE_MS },
-			(size_t[]){ 3, CLAIM_NAME - 1, 2, 2, strlen(ALONE_MS) });
-	else
-		redis_send_only(c->redis, 2, (const char *[]){ "DEL", c->name },
-			(size_t[]){ 3, CLAIM_NAME - 1 });
-}
-
-/* Deletes the key in Redis if it is still this exchange's own: after its time was over, another
- * may have it. The key is read after its time was renewed, so it cannot expire between reading
- * and deleting. No script is used, because Redis' user may not be permitted to run scripts. */
-static void
-release_claim(struct exchange *x, bool in_vain)
-{
-	struct claim c = {
-		.redis = x->r->gate->cache_redis, .own = x->together.claim, .in_vain = in_vain
-	};
-	char ms[24];
-	size_t n = flight_redis_name(x, c.name), digits = span_decimal(ms, LEADS_MS);
-	struct redis_pipe *p = redis_begin(c.redis, 2, claim_read, &c, sizeof(c));
-
-	redis_command(
-		p, 3, (const char *[]){ "PEXPIRE", c.name, ms }, (size_t[]){ 7, n, digits });
-	redis_command(p, 2, (const char *[]){ "MGET", c.name }, (size_t[]){ 4, n });
-	redis_send(p);
-}
-
 void
 together_over(struct exchange *x, enum cache_flight_end how)
 {
 	struct together *t = &x->together;
 
 	if (t->life == TOGETHER_LEADS)
-		release_claim(x, how == FLIGHT_ENDS_IN_VAIN);
+		cache_store_release(&x->r->gate->cache_store, t->flight.key, t->claim,
+			how == FLIGHT_ENDS_IN_VAIN);
 	together_enter(x, TOGETHER_NONE);
 	if (t->flight.serial)
 		cache_flight_end(x->r->gate->shared->cache, &t->flight, how);
@@ -606,60 +497,49 @@ begin_leading(struct exchange *x)
 		continue_exchange(x);
 }
 
-/* The reply to SET … NX: nil if another daemon has the key. */
 static void
-may_lead(void *arg, int err, const struct redis_reply_ints *replies, size_t n UNUSED)
+claim_decided(void *arg, enum cache_claim is)
 {
-	struct exchange *x = *(struct exchange **)arg;
+	struct exchange *x = TAGGED(exchange, arg);
 
 	if (!together_still_waits(x->r))
 		return;
-	if (!err && replies[0].nil) {
-		if (!replies[1].err && replies[1].list[0] == NOBODY_WAITS_FOR)
-			continue_alone(x, FLIGHT_ENDS_IN_VAIN);
-		else
-			wait_for(x, TOGETHER_FOLLOWS_AWAY);
+	if (is == CLAIM_IN_VAIN) {
+		continue_alone(x, FLIGHT_ENDS_IN_VAIN);
 		return;
 	}
-	together_enter(x, err || replies[0].err ? TOGETHER_LEADS_HERE : TOGETHER_LEADS);
-	x->together.next_us = clock_mono_us() + RENEW_US;
+	if (is == CLAIM_OTHERS) {
+		wait_for(x, TOGETHER_FOLLOWS_AWAY);
+		return;
+	}
+	together_enter(x, is == CLAIM_OWN ? TOGETHER_LEADS : TOGETHER_LEADS_HERE);
+	x->together.next_us = clock_mono_us() + CLAIM_RENEW_US;
 	begin_leading(x);
 }
 
 static void
 ask_to_lead(struct exchange *x)
 {
-	struct request *r = x->r;
-	char name[CLAIM_NAME], own[24], ms[24];
-	size_t n = flight_redis_name(x, name), digits = span_decimal(ms, LEADS_MS), m;
-	struct redis_pipe *p = redis_begin(r->gate->cache_redis, 2, may_lead, &x, sizeof(x));
+	struct together *t = &x->together;
 
-	random_bytes(&x->together.claim, sizeof(x->together.claim));
-	x->together.claim = (x->together.claim & INT64_MAX) | 1;
-	m = span_decimal(own, x->together.claim);
-	redis_command(p, 6, (const char *[]){ "SET", name, own, "NX", "PX", ms },
-		(size_t[]){ 3, n, m, 2, 2, digits });
-	redis_command(p, 2, (const char *[]){ "MGET", name }, (size_t[]){ 4, n });
+	random_bytes(&t->claim, sizeof(t->claim));
+	t->claim = (t->claim & INT64_MAX) | 1;
 	together_enter(x, TOGETHER_ASKS);
-	request_asked(r);
-	redis_send(p);
+	request_asked(x->r);
+	cache_store_claim(&x->r->gate->cache_store, t->flight.key, t->claim, claim_decided, x);
 }
 
-/* The reply about another daemon's request: whether the entry exists, and the key's content. */
 static void
-other_daemon_seen(void *arg, int err, const struct redis_reply_ints *replies, size_t n UNUSED)
+other_daemon_seen(void *arg, enum cache_claim is)
 {
-	struct exchange *x = *(struct exchange **)arg;
-	struct together *t = &x->together;
+	struct exchange *x = TAGGED(exchange, arg);
 
 	if (!together_still_waits(x->r))
 		return;
-	bool there = !err && (replies[0].err || replies[0].i);
-	int64_t claim = err || replies[1].err ? 0 : replies[1].list[0];
-	if (err || (!there && claim == NOBODY_WAITS_FOR)) {
+	if (is == CLAIM_UNKNOWN || is == CLAIM_IN_VAIN) {
 		continue_alone(x, FLIGHT_ENDS_IN_VAIN);
-	} else if (!there && claim) {
-		t->next_us = clock_mono_us() + LOOK_US;
+	} else if (is == CLAIM_OTHERS) {
+		x->together.next_us = clock_mono_us() + LOOK_US;
 		together_enter(x, TOGETHER_FOLLOWS_AWAY);
 	} else {
 		look_again(x);
@@ -669,29 +549,17 @@ other_daemon_seen(void *arg, int err, const struct redis_reply_ints *replies, si
 static void
 look_at_other_daemon(struct exchange *x)
 {
-	struct request *r = x->r;
-	char entry[CACHE_REDIS_NAME], asks[CLAIM_NAME];
-	size_t n = cache_redis_name(x->together.flight.key, entry),
-	       m = flight_redis_name(x, asks);
-	struct redis_pipe *p =
-		redis_begin(r->gate->cache_redis, 2, other_daemon_seen, &x, sizeof(x));
-
-	redis_command(p, 2, (const char *[]){ "EXISTS", entry }, (size_t[]){ 6, n });
-	redis_command(p, 2, (const char *[]){ "MGET", asks }, (size_t[]){ 4, m });
 	together_enter(x, TOGETHER_ASKS);
-	request_asked(r);
-	redis_send(p);
+	request_asked(x->r);
+	cache_store_watch(
+		&x->r->gate->cache_store, x->together.flight.key, other_daemon_seen, x);
 }
 
 static void
-renew_flight(struct exchange *x)
+renew_claim(struct exchange *x)
 {
-	char name[CLAIM_NAME], ms[24];
-	size_t n = flight_redis_name(x, name), digits = span_decimal(ms, LEADS_MS);
-
-	redis_send_only(x->r->gate->cache_redis, 3, (const char *[]){ "PEXPIRE", name, ms },
-		(size_t[]){ 7, n, digits });
-	x->together.next_us += RENEW_US;
+	cache_store_renew(&x->r->gate->cache_store, x->together.flight.key);
+	x->together.next_us += CLAIM_RENEW_US;
 }
 
 /* Returns true if the response certainly will not be stored. */
@@ -722,7 +590,7 @@ look_after(struct exchange *x, uint64_t now_us, unsigned *wakes)
 		if (in_vain(x))
 			together_over(x, FLIGHT_ENDS_IN_VAIN);
 		else if (t->life == TOGETHER_LEADS && t->next_us <= now_us)
-			renew_flight(x);
+			renew_claim(x);
 	} else if (t->until_us <= now_us && !t->draws) {
 		continue_alone(x, FLIGHT_ENDS_IN_VAIN);
 	} else if (t->life == TOGETHER_FOLLOWS_AWAY) {
@@ -771,7 +639,8 @@ join_flight(struct exchange *x)
 		wait_for(x, TOGETHER_FOLLOWS);
 		break;
 	case FLIGHT_LEADS:
-		if (g->cache_redis && redis_up(g->cache_redis))
+		if (cache_store_is_shared(&g->cache_store) &&
+			cache_store_is_up(&g->cache_store))
 			ask_to_lead(x);
 		else {
 			together_enter(x, TOGETHER_LEADS_HERE);
