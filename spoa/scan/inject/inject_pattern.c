@@ -1,6 +1,6 @@
 /* Reads patterns of words from YAML, and follows them through a text. Following needs no list
  * of candidates: each step remembers the last word that matched it, and a later step matches if
- * at most `gap` words are between both. */
+ * at most the step's gap of words are between both. */
 #include "scan/inject/inject_pattern.h"
 
 #include <stdlib.h>
@@ -89,6 +89,29 @@ read_words(struct reader *r, const struct yaml_node *n, size_t pattern)
 	r->p->v[pattern].steps = (unsigned)step;
 }
 
+/* Reads one gap for all steps, or a list with a gap for each step after the first. */
+static void
+read_gaps(struct reader *r, const struct yaml_node *n, struct inject_pattern *p)
+{
+	const struct yaml_node *c = n && n->kind == YAML_SEQUENCE ? n->child : n;
+
+	if (n && n->kind == YAML_SEQUENCE && n->count + 1 != p->steps) {
+		diag_at(r->d, n, "gap: a number, or a list with one for each step after the first (%u), is expected",
+			p->steps ? p->steps - 1 : 0);
+		return;
+	}
+	for (unsigned i = 1; c && i < p->steps; i++) {
+		int64_t gap = 0;
+		if (!yaml_int(c, &gap) || gap < 0 || gap > PATTERN_GAP_MAX) {
+			diag_at(r->d, c, "gap: a number from 0 to %d is expected",
+				PATTERN_GAP_MAX);
+			return;
+		}
+		p->gap[i] = (uint8_t)gap;
+		c = n->kind == YAML_SEQUENCE ? c->next : n;
+	}
+}
+
 static void
 read_examples(struct reader *r, const struct yaml_node *n, const char *what)
 {
@@ -121,7 +144,6 @@ read_pattern(struct reader *r, const struct yaml_node *n)
 {
 	struct inject_pattern *p = &r->p->v[r->p->n];
 	const struct yaml_node *c;
-	int64_t gap = 0;
 
 	p->match = p->no_match = n; /* place of the error if the examples are missing */
 	if (n->kind != YAML_MAPPING) {
@@ -139,10 +161,6 @@ read_pattern(struct reader *r, const struct yaml_node *n)
 	for (size_t i = 0; p->id && i < r->p->n; i++)
 		if (!strcmp(r->p->v[i].id, p->id))
 			diag_at(r->d, c, "id: %s is already used", p->id);
-	if ((c = yaml_get(n, "gap")) &&
-		(!yaml_int(c, &gap) || gap < 0 || gap > PATTERN_GAP_MAX))
-		diag_at(r->d, c, "gap: a number from 0 to %d is expected", PATTERN_GAP_MAX);
-	p->gap = (unsigned)gap;
 	read_flag(r, n, "suspect", &r->p->suspects);
 	read_flag(r, n, "weak", &r->p->weak);
 	read_flag(r, n, "command", &r->p->commands);
@@ -151,6 +169,7 @@ read_pattern(struct reader *r, const struct yaml_node *n)
 	read_flag(r, n, "report", &r->p->reports);
 	read_flag(r, n, "unquoted", &r->p->unquoted);
 	read_words(r, yaml_get(n, "words"), r->p->n);
+	read_gaps(r, yaml_get(n, "gap"), p);
 	read_examples(r, yaml_get(n, "match"), "match");
 	read_examples(r, yaml_get(n, "no_match"), "no_match");
 	p->match = yaml_get(n, "match");
@@ -215,7 +234,7 @@ advance(const struct inject_patterns *p, struct pattern_state *s, const struct p
 	uint32_t *at = s->at[w->pattern];
 
 	if (w->step > 0 &&
-		(at[w->step - 1] == 0 || now - at[w->step - 1] > p->v[w->pattern].gap + 1))
+		(at[w->step - 1] == 0 || now - at[w->step - 1] > p->v[w->pattern].gap[w->step] + 1u))
 		return;
 	at[w->step] = now;
 	if (w->step + 1u == p->v[w->pattern].steps)

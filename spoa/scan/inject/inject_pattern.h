@@ -10,11 +10,12 @@
 
 enum { PATTERNS_MAX = 64, PATTERN_STEPS = 6, PATTERN_GAP_MAX = 16 };
 
-/* A pattern: step 0 matches one of a list of words, step 1 one of the next list, at most `gap`
+/* A pattern: step 0 matches one of a list of words, step 1 one of the next list, at most gap[1]
  * other words later, and so on. */
 struct inject_pattern {
 	const char *id;
-	unsigned steps, gap;
+	unsigned steps;
+	uint8_t gap[PATTERN_STEPS]; /* most words before the step; gap[0] is unused */
 	const struct yaml_node *match, *no_match; /* examples in the YAML; NULL: none */
 };
 
