@@ -163,6 +163,8 @@ for f in page.png page.jpg scanned.pdf; do
 	chat ocr.test $f
 	is "a finding in an image counts: $f" "$status $(file '[(.read | last), .found]')" '403 ["ocr",["IBAN_CODE 1"]]'
 done
+chat ocr.test misread.png
+is "a value that OCR misread counts, and is recorded as uncertain" "$status $(file .found)" '403 ["IBAN_CODE 1 uncertain"]'
 
 chat ocr.test moving.gif
 is "only the first image of an animation is inspected, so the file counts as uninspected" "$status $(file .unread)" '403 "animated"'

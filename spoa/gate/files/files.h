@@ -51,9 +51,14 @@ bool request_files_wait(const struct request *r);
 /* Cancels the step extract and frees its memory. */
 void request_drop_files(struct request *r);
 
-/* Returns the file in whose text the finding is and sets *page, on which the finding begins, or
- * returns NULL. */
-struct file *request_file_of(const struct request *r, const struct hit *h, unsigned *page);
+/* Where a finding is in its file. */
+struct file_place {
+	unsigned page;	/* on which the finding begins; 0: on no page */
+	bool uncertain; /* the value was corrected, because OCR may have misread it */
+};
+/* Returns the file in whose text the finding is and sets *at, or returns NULL. */
+struct file *request_file_of(
+	const struct request *r, const struct hit *h, struct file_place *at);
 /* Marks the files that the verdict removes: those with redacted findings, and those that were
  * not inspected. A picture whose findings are in its metadata loses the metadata alone. Returns
  * false if a file cannot be replaced; *why is this file. */

@@ -15,6 +15,7 @@
 #include "base/push.h"
 #include "base/scoped.h"
 #include "gate/files/files.h"
+#include "gate/files/ocr_text.h"
 #include "gate/gate_private.h"
 #include "policy/policy.h"
 #include "policy/rule.h"
@@ -23,7 +24,7 @@
 
 /* Values of file.why besides the flaws (scan/media) and the extractor's words. */
 static const char file_no_extractor[] = "no_extractor", file_not_asked[] = "not_asked",
-	   file_no_reader[] = "no_reader", file_too_many[] = "too_many_files";
+		  file_no_reader[] = "no_reader", file_too_many[] = "too_many_files";
 
 /* State while tollgate-extract is asked: the decoded bytes and the responses. owner: the
  * request. */
@@ -173,7 +174,7 @@ asks_ocr(struct request *r, bool *is)
 static int
 keep_text(struct request *r, struct file *f, unsigned page, struct span text)
 {
-	struct extracted_text t = { page, arena_dup(&r->arena, text) };
+	struct extracted_text t = { page, arena_dup(&r->arena, text), false };
 
 	return t.text.p && ARENA_PUSH(&r->arena, f->texts, f->ntexts, f->room, 4, t)
 		       ? 0
@@ -508,6 +509,27 @@ step_extract(struct request *r)
 
 /* ---- step pages ---- */
 
+/* Adds the values of the texts that OCR may have written wrongly, as further texts of their
+ * pages. */
+static int
+add_corrections(struct request *r, struct file *f)
+{
+	size_t n = f->ntexts;
+	int err = 0;
+
+	for (size_t i = f->nmetadata; i < n && !err; i++) {
+		SCOPED_BUF(corrected, CAP_EXTRACT_ANSWER);
+		ocr_text_correct(f->texts[i].text, &corrected);
+		if (buf_failed(&corrected))
+			return ERR_NOMEM;
+		if (!corrected.n)
+			continue;
+		err = keep_text(r, f, f->texts[i].page, buf_view(&corrected));
+		f->texts[f->ntexts - 1].uncertain = true;
+	}
+	return err;
+}
+
 static int
 take_extracted(struct request *r, struct file *f)
 {
@@ -530,7 +552,7 @@ take_extracted(struct request *r, struct file *f)
 	f->read |= got.ntexts && span_is(span_str(f->kind), "pdf") ? FILE_TEXT : 0;
 	for (size_t i = 0; i < got.ntexts && !err; i++)
 		err = keep_text(r, f, got.texts[i].page, got.texts[i].text);
-	return err;
+	return err || !got.ocr ? err : add_corrections(r, f);
 }
 
 enum step_result
@@ -557,16 +579,19 @@ request_file_with(const struct request *r, const struct segment *s)
 }
 
 struct file *
-request_file_of(const struct request *r, const struct hit *h, unsigned *page)
+request_file_of(const struct request *r, const struct hit *h, struct file_place *at)
 {
 	const struct segment *s = h->segment;
 	struct file *f = s->form == SEG_FILE ? request_file_with(r, s) : NULL;
 
 	if (!f)
 		return NULL;
-	*page = f->texts[(size_t)(s - r->in.body.segments) - f->first].page;
-	if (*page & EXTRACT_BORDER)
-		*page = (*page & ~(unsigned)EXTRACT_BORDER) + (h->f.start > span_chr(s->text, '\n'));
+	const struct extracted_text *t =
+		&f->texts[(size_t)(s - r->in.body.segments) - f->first];
+	*at = (struct file_place){ t->page, t->uncertain };
+	if (t->page & EXTRACT_BORDER)
+		at->page = (t->page & ~(unsigned)EXTRACT_BORDER) +
+			   (h->f.start > span_chr(s->text, '\n'));
 	return f;
 }
 
@@ -803,7 +828,8 @@ request_unread_files(struct request *r)
 	struct span kind = kind_in_words(f);
 	if (f->why == file_not_asked && f->picture)
 		return arena_printf(&r->arena,
-			"the request contains a picture (%.*s), and no rule requires that its text "
+			"the request contains a picture (%.*s), and no rule requires that its "
+			"text "
 			"is recognized: send its content as text",
 			SPAN_ARG(kind));
 	if (f->why_page)

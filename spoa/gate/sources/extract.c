@@ -1,5 +1,6 @@
 /* Asks tollgate-extract about files. The next file is one of the caller with the fewest files
  * in flight, so a caller who sends many files delays only those. */
+#include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include "base/scoped.h"
 #include "gate/sources/extract.h"
 #include "gate/sources/extract_health.h"
+#include "scan/media/extracted.h"
 
 const char extract_away[] = "extractor_away", extract_nonsense[] = "extractor_nonsense";
 static const char extract_late[] = "extractor_late";
@@ -72,9 +74,11 @@ file_came(void *arg, const struct http_answer *h)
 static bool
 send_file(struct extractor *x, struct extract_ask *a, uint64_t now)
 {
-	static const char *const fields[] = { "content-type: application/octet-stream",
-		"expect:" };
+	char deadline[64];
+	const char *fields[] = { "content-type: application/octet-stream", "expect:", deadline };
 
+	snprintf(deadline, sizeof(deadline), EXTRACT_DEADLINE_FIELD ": %" PRIu64,
+		(a->deadline_us - now) / 1000);
 	SCOPED_BUF(url, 0);
 	buf_printf(&url, "unix:%s:/%s%s", x->path, a->picture ? "image" : "pdf",
 		a->ocr ? "?ocr=1" : "");

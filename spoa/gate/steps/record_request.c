@@ -28,7 +28,8 @@ add_findings_of(struct tally *t, const struct hit *hits, size_t n, size_t entity
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct finding *f = &hits[i].f;
-		if (f->entity != entity || hits[i].kind >= HIT_POSSIBLE || !hit_counts(&hits[i]))
+		if (f->entity != entity || hits[i].kind >= HIT_POSSIBLE ||
+			!hit_counts(&hits[i]))
 			continue;
 		t->n++;
 		t->samples += (f->flags & FINDING_SAMPLE) != 0;
@@ -379,7 +380,8 @@ put_file_read(struct buf *b, const struct file *f)
 	put_end(b, n);
 }
 
-/* Lists what was found in a file and on which page, once each: "IBAN 3". */
+/* Lists what was found in a file and on which page, once each: "IBAN 3", or "IBAN 3 uncertain"
+ * if OCR may have misread it. */
 static void
 put_found_in(const struct request *r, struct buf *b, const struct file *f)
 {
@@ -392,19 +394,22 @@ put_found_in(const struct request *r, struct buf *b, const struct file *f)
 	for (size_t i = 0; i < r->scan.nhits + r->scan.nextra && n < LIST_MAX; i++) {
 		const struct hit *h = i < r->scan.nhits ? &r->scan.hits[i]
 							: &r->scan.extra[i - r->scan.nhits];
-		unsigned page = 0;
+		struct file_place at;
 		size_t k = 0;
-		if (h->kind >= HIT_POSSIBLE || request_file_of(r, h, &page) != f)
+		if (h->kind >= HIT_POSSIBLE || request_file_of(r, h, &at) != f)
 			continue;
-		while (k < n && (said[k].entity != h->f.entity || said[k].page != page))
+		while (k < n && (said[k].entity != h->f.entity || said[k].page != at.page))
 			k++;
 		if (k < n)
 			continue;
 		said[n].entity = h->f.entity;
-		said[n].page = page;
-		char text[96];
-		size_t len = (size_t)snprintf(text, sizeof(text), page ? "%s %u" : "%s",
-			detect_entity_name(r->snap->rules, h->f.entity), page);
+		said[n].page = at.page;
+		char text[96], page[16] = "";
+		if (at.page)
+			snprintf(page, sizeof(page), " %u", at.page);
+		size_t len = (size_t)snprintf(text, sizeof(text), "%s%s%s",
+			detect_entity_name(r->snap->rules, h->f.entity), page,
+			at.uncertain ? " uncertain" : "");
 		put_text_item(b, RF_PROMPT_FILES_FOUND, n++,
 			span_of(text, len < sizeof(text) ? len : sizeof(text) - 1));
 	}

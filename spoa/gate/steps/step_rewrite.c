@@ -689,20 +689,22 @@ static enum step_result
 deny_file(struct request *r, const struct file *f)
 {
 	const struct rule *rule = r->found.verdict.ruled.rule;
-	unsigned page = 0;
+	struct file_place at = { 0 };
 	bool metadata = false;
 
-	for (size_t i = 0; i < r->scan.overlay.nhits && !page; i++) {
+	for (size_t i = 0; i < r->scan.overlay.nhits && !at.page; i++) {
 		const struct hit *h = &r->scan.overlay.hits[i];
 		if (request_file_hit(r, h) != f)
 			continue;
-		request_file_of(r, h, &page);
+		request_file_of(r, h, &at);
 		metadata |= request_hit_metadata(r, f, h);
 	}
 	struct span why =
-		page	   ? arena_printf(&r->arena,
-				     "data that must be redacted is on page %u of a file (%s)", page,
-				     f->kind)
+		at.page
+			? arena_printf(&r->arena,
+				  "data that must be redacted is on page %u of a file (%s)%s",
+				  at.page, f->kind,
+				  at.uncertain ? "; OCR may have misread it" : "")
 		: metadata ? arena_printf(&r->arena,
 				     "data that must be redacted is in the metadata of a file "
 				     "(%s): remove the metadata",

@@ -26,6 +26,7 @@
  * that are in none of its texts. */
 #define EXTRACT_UNREAD(X) \
 	X(NO_TEXT,     "no_text")     /* a page with graphics and without text */ \
+	X(LATE,        "timeout")     /* a page that OCR did not read in time */ \
 	X(ANNOTATIONS, "annotations") /* sound, 3D */ \
 	X(FORMS,       "forms")       /* values in an unsupported encoding */ \
 	X(ATTACHMENTS, "attachments") /* files in the file, neither text nor PDF */ \
@@ -37,10 +38,15 @@
 /* Added to the number of a page if the text is not that of the page, but the end of the page, a line
  * feed, and the beginning of the next page: for a value that is broken between them. */
 enum { EXTRACT_BORDER = 1 << 15 };
+
+/* Field of a request to tollgate-extract: the milliseconds that the daemon waits. */
+#define EXTRACT_DEADLINE_FIELD "tollgate-deadline-ms"
+
 /* One text of a file. page 0: the text belongs to no page. */
 struct extracted_text {
 	unsigned page;
 	struct span text;
+	bool uncertain; /* values that OCR may have written otherwise, as the gate corrects them */
 };
 
 /* A result. extracted_read() fills it; the texts live as long as the answer and the arena. */

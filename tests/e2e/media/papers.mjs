@@ -28,6 +28,7 @@ put('unnamed.pdf', paper([`BT /F1 12 Tf 72 600 Td <${[...IBAN.replace(/ /g, '')]
 put('leftover.pdf', paper([lines('Hello')], { catalog: '/AcroForm<</DA(/Helv 0 Tf 0 g)>>' }))
 put('letters.pdf', paper([show('Hello')], { font: '<</Type/Font/Subtype/Type0/BaseFont/Arial/Encoding/Identity-H/DescendantFonts[6 0 R]>>',
 	more: ['<</Type/Font/Subtype/CIDFontType2/BaseFont/Arial/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>>>'] }))
+put('misread.pdf', paper([lines('Payment', 'IBAN: NLO6FUWE6282598958', 'within a month')])) // the letter O, as OCR reads the digit 0
 put('title.pdf', paper([lines('Hello')], { info: `/Title (to ${IBAN})` }))
 put('note.pdf', paper([{ contents: lines('Hello'), more: `/Annots[${next(1)} 0 R]` }],
 	{ more: [`<</Type/Annot/Subtype/FreeText/Rect[10 10 200 50]/Contents(to ${IBAN})>>`] }))
@@ -58,6 +59,7 @@ put('bomb.pdf', (() => {
 const render = (name, out, ...how) => execFileSync('pdftoppm', [...how, '-singlefile', join(dir, name), join(dir, out)])
 render('account.pdf', 'page', '-f', '2', '-r', '150', '-png', '-gray')
 render('account.pdf', 'page', '-f', '2', '-r', '150', '-jpeg', '-gray')
+render('misread.pdf', 'misread', '-r', '150', '-png', '-gray')
 render('clean.pdf', 'small', '-r', '40', '-png', '-gray')
 render('clean.pdf', 'small', '-r', '40', '-jpeg', '-gray')
 const jpg = readFileSync(join(dir, 'page.jpg'))
