@@ -360,8 +360,9 @@ set_limits(void)
 		{ RLIMIT_AS, EXTRACT_ADDRESS_SPACE },
 		{ RLIMIT_FSIZE, EXTRACT_SCAN_BYTES }, /* a memfd of process 1; 0 for tools */
 		{ RLIMIT_CORE, 0 },
-		{ RLIMIT_NOFILE, 16 },
-		{ RLIMIT_NPROC, 4 },
+		{ RLIMIT_NOFILE, CAGE_COPY + 5 * EXTRACT_LANES + 12 },
+		/* two for each page that is read, process 1, and one that ends */
+		{ RLIMIT_NPROC, 2 * EXTRACT_LANES + 2 },
 		{ RLIMIT_MEMLOCK, 0 },
 		{ RLIMIT_MSGQUEUE, 0 },
 		{ RLIMIT_CPU, EXTRACT_OCR_CPU_S + 2 },
@@ -382,13 +383,18 @@ set_limits(void)
 static void
 only_these(int document, int out, int nothing)
 {
-	const int from[] = { document, nothing, nothing, out };
+	int from[CAGE_COPY + EXTRACT_LANES] = { document, nothing, nothing, out };
 	int high[COUNT_OF(from)];
+	char path[32];
 
+	/* opened again, because descriptors of one opening share their offset */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", document);
+	for (size_t i = CAGE_COPY; i < COUNT_OF(from); i++)
+		from[i] = open(path, O_RDONLY | O_CLOEXEC);
 	/* first above all target numbers, so that no descriptor is overwritten before it is
 	 * used */
 	for (size_t i = 0; i < COUNT_OF(from); i++)
-		high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 16);
+		high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, COUNT_OF(from));
 	for (size_t i = 0; i < COUNT_OF(from); i++)
 		if (high[i] < 0 || dup3(high[i], (int)i, i > 2 ? O_CLOEXEC : 0) < 0)
 			_exit(2);

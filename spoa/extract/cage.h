@@ -24,8 +24,9 @@ const char *filter_load(enum filter which);
 int filter_place_path(const char *path);
 
 /* The function that process 1 of a cage runs. Its descriptors are the document on 0, /dev/null
- * on 1 and 2, and the pipe to the server on CAGE_OUT. */
-enum { CAGE_OUT = 3 };
+ * on 1 and 2, and the pipe to the server on CAGE_OUT. From CAGE_COPY on, the document has
+ * EXTRACT_LANES more descriptors, each with an offset of its own. */
+enum { CAGE_OUT = 3, CAGE_COPY = 4 };
 typedef void cage_main(void *order);
 
 /* How cages are made. Immutable. */

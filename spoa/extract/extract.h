@@ -21,12 +21,17 @@ enum {
 	EXTRACT_OCR_PAGES = 10,	 /* pages of a file that OCR reads */
 	EXTRACT_LOOKED_AT = 100, /* pages without text that are checked for being empty */
 	EXTRACT_OCR_JOBS = 2,	 /* files under OCR at the same time */
+	EXTRACT_LANES = 4,	 /* pages of such a file that are read at the same time */
 	EXTRACT_JOBS_MOST = 8,	 /* other files at the same time */
 	EXTRACT_WAITING = 256,	 /* files that wait for their turn */
-	/* time for a file, from the arrival of its head; the daemon waits 10 s */
-	EXTRACT_DEADLINE_MS = 9000,
-	/* longest wait of a file for its turn; after that, no time is left to read the file */
-	EXTRACT_WAIT_MS = 7500,
+	/* how long the asking side waits, from the arrival of a file's head, unless its field
+	 * EXTRACT_DEADLINE_FIELD states another time; that time at most */
+	EXTRACT_DEADLINE_MS = 10000,
+	EXTRACT_DEADLINE_MOST_MS = 300000,
+	/* a file is given up so long before that, or a tenth of the time before */
+	EXTRACT_REPLY_MS = 1000,
+	/* a file is not begun if less than this is left, or a quarter of the time */
+	EXTRACT_BEGIN_MS = 2500,
 	EXTRACT_TERM_MS = 2000,	       /* time for running files after SIGTERM */
 	EXTRACT_HEAD_BYTES = 16 << 10, /* head of a request */
 	EXTRACT_BODY_BYTES = 64 << 20, /* body of a request: a file */
@@ -69,6 +74,7 @@ struct frame {
 struct extract_order {
 	bool picture; /* a picture, not a PDF */
 	bool ocr;
+	unsigned lanes; /* pages that OCR reads at the same time, 1 to EXTRACT_LANES */
 	unsigned budget_ms; /* time until the job is killed */
 };
 

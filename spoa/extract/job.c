@@ -4,7 +4,7 @@
  * /ActualText replaces, patterns, tiny letters after the 50,000th. The text is printed again from
  * a copy in which hidden layers and annotations are shown, and attached PDFs are read. Pages
  * without text are drawn small, to find the empty ones. tesseract reads the others if OCR was
- * ordered. A picture is read by tesseract only.
+ * ordered. A picture is read by tesseract only, also enlarged if its letters are small.
  *
  * tool_run() runs a tool inside of the cage: fork, a pipe for each output, limits, the list of
  * system calls, and one execve. */
@@ -22,8 +22,10 @@
 
 #include "base/ascii.h"
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/scoped.h"
 #include "extract/cage.h"
+#include "extract/enlarge.h"
 #include "extract/frame.h"
 #include "extract/job.h"
 #include "extract/pdf.h"
@@ -37,8 +39,9 @@ struct tool {
 	/* path of the program inside the cage; NULL: `call` runs instead */
 	const char *path;
 	const char *const *argv; /* arguments, ended by NULL */
-	/* appends its result to the buffer; runs under the same limits as a tool */
-	void (*call)(struct buf *out);
+	/* appends its result to the buffer and returns its exit code; runs under the same
+	 * limits as a tool */
+	int (*call)(struct buf *out);
 	unsigned cpu_s;
 	size_t out_bytes;  /* a tool with more output is ended, with EXTRACT_TOO_LARGE */
 	uint64_t until_us; /* monotonic, as clock_mono_us() */
@@ -88,7 +91,7 @@ become_tool(const struct tool *t, int in, int out, int err)
 	}
 	struct buf b;
 	buf_init(&b, t->out_bytes + 1);
-	t->call(&b);
+	int code = t->call(&b);
 	/* the reader notices a result that is too large */
 	for (size_t at = 0; at < b.n;) {
 		ssize_t n = write(1, b.p + b.start + at, b.n - at);
@@ -96,7 +99,7 @@ become_tool(const struct tool *t, int in, int out, int err)
 			_exit(2);
 		at += (size_t)n;
 	}
-	_exit(0);
+	_exit(code);
 }
 
 /* Starts a tool. `out` >= 0: its standard output; otherwise a pipe is made. Returns false if
@@ -232,35 +235,106 @@ tool_run(const struct tool *t)
 	return end;
 }
 
-/* Runs `from` on the document, and `to` on its output. Returns the end of `to`, or that of
- * `from` if it failed. */
-static struct tool_end
-tool_pipe(const struct tool *from, const struct tool *to)
-{
-	struct tool_end end = tool_end_init(to);
-	SCOPED_TOOL_END(before, tool_end_init(from));
-	struct running first = { -1, -1, -1 }, second = { -1, -1, -1 };
-	enum extract_error error = EXTRACT_KILLED;
-	int between[2];
+/* ---- tools at the same time ---- */
 
-	lseek(0, 0, SEEK_SET);
-	if (pipe2(between, O_CLOEXEC) == 0) {
-		bool both = tool_start(&first, from, 0, between[1]) &&
-			    tool_start(&second, to, between[0], -1);
+/* A tool at work, possibly on the output of another tool. */
+struct lane {
+	unsigned page; /* for the caller */
+	bool busy, piped;
+	struct running first, last; /* `first` only if piped */
+	struct tool_end before, end;
+};
+
+/* Starts `to` on the document, or on the output of `from` unless that is NULL. `document`: a
+ * descriptor of the document that no other running tool reads. */
+static void
+lane_start(struct lane *l, const struct tool *from, const struct tool *to, int document)
+{
+	int between[2] = { -1, -1 };
+
+	INVARIANT(!l->busy);
+	l->busy = true;
+	l->piped = from != NULL;
+	l->first = l->last = (struct running){ -1, -1, -1 };
+	l->before = tool_end_init(to);
+	l->end = tool_end_init(to);
+	lseek(document, 0, SEEK_SET);
+	if (!from) {
+		tool_start(&l->last, to, document, -1);
+	} else if (pipe2(between, O_CLOEXEC) == 0) {
+		if (tool_start(&l->first, from, document, between[1]))
+			tool_start(&l->last, to, between[0], -1);
 		close(between[0]);
 		close(between[1]);
-		/* the messages of the first tool fit its pipe, or it waits until the second is
-		 * done */
-		if (both)
-			error = collect(&second, to->until_us, &end);
 	}
-	end.error = tool_finish(&second, error, &end.err);
-	if (!error)
-		error = collect(&first, to->until_us, &before);
-	error = tool_finish(&first, error, &before.err);
-	if (!end.error || error != EXTRACT_READ)
-		end.error = error ? error : end.error;
-	return end;
+}
+
+/* Reads what the lane's tools have written. Returns true once they wrote all. */
+static bool
+lane_drain(struct lane *l, const struct pollfd p[3])
+{
+	if (p[0].revents)
+		drain_pipe(&l->last.out, &l->end.out, false);
+	if (p[1].revents)
+		drain_pipe(&l->last.err, &l->end.err, true);
+	if (p[2].revents)
+		drain_pipe(&l->first.err, &l->before.err, true);
+	return buf_failed(&l->end.out) ||
+	       (l->last.out < 0 && l->last.err < 0 && l->first.err < 0);
+}
+
+/* Waits for the lane's processes, and kills them first if `error` is set. end.error is that of
+ * the last tool; before.error that of the first. */
+static void
+lane_finish(struct lane *l, enum extract_error error)
+{
+	if (!error && buf_failed(&l->end.out))
+		error = EXTRACT_TOO_LARGE;
+	l->end.error = tool_finish(&l->last, error, &l->end.err);
+	l->before.error =
+		l->piped ? tool_finish(&l->first, error, &l->before.err) : EXTRACT_READ;
+	l->busy = false;
+}
+
+static void
+lane_free(struct lane *l)
+{
+	tool_end_free(&l->before);
+	tool_end_free(&l->end);
+}
+
+/* Waits until one of the busy lanes ends, and returns it. Returns NULL if none is busy. All
+ * lanes end with EXTRACT_TIMEOUT at `until_us`. */
+static struct lane *
+lanes_wait(struct lane *lanes, size_t n, uint64_t until_us)
+{
+	struct pollfd p[3 * EXTRACT_LANES];
+	bool busy = true;
+
+	INVARIANT(n <= EXTRACT_LANES);
+	while (busy) {
+		uint64_t now = clock_mono_us();
+		busy = false;
+		for (size_t i = 0; i < n; i++) {
+			struct lane *l = &lanes[i];
+			const int fds[] = { l->last.out, l->last.err, l->first.err };
+			busy |= l->busy;
+			for (size_t k = 0; k < 3; k++)
+				p[3 * i + k] =
+					(struct pollfd){ l->busy ? fds[k] : -1, POLLIN, 0 };
+		}
+		bool late = now >= until_us;
+		if (busy && !late && poll(p, 3 * n, (int)((until_us - now) / 1000) + 1) < 0 &&
+			errno != EINTR)
+			late = true;
+		for (size_t i = 0; i < n; i++) {
+			if (!lanes[i].busy || (!late && !lane_drain(&lanes[i], p + 3 * i)))
+				continue;
+			lane_finish(&lanes[i], late ? EXTRACT_TIMEOUT : EXTRACT_READ);
+			return &lanes[i];
+		}
+	}
+	return NULL;
 }
 
 /* ---- reading a file ---- */
@@ -268,7 +342,7 @@ tool_pipe(const struct tool *from, const struct tool *to)
 enum {
 	DRAWN_BYTES = 64 << 20, /* pictures of pages, drawn small */
 	HTML_BYTES = 32 << 20,	/* texts, each with a tag */
-	/* before the server's deadline: the job then delivers what it has */
+	/* before the server's deadline, at most: the job then delivers what it has */
 	MARGIN_MS = 700,
 };
 
@@ -288,7 +362,8 @@ struct job {
 	unsigned char empty[EXTRACT_PAGES + 1]; /* EMPTY_…, by page */
 };
 
-enum { EMPTY_NO, EMPTY_YES, EMPTY_DRAWN }; /* DRAWN: has no text, but is not empty */
+/* DRAWN: has no text, but is not empty; LATE: OCR had no time for it */
+enum { EMPTY_NO, EMPTY_YES, EMPTY_DRAWN, EMPTY_LATE };
 
 void
 job_tools(const char *folder)
@@ -326,7 +401,7 @@ map_document(void)
 }
 
 /* Runs in a child of its own, because it parses a hostile file. */
-static void
+static int
 scan_document(struct buf *out)
 {
 	struct pdf_found f;
@@ -334,7 +409,7 @@ scan_document(struct buf *out)
 	pdf_scan(map_document(), &f);
 	if (f.error) {
 		frame_put(out, FRAME_END, 0, f.error);
-		return;
+		return 0;
 	}
 	if (f.text.n)
 		frame_put_text(out, FRAME_TEXT, 0, buf_view(&f.text));
@@ -342,6 +417,7 @@ scan_document(struct buf *out)
 		if (f.unread & 1u << why)
 			frame_put(out, FRAME_UNREAD, 0, why);
 	buf_span(out, buf_view(&f.frames));
+	return 0;
 }
 
 /* Cuts a frame from the front of the output of a scan. *text: what follows its header. Returns
@@ -636,31 +712,9 @@ look_at_empty(struct job *j)
 	return EXTRACT_READ;
 }
 
-/* Returns true for a space at i that OCR reads between spaced letters: after the @ of an
- * address, or between the country and the digits of an account number. */
-static bool
-is_ocr_gap(struct span s, size_t i)
-{
-	if (i == 0 || i + 1 >= s.n || s.p[i] != ' ')
-		return false;
-	if (s.p[i - 1] == '@')
-		return true;
-	return i >= 2 && i + 2 < s.n && is_upper(s.p[i - 2]) && is_upper(s.p[i - 1]) &&
-	       (i == 2 || (unsigned char)s.p[i - 3] <= ' ') && is_digit(s.p[i + 1]) &&
-	       is_digit(s.p[i + 2]);
-}
-
+/* Starts to draw a page and to read it by OCR. */
 static void
-join_ocr_gaps(struct span s, struct buf *out)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (!is_ocr_gap(s, i))
-			buf_putc(out, s.p[i]);
-}
-
-/* Draws a page and reads it by OCR. */
-static enum extract_error
-ocr_page(struct job *j, unsigned page)
+start_ocr_page(struct job *j, struct lane *l, unsigned page, int document)
 {
 	char at[12];
 	const char *draw[] = { "pdftoppm", "-q", "-gray", "-r", "150", "-f", at, "-l", at, "-",
@@ -671,17 +725,73 @@ ocr_page(struct job *j, unsigned page)
 	snprintf(at, sizeof(at), "%u", page);
 	struct tool from = tool_of(j, JOB_PDFTOPPM, draw, 0);
 	struct tool to = tool_of(j, JOB_TESSERACT, read, EXTRACT_TEXT_BYTES);
-	SCOPED_TOOL_END(end, tool_pipe(&from, &to));
-	if (end.error == EXTRACT_READ && !has_no_text(buf_view(&end.out))) {
-		SCOPED_BUF(joined, 0);
-		join_ocr_gaps(buf_view(&end.out), &joined);
-		frame_put_text(&j->out, FRAME_TEXT, page, buf_view(&end.out));
-		if (!span_eq(buf_view(&joined), buf_view(&end.out)))
-			frame_put_text(&j->out, FRAME_TEXT, page, buf_view(&joined));
-		frame_put(&j->out, FRAME_OCR, page, 0);
-		j->empty[page] = EMPTY_NO;
+	l->page = page;
+	lane_start(l, &from, &to, document);
+}
+
+/* Keeps the text of a page. A page that was not read in time is so reported. */
+static enum extract_error
+end_ocr_page(struct job *j, struct lane *l)
+{
+	enum extract_error error = l->before.error ? l->before.error : l->end.error;
+
+	if (error == EXTRACT_READ && !has_no_text(buf_view(&l->end.out))) {
+		frame_put_text(&j->out, FRAME_TEXT, l->page, buf_view(&l->end.out));
+		frame_put(&j->out, FRAME_OCR, l->page, 0);
+		j->empty[l->page] = EMPTY_NO;
+	} else if (error == EXTRACT_TIMEOUT) {
+		j->empty[l->page] = EMPTY_LATE;
 	}
-	return end.error;
+	lane_free(l);
+	return error;
+}
+
+/* Returns the next page after `page` that OCR has to read, or 0. */
+static unsigned
+next_pictured(const struct job *j, unsigned page)
+{
+	while (++page <= j->pages)
+		if (j->empty[page] != EMPTY_NO)
+			return page;
+	return 0;
+}
+
+/* Reads the first pages without text by OCR, several at the same time. */
+static enum extract_error
+ocr_pages(struct job *j)
+{
+	struct lane lanes[EXTRACT_LANES] = { 0 }, *ended;
+	unsigned page = next_pictured(j, 0), left = EXTRACT_OCR_PAGES;
+	size_t n = j->order->lanes;
+	bool missing = false;
+
+	do {
+		for (size_t i = 0; i < n && page && left && !missing;) {
+			if (lanes[i].busy) {
+				i++;
+				continue;
+			}
+			if (clock_mono_us() < j->until_us)
+				start_ocr_page(j, &lanes[i], page, CAGE_COPY + (int)i);
+			else
+				j->empty[page] = EMPTY_LATE;
+			page = next_pictured(j, page);
+			left--;
+		}
+		ended = lanes_wait(lanes, n, j->until_us);
+		missing |= ended && end_ocr_page(j, ended) == EXTRACT_NO_TOOL;
+	} while (ended);
+	return missing ? EXTRACT_NO_TOOL : EXTRACT_READ;
+}
+
+/* Reports the pages without text. */
+static void
+put_empty_pages(struct job *j)
+{
+	for (unsigned page = 1; page <= j->pages; page++)
+		if (j->empty[page] != EMPTY_NO)
+			frame_put(&j->out, FRAME_UNREAD, page,
+				j->empty[page] == EMPTY_LATE ? EXTRACT_LATE : EXTRACT_NO_TEXT);
 }
 
 /* Reads the text of all pages. j->text are views of `text`. */
@@ -786,48 +896,110 @@ read_pdf(struct job *j)
 	error = error ? error : look_at_empty(j);
 	if (error)
 		return error;
-	unsigned left = EXTRACT_OCR_PAGES;
-	for (unsigned page = 1; j->order->ocr && page <= j->pages && left; page++) {
-		if (j->empty[page] == EMPTY_NO)
-			continue;
-		left--;
-		error = ocr_page(j, page);
-		if (error == EXTRACT_NO_TOOL)
-			return error;
-		if (error == EXTRACT_TIMEOUT)
-			break;
-	}
-	for (unsigned page = 1; page <= j->pages; page++)
-		if (j->empty[page] != EMPTY_NO)
-			frame_put(&j->out, FRAME_UNREAD, page, EXTRACT_NO_TEXT);
-	return EXTRACT_READ;
+	if (j->order->ocr)
+		error = ocr_pages(j);
+	put_empty_pages(j);
+	return error;
 }
 
+/* Returns true if a line may have a key, a number or an address: a long word, some digits or
+ * an @. */
+static bool
+may_have_value(struct span line)
+{
+	enum { LONG_WORD = 12, SOME_DIGITS = 4 };
+	size_t word = 0, digits = 0;
+
+	for (size_t i = 0; i < line.n; i++) {
+		word = line.p[i] == ' ' ? 0 : word + 1;
+		digits += is_digit(line.p[i]);
+		if (word == LONG_WORD || digits == SOME_DIGITS || line.p[i] == '@')
+			return true;
+	}
+	return false;
+}
+
+/* The second reading of a picture is for values. Its other lines are those of the first one, or
+ * patterns of the ground that look like words. */
+static void
+put_lines_with_values(struct job *j, struct span text)
+{
+	SCOPED_BUF(kept, 0);
+
+	while (text.n) {
+		struct span line = span_next(&text, '\n');
+		if (!may_have_value(line))
+			continue;
+		buf_span(&kept, line);
+		buf_putc(&kept, '\n');
+	}
+	if (!kept.n)
+		return;
+	frame_put_text(&j->out, FRAME_TEXT, 1, buf_view(&kept));
+	j->empty[1] = EMPTY_NO;
+}
+
+/* Writes the texts of a picture, which has several pages if it is a TIFF. */
+static enum extract_error
+put_pictured(struct job *j, struct span text)
+{
+	enum extract_error error = EXTRACT_READ;
+
+	if (has_no_text(text)) {
+		j->pages = 1;
+		j->empty[1] = EMPTY_YES;
+	} else {
+		error = take_pages(j, text);
+	}
+	for (unsigned page = 1; page <= j->pages && !error; page++)
+		if (j->empty[page] == EMPTY_NO)
+			frame_put_text(&j->out, FRAME_TEXT, page, j->text[page]);
+	return error;
+}
+
+static int
+enlarge_document(struct buf *out)
+{
+	return enlarge_picture(map_document(), out) ? 0 : 1;
+}
+
+/* Reads a picture twice at the same time: as a page, whose layout and direction Tesseract
+ * finds; and, if its letters are small, enlarged and line by line, as code and terminals are.
+ */
 static enum extract_error
 read_picture(struct job *j)
 {
-	const char *argv[] = { "tesseract", "-", "-", "--psm", "1", "-l", languages, NULL };
-	struct tool t =
-		tool_of(j, JOB_TESSERACT, argv, EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES);
+	enum { AS_PAGE, AS_LINES, READINGS };
+	const char *page[] = { "tesseract", "-", "-", "--psm", "1", "-l", languages, NULL };
+	const char *lines[] = { "tesseract", "-", "-", "--psm", "6", "-l", languages, NULL };
+	struct tool to =
+		tool_of(j, JOB_TESSERACT, page, EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES);
+	struct tool enlarged = { .call = enlarge_document,
+		.cpu_s = EXTRACT_CPU_S,
+		.out_bytes = ENLARGED_PIXELS + STEP };
+	struct lane lanes[READINGS] = { 0 };
 	enum extract_error error = picture_check(map_document());
 
 	if (error)
 		return error;
-	SCOPED_TOOL_END(end, tool_run(&t));
-	error = end.error;
+	lane_start(&lanes[AS_PAGE], NULL, &to, CAGE_COPY + AS_PAGE);
+	to.argv = lines;
+	lane_start(&lanes[AS_LINES], &enlarged, &to, CAGE_COPY + AS_LINES);
+	while (lanes_wait(lanes, READINGS, j->until_us))
+		;
+	error = lanes[AS_PAGE].end.error;
+	/* if it was not enlarged, Tesseract had nothing to read */
+	bool has_lines = lanes[AS_LINES].before.error == EXTRACT_READ;
+	if (!error && (has_lines || lanes[AS_LINES].before.error == EXTRACT_TIMEOUT))
+		error = lanes[AS_LINES].end.error;
 	frame_put(&j->out, FRAME_OCR, 0, 0);
-	if (!error && has_no_text(buf_view(&end.out))) {
-		j->pages = 1;
-		frame_put(&j->out, FRAME_UNREAD, 1, EXTRACT_NO_TEXT);
-	} else if (!error) {
-		SCOPED_BUF(joined, 0);
-		join_ocr_gaps(buf_view(&end.out), &joined);
-		error = take_pages(j, buf_view(&end.out));
-		error = error ? error : put_pages(j, buf_view(&joined));
-	}
-	for (unsigned page = 1; page <= j->pages && !error; page++)
-		if (j->empty[page] != EMPTY_NO)
-			frame_put(&j->out, FRAME_UNREAD, page, EXTRACT_NO_TEXT);
+	if (!error)
+		error = put_pictured(j, buf_view(&lanes[AS_PAGE].end.out));
+	if (!error && has_lines)
+		put_lines_with_values(j, buf_view(&lanes[AS_LINES].end.out));
+	put_empty_pages(j);
+	for (size_t i = 0; i < READINGS; i++)
+		lane_free(&lanes[i]);
 	return error;
 }
 
@@ -837,10 +1009,9 @@ job_main(void *order)
 	static struct job j;
 
 	j.order = order;
-	j.until_us = clock_mono_us() + (uint64_t)(j.order->budget_ms > MARGIN_MS
-							  ? j.order->budget_ms - MARGIN_MS
-							  : 0) *
-					       1000;
+	unsigned margin = j.order->budget_ms / 10;
+	j.until_us = clock_mono_us() +
+		     (j.order->budget_ms - (margin < MARGIN_MS ? margin : MARGIN_MS)) * 1000ull;
 	signal(SIGPIPE, SIG_IGN);
 	enum extract_error error = j.order->picture ? read_picture(&j) : read_pdf(&j);
 	if (buf_failed(&j.out))

@@ -51,7 +51,8 @@ struct conn {
 	/* the present file */
 	struct extract_order order;
 	uint64_t seq, began_us;
-	uint64_t left; /* bytes of the body that are not read yet */
+	unsigned deadline_ms; /* time for the file, from its head on */
+	uint64_t left;	      /* bytes of the body that are not read yet */
 	bool expects_continue, close;
 	int spool; /* memfd, or -1 */
 	pid_t pid; /* first process of the cage, or 0 */
@@ -235,7 +236,7 @@ claim_place(struct conn *c)
 	INVARIANT(c->state == CONN_WAIT && c->pid <= 0 && c->spool < 0 && c->left);
 	sv.running[c->order.ocr]++;
 	c->state = CONN_BODY;
-	c->until_us = c->began_us + EXTRACT_DEADLINE_MS * 1000ull;
+	c->until_us = c->began_us + c->deadline_ms * 1000ull;
 	c->spool = memfd_create("file", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	size_t ahead = c->in.n < c->left ? c->in.n : (size_t)c->left;
 	if (c->spool < 0 || !spool_bytes(c, span_cut(buf_view(&c->in), 0, ahead))) {
@@ -336,11 +337,33 @@ read_pipe(struct conn *c)
 
 /* ---- a request ---- */
 
+/* Returns the milliseconds that the asking side waits. */
+static unsigned
+waits_ms(const struct http_head *h)
+{
+	struct span value;
+	uint64_t ms;
+
+	if (http_field_one(h, EXTRACT_DEADLINE_FIELD, &value) != 1 || span_u64(value, &ms))
+		return EXTRACT_DEADLINE_MS;
+	return ms < EXTRACT_DEADLINE_MOST_MS ? (unsigned)ms : EXTRACT_DEADLINE_MOST_MS;
+}
+
+static unsigned
+at_most(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
 static void
 take_file(struct conn *c, const struct http_message *m)
 {
+	unsigned waits = waits_ms(&m->head);
+
+	c->deadline_ms = waits - at_most(EXTRACT_REPLY_MS, waits / 10);
 	c->order = (struct extract_order){ .picture = span_is(m->head.path, "/image") };
 	c->order.ocr = span_is(m->head.query, "ocr=1");
+	c->order.lanes = at_most(sv.setup->jobs, EXTRACT_LANES);
 	c->left = m->framing == HTTP_LENGTH ? m->length : 0;
 	c->expects_continue = m->expects_continue;
 	c->began_us = clock_mono_us();
@@ -360,7 +383,7 @@ take_file(struct conn *c, const struct http_message *m)
 	else if (waiting() >= EXTRACT_WAITING)
 		respond_error(c, EXTRACT_BUSY);
 	else
-		conn_state(c, CONN_WAIT, EXTRACT_WAIT_MS);
+		conn_state(c, CONN_WAIT, waits - at_most(EXTRACT_BEGIN_MS, waits / 4));
 }
 
 static void

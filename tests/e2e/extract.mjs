@@ -93,6 +93,8 @@ const files = {
 	drawn: pages([{ text: '0 0 1 rg 300 300 5 5 re f' }, { text: '   ' }]),
 	bomb: pages([{ data: stream('/Filter/FlateDecode', deflateSync(Buffer.alloc(400 << 20, '0 0 m '))) }]),
 	said_bomb: pages([{ text: text('words') }], { more: [stream('/Type/Metadata/Filter/FlateDecode', deflateSync(Buffer.alloc(300 << 20)))] }),
+	code: pages([{ text: ['export const config = {', '  accessKeyId: "AKIAQE26ONIXRRGDULWF",', '  owner: "jonas.schmidt@northwind.io",', '  retries: 3,', '};'].map((l, i) => text(l, 20, 760 - 15 * i)).join('') }]),
+	drawings: pages([...Array(6)].map((_, i) => ({ text: `0 0 1 rg ${20 * i + 20} 300 50 50 re f` }))),
 	long: pages([...Array(1000)].map((_, i) => ({ text: text(`page ${i + 1}`) }))),
 	too_long: pages([...Array(1001)].map(() => ({ text: text('page') }))),
 	endless: pdf(['<</Type/Catalog/Pages 2 0 R>>', `<</Type/Pages/Count 100000/Kids[${[...Array(100000)].map((_, i) => `${i + 4} 0 R`).join(' ')}]>>`,

@@ -234,6 +234,29 @@ elif grep -q '"pdftoppm":true' <<<"$tools"; then
 	is "an image without text has none" "$(unread "$(pdf drawn.pdf '?ocr=1')")" '1 no_text'
 	is "an image of 60,000 by 60,000 pixels is too large" "$(error_of "$(asks 'image?ocr=1' --data-binary "@$D/wide.png")")" too_large
 	is "a file that is no image is unsupported" "$(error_of "$(asks 'image?ocr=1' --data-binary '/etc/passwd')")" unsupported
+	# 12 points at 72 dpi are letters of 12 pixels
+	pdftoppm -r 72 -png "$D/code.pdf" "$D/code"
+	pdftoppm -r 200 -W 1200 -H 320 -png "$D/code.pdf" "$D/large"
+	is "a picture with small letters is read twice, once enlarged" "$(jq '.texts | length' <<<"$(image "$D/code-1.png")")" 2
+	is "a picture with large letters is read once" "$(jq '.texts | length' <<<"$(image "$D/large-1.png")")" 1
+	like "small letters are read" "$(jq -r '.texts[1].text' <<<"$(image "$D/code-1.png")")" 'AK[IT]AQE26[0O]NIXRRGDULWF'
+	# pages at the same time: a tesseract that loops
+	mkdir "$D/loop"
+	for t in pdftotext pdftohtml pdftoppm; do cp "$(command -v $t)" "$D/loop"; done
+	printf '#!/bin/sh\n[ "$1" = --help ] && exit\nwhile :; do :; done\n' >"$D/loop/tesseract"
+	chmod -R a+rX "$D/loop" && chmod 755 "$D/loop/tesseract"
+	stop_it
+	start --tools "$D/loop" --jobs 3
+	asks 'pdf?ocr=1' -H 'tollgate-deadline-ms: 6000' --data-binary "@$D/drawings.pdf" >"$D/loops" &
+	pages_read() { [ "$(pgrep -c -P "$(pgrep -P $pid)" tesseract)" = "$1" ]; }
+	check "three pages are read at the same time" wait_for pages_read 3
+	wait $!
+	is "pages for which no time was left have the reason timeout" "$(unread "$(cat "$D/loops")")" '1 timeout, 2 timeout, 3 timeout, 4 timeout, 5 timeout, 6 timeout'
+	began=$EPOCHREALTIME
+	is "a picture has the error timeout after the time that the request states" "$(error_of "$(asks 'image?ocr=1' -H 'tollgate-deadline-ms: 2000' --data-binary "@$D/seen-1.png")")" timeout
+	is "and not after the usual time" "$(awk "BEGIN { t = $EPOCHREALTIME - $began; print (t < 6) }")" 1
+	stop_it
+	start --jobs 2
 	head -c 900 "$D/seen-1.png" >"$D/half.png"
 	like "a truncated image is damaged" "$(error_of "$(image "$D/half.png")")" 'damaged|killed'
 fi
