@@ -6,6 +6,8 @@
 /* Other arguments between the name of a program and the option, and the backslash that
  * continues a line. */
 #define ARGUMENTS "(?:[^\\s|;&]{1,96}(?:[ ]?\\\\\\r?\\n)?[ ]{1,8}){0,12}?"
+/* The password; behind arguments that may be words of a sentence, it must not look like one. */
+#define NO_WORD "(?=[\"']?[^\\s\"']{0,40}[0-9A-Z!@#$%^&*])"
 #define VALUE "[\"']?(?<value>[^\\s\"'/\\-<>|&;][^\\n]{3,127})"
 
 /* Writes a text as a pattern for exactly this text. In an option, a space stands for one to three
@@ -44,6 +46,16 @@ put_alternatives(const struct yaml_node *list, struct diag *d, struct buf *out)
 		put_literally(out, n->s);
 	}
 	return true;
+}
+
+/* Returns true if an option of the list ends with *: the password is known by its position alone. */
+static bool
+is_positional(const struct yaml_node *options)
+{
+	for (const struct yaml_node *n = options->child; n; n = n->next)
+		if (n->s.p[n->s.n - 1] == '*')
+			return true;
+	return false;
 }
 
 static bool
@@ -96,6 +108,8 @@ tool_row_regex(const struct yaml_node *row, struct diag *d, struct buf *out)
 		buf_str(out, "[\"']?[^\\s\"':%/,|;&]{1,64}");
 		put_literally(out, between ? between->s : SPAN_LIT(":"));
 	}
+	if (is_positional(yaml_get(row, "options")))
+		buf_str(out, NO_WORD);
 	buf_str(out, VALUE);
 	return true;
 }
