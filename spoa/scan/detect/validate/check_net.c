@@ -156,6 +156,25 @@ is_version_number(const struct candidate *c, const unsigned o[4])
 	       is_before_revision(c->text, c->end, o[3]);
 }
 
+enum { SECTION_FIRST = 20, SECTION_PART = 60 }; /* the largest numbers of a section */
+
+/* Returns true for the number of a section of a specification, "# 2.2.23.1 FLAGGED_WORD" or
+ * "\xC2\xA7 7.7.3.3", and for an attribute of X.500, 2.5.4.x. */
+static bool
+is_section_number(const struct candidate *c, const unsigned o[4])
+{
+	size_t at = c->start;
+
+	if (o[0] == 2 && o[1] == 5 && o[2] == 4)
+		return true;
+	if (o[0] > SECTION_FIRST || o[1] > SECTION_PART || o[2] > SECTION_PART ||
+		o[3] > SECTION_PART)
+		return false;
+	while (at > 0 && c->text.p[at - 1] == ' ')
+		at--;
+	return at > 0 && (c->text.p[at - 1] == '#' || c->text.p[at - 1] == '\xa7');
+}
+
 static enum check_result
 check_v4(struct candidate *c, bool special)
 {
@@ -167,11 +186,14 @@ check_v4(struct candidate *c, bool special)
 	/* the address of no host: any address, a mask, broadcast */
 	if ((o[0] == 0 && o[1] == 0 && o[2] == 0 && o[3] == 0) || (o[0] == 255 && o[1] == 255))
 		return CHECK_NO;
-	if (is_special_v4(o) != special || is_version_number(c, o))
+	if (is_special_v4(o) != special || is_version_number(c, o) ||
+		(!special && is_section_number(c, o)))
 		return CHECK_NO;
 	/* 1.2.3.4 is a version or a section unless a context word names an address. Releases are
 	 * not counted like 2.2.4.4. */
 	bool digits = o[0] < 10 && o[1] < 10 && o[2] < 10 && o[3] < 10;
+	if (!special && o[0] <= SECTION_FIRST && o[1] <= SECTION_PART && o[2] <= SECTION_PART)
+		digits |= o[3] <= SECTION_PART;
 	bool doubled = o[0] == o[1] && o[2] == o[3] && o[2] != 0;
 	if (digits && !doubled)
 		c->score -= 0.25f;

@@ -248,11 +248,31 @@ has_decimals(struct span s)
 	return decimals > 1 && spaces > 0;
 }
 
+/* Returns true for points of a drawing, "476.5,-180 422.4,-144", for a part of a name,
+ * "terminal-2816723390-r1", and for pages, "pp. 106-154 1962". */
+static bool
+is_point_or_part(const struct candidate *c)
+{
+	const char *p = c->text.p;
+	size_t at = c->start, end = c->end;
+
+	if (at > 1 && p[at - 1] == '-' && (p[at - 2] == ',' || is_digit(p[at - 2])))
+		return true;
+	if (end + 2 < c->text.n && p[end] == ',' && p[end + 1] == '-' && is_digit(p[end + 2]))
+		return true;
+	if (at > 1 && end + 1 < c->text.n && p[at - 1] == '-' && is_lower(p[at - 2]) &&
+		p[end] == '-' && is_lower(p[end + 1]))
+		return true;
+	while (at > 0 && p[at - 1] == ' ')
+		at--;
+	return at > 2 && !memcmp(p + at - 3, "pp.", 3);
+}
+
 static enum check_result
 check_phone(struct candidate *c)
 {
 	leave_out_parentheses(c);
-	if (has_decimals(span_cut(c->text, c->start, c->end)))
+	if (has_decimals(span_cut(c->text, c->start, c->end)) || is_point_or_part(c))
 		return CHECK_NO;
 	struct number r = read_phone_number(span_cut(c->text, c->start, c->end));
 	const char *d = r.digits;
