@@ -1,7 +1,9 @@
 /* tollgate tools: prints what MCP servers reported about their tools to the running daemon,
  * what changed since the approval, and approves tools. */
 #include <stdio.h>
-#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/daemon/admin.h"
@@ -151,51 +153,41 @@ show_tool(struct tools_args *a, const char *operand)
 	return EXIT_DONE;
 }
 
-enum { DIFF_LINES = 2000 };
-
-/* Splits a text into lines. If there are too many, the last one holds the rest, so that no
- * part is hidden. */
-static size_t
-split_text_lines(struct span text, struct span *out)
+/* Returns a descriptor from which `diff` reads the text; -1: none. */
+static int
+text_fd(struct span text)
 {
-	size_t n = 0;
+	int fd = memfd_create("text", 0);
+	bool ok = fd >= 0 && write(fd, text.p, text.n) == (ssize_t)text.n;
 
-	while (text.n && n < DIFF_LINES - 1)
-		out[n++] = span_next(&text, '\n');
-	if (text.n)
-		out[n++] = span_trim(text, "\n");
-	return n;
+	if (fd >= 0 && !ok)
+		close(fd);
+	return ok ? fd : -1;
 }
 
-/* Prints the lines that only one of the texts has. The common lines are the longest common
- * subsequence. */
-static void
-print_diff(const struct span *x, size_t nx, const struct span *y, size_t ny)
+/* Prints the lines of both texts as `diff -U` does, with all lines that are equal. Returns
+ * false if the program did not run. */
+static bool
+run_diff(const char *old_label, struct span was, const char *new_label, struct span now)
 {
-	uint16_t *len = calloc((nx + 1) * (ny + 1), sizeof(*len));
-	size_t i = 0, k = 0, w = ny + 1;
+	int fd[2] = { text_fd(was), text_fd(now) }, status = 0;
+	char path[2][32];
 
-	if (!len)
-		return;
-	for (size_t r = nx; r-- > 0;)
-		for (size_t c = ny; c-- > 0;)
-			len[r * w + c] = span_eq(x[r], y[c]) ? len[(r + 1) * w + c + 1] + 1
-					 : len[(r + 1) * w + c] > len[r * w + c + 1]
-						 ? len[(r + 1) * w + c]
-						 : len[r * w + c + 1];
-	while (i < nx || k < ny) {
-		if (i < nx && k < ny && span_eq(x[i], y[k])) {
-			printf(" %.*s\n", SPAN_ARG(x[i]));
-			i++, k++;
-		} else if (i < nx && (k == ny || len[(i + 1) * w + k] >= len[i * w + k + 1])) {
-			printf("-%.*s\n", SPAN_ARG(x[i]));
-			i++;
-		} else {
-			printf("+%.*s\n", SPAN_ARG(y[k]));
-			k++;
-		}
+	for (int i = 0; i < 2; i++)
+		snprintf(path[i], sizeof(path[i]), "/proc/self/fd/%d", fd[i]);
+	fflush(stdout);
+	pid_t pid = fd[0] >= 0 && fd[1] >= 0 ? fork() : -1;
+	if (pid == 0) {
+		execlp("diff", "diff", "-a", "-U", "1000000", "--label", old_label, "--label",
+			new_label, path[0], path[1], (char *)NULL);
+		_exit(EXIT_CANNOT);
 	}
-	free(len);
+	bool ran = pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+		   WEXITSTATUS(status) < EXIT_CANNOT;
+	for (int i = 0; i < 2; i++)
+		if (fd[i] >= 0)
+			close(fd[i]);
+	return ran;
 }
 
 /* Prints the difference between the approved text, or the first text if none is approved,
@@ -204,12 +196,9 @@ static int
 tools_diff(struct tools_args *a, const char *operand)
 {
 	json_auto_t *pin = get_tool(a, operand);
-	struct span *x = calloc(2 * DIFF_LINES, sizeof(*x));
 
-	if (!pin || !x) {
-		free(x);
-		return pin ? EXIT_CANNOT : a->c.code;
-	}
+	if (!pin)
+		return a->c.code;
 	bool approved = json_array_size(json_object_get(pin, "approved_hashes")) > 0;
 	const char *old = json_str_in(pin, approved ? "approved_text" : "first_text"),
 		   *text = json_str_in(pin, "text");
@@ -225,13 +214,12 @@ tools_diff(struct tools_args *a, const char *operand)
 	} else if (!same) {
 		plain_tree(&was, span_str(old));
 		plain_tree(&now, span_str(text));
-		printf("--- %s\n+++ listed last %.32s\n",
-			approved ? "approved last" : "listed first", json_text_in(pin, "hash"));
-		size_t nx = split_text_lines(buf_view(&was), x);
-		print_diff(x, nx, x + DIFF_LINES,
-			split_text_lines(buf_view(&now), x + DIFF_LINES));
+		char label[64];
+		snprintf(label, sizeof(label), "listed last %.32s", json_text_in(pin, "hash"));
+		if (!run_diff(approved ? "approved last" : "listed first", buf_view(&was),
+			    label, buf_view(&now)))
+			code = cmd_fail("tools", "the program diff did not run");
 	}
-	free(x);
 	return code;
 }
 
