@@ -13,9 +13,24 @@ extern const struct request_calls gate_calls;
 
 /* Runs the steps from r->run.step until one waits or the decision is made. */
 void gate_run(struct request *r);
-/* Counts tokens that the provider reported, by route, provider and model. */
+/* ---- figures.c ---- */
+/* Counts a decision: its kind, status and path. */
+void gate_count_decision(const struct request *r);
+/* Counts a decision by rule, route, provider and model, and adds it to the list of recent ones.
+ */
+void gate_show_decision(struct request *r);
+/* Counts what the guard found in a response, and how long the response took. */
 void gate_count_answer(struct request *r, const struct guard_report *a);
+/* Counts tokens that the provider reported, by route, provider and model. */
 void gate_count_tokens(struct request *r, const struct usage *u);
+/* Adds decisions, tokens and cost that are not counted yet to the request's team, person and
+ * key, as its record names them: with the tokens of a response, or when the request ends. One
+ * addition then has the decision, too. */
+void gate_count_heavy(struct request *r);
+/* Adds the providers to /metrics before they receive requests. */
+void gate_show_providers(struct gate *g);
+
+/* ---- exchange.c, answer.c and others ---- */
 /* Runs the steps again from `step`, when the mailbox is next read. done() is called with the
  * verdict. */
 void exchange_run_steps(struct exchange *x, size_t step, void (*done)(struct request *r));
