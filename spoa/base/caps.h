@@ -130,6 +130,8 @@
 #define CAP_RULE_REGEX         (16u << 10)  /* bytes of a pattern with its definitions: refused at load */
 #define CAP_RULE_NODES         50000        /* parts of a pattern, including those that its references repeat; beyond, PCRE2 alone decides */
 #define CAP_RECOGNIZERS        15           /* entries of detectors.external: `check` refuses more */
+#define CAP_TRANSCRIBERS       4            /* entries of transcribers: `check` refuses more */
+#define CAP_TRANSCRIPT         (4u << 20)   /* bytes of a transcriber's response: it has failed */
 #define CAP_RECOGNIZED         10000        /* findings of an external recognizer in a text: the recognizer has failed */
 #define CAP_RECOGNIZER_ANSWER  (1u << 20)   /* bytes of a recognizer's response: it has failed */
 #define CAP_RECOGNIZER_CALLS   64           /* calls of a recognizer for one request: it has failed for this request */

@@ -68,6 +68,8 @@
   X(M_CACHE_KEPT,          "cache_kept_total",                   "",                          "Counts responses that the cache stored.") \
   X(M_FILES_EXTRACTED,     "files_extracted_total",              "",                          "Counts files that tollgate-extract returned a result for.") \
   X(M_FILES_FAILED,        "files_failed_total",                 "",                          "Counts files that tollgate-extract did not return a result for in time.") \
+  X(M_SOUNDS_TRANSCRIBED,  "sounds_transcribed_total",           "",                          "Counts sounds that a transcriber returned a transcript for.") \
+  X(M_SOUNDS_FAILED,       "sounds_failed_total",                "",                          "Counts sounds that a transcriber did not return a transcript for in time.") \
   X(M_CACHE_UNKEPT,        "cache_unkept_total",                 "",                          "Counts cache entries that Redis refused or did not store in time.") \
   X(M_CACHE_FAILED,        "cache_failures_total",               "",                          "Counts cache lookups that Redis did not reply to in time; each counts as a miss.") \
   X(M_CACHE_UNUSABLE,      "cache_unusable_total",               "",                          "Counts cache entries that could not be decrypted or converted; each counts as a miss.") \

@@ -34,6 +34,7 @@
 #include "cmd/given.h"
 #include "cmd/probe.h"
 #include "cmd/probe_recognizers.h"
+#include "cmd/probe_transcribers.h"
 #include "cmd/recent_records.h"
 #include "cmd/used_tools.h"
 #include "gate/auth/auth.h"
@@ -1243,6 +1244,7 @@ check_probe(struct check *c)
 		c->cannot = true;
 	c->probe.nwrong += probe_recognizers(
 		c->policy, c->rules, &c->probe.said, &c->probe.wrong);
+	c->probe.nwrong += probe_transcribers(c->policy, &c->probe.said, &c->probe.wrong);
 }
 
 int

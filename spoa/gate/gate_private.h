@@ -15,6 +15,7 @@
 #include "gate/sources/extract.h"
 #include "gate/sources/kept.h"
 #include "gate/sources/pins.h"
+#include "gate/sources/transcribe.h"
 #include "gate/targets/state.h"
 #include "gate/ticket.h"
 
@@ -86,6 +87,7 @@ struct gate {
 	struct recognizers *recognizers;
 	struct data_cache *data;
 	struct extractor extractor;
+	struct transcribers *transcribers;
 	struct pins pins;
 	/* client of HAProxy's inner bind, for embeddings; NULL: not needed yet */
 	struct http_client *http;

@@ -102,7 +102,10 @@ struct request_in {
 	/* for each segment of the body: 1 + index of the file that names or holds the segment;
 	 * 0: none */
 	uint32_t *file_of;
-	size_t said_bytes;	/* bytes that tollgate-extract returned */
+	size_t said_bytes;	/* bytes that tollgate-extract and transcribers returned */
+	struct span *speech;	/* the condition prompt.speech */
+	size_t nspeech, speech_room;
+	int64_t speech_seconds; /* prompt.speech_seconds */
 	struct segment *target; /* segments of path and query */
 	size_t ntarget;
 	struct needles credentials; /* the verified credential, plain and encoded */

@@ -97,6 +97,8 @@ void build_detectors(
 	struct builder *b, const struct yaml_node *n);
 /* detectors.external. Before the classes, because recognizers may add entities. */
 void build_external(struct builder *b, const struct yaml_node *n);
+/* After the data sources, which conditions read. */
+void build_transcribers(struct builder *b, const struct yaml_node *n);
 /* Before all conditions, which read data.NAME. */
 void build_data(struct builder *b, const struct yaml_node *n);
 /* Returns the one line of a file as "Authorization: Bearer …", or NULL after an error. */

@@ -16,6 +16,7 @@
  * Conditions are evaluated with the fields that are known for all requests of a route; if the
  * result is unknown, the rule may reach the route. */
 #include "policy/policy.h"
+#include "policy/transcriber.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -114,6 +115,13 @@ policy_condition_next(const struct policy *p, struct policy_condition *c)
 	if (i < p->nexternals) {
 		const struct external *x = &p->externals[i];
 		*c = (struct policy_condition){ "external", x->rec.name, x->at, x->when,
+			c->next + 1, 0 };
+		return true;
+	}
+	i -= p->nexternals;
+	if (i < p->ntranscribers) {
+		const struct transcriber *t = &p->transcribers[i];
+		*c = (struct policy_condition){ "transcriber", t->name, t->at, t->when,
 			c->next + 1, 0 };
 		return true;
 	}
@@ -949,6 +957,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	build_output_default(&b, yaml_get(root, "output_default"));
 	if ((c = yaml_get(root, "detectors")) && c->kind == YAML_MAPPING)
 		build_external(&b, yaml_get(c, "external"));
+	build_transcribers(&b, yaml_get(root, "transcribers"));
 	build_classes(&b, yaml_get(root, "classes"));
 	build_detectors(&b, yaml_get(root, "detectors"));
 	build_section(&b, yaml_get(root, "placeholder"), SECTION_PLACEHOLDER, p);

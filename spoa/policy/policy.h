@@ -122,6 +122,8 @@ struct policy {
 	const struct cel_env *env; /* policy_env, followed by one slot for each data source */
 	const struct external *externals;
 	size_t nexternals;
+	const struct transcriber *transcribers; /* policy/transcriber.h */
+	size_t ntranscribers;
 	uint64_t output_default; /* tokens for models that match no row of output_defaults */
 	struct output_default *output_defaults;
 	size_t noutput_defaults;
@@ -170,7 +172,8 @@ bool policy_answer_names_used(const struct policy *p, const struct detect_rules 
 /* Iterates over all conditions of a policy: of rules, limits (with the expressions of `per`)
  * and recognizers. Begin with a zeroed *c. Returns false after the last one. */
 struct policy_condition {
-	const char *what, *name; /* "rule", "limit" or "external", and its name */
+	/* "rule", "limit", "external" or "transcriber", and its name */
+	const char *what, *name;
 	const struct yaml_node *at;
 	const struct cel_program *when; /* NULL: always */
 	size_t next, per;

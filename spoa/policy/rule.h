@@ -32,6 +32,10 @@ struct rule_change {
 enum rule_phase { PHASE_REQUEST, PHASE_RESPONSE, PHASE_TOOL };
 
 /* One rule. */
+/* The words of redact.media. The bits of all rules that apply are joined: strip with transcript is
+ * strip. */
+enum media_action { MEDIA_DENY = 0, MEDIA_STRIP = 1, MEDIA_TRANSCRIPT = 2 };
+
 struct rule {
 	const char *name;
 	const struct yaml_node *at;
@@ -52,7 +56,7 @@ struct rule {
 	enum rule_effect effect;
 	bool redacts;
 	/* redact.media: files with findings, or that cannot be read, are removed */
-	bool strips;
+	enum media_action strips;
 	const struct rule_change *change; /* NULL: none */
 	int status;			  /* status of a denial; default 403 */
 	const char *reason;

@@ -13,6 +13,7 @@
 #include "policy/limit.h"
 #include "policy/policy.h"
 #include "policy/tools.h"
+#include "policy/transcriber.h"
 #include "scan/detect/custom/custom.h"
 
 /* The statuses of a rule's denial: the default one first */
@@ -33,7 +34,10 @@ const char *const shape_words[] = { "presidio", "json", "openai_moderation", NUL
 const char *const outcome_words[] = { "deny", "permit", "redact", NULL }; /* enum outcome */
 const char *const effect_words[] = { "deny", "permit", NULL };
 static const char *const signed_words[] = { "drop", "deny", "leave", NULL }; /* enum signed_reasoning */
-static const char *const media_words[] = { "deny", "strip", NULL };
+static const char *const transcript_words[] = { "verbose_json", "json", "text", NULL }; /* enum transcript_format */
+static const char *const stereo_words[] = { "split", "mixed", NULL };
+static const char *const transcriber_failure_words[] = { "unreadable", "permit", NULL };
+static const char *const media_words[] = { "deny", "strip", "transcript", NULL }; /* enum media_action */
 static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4", NULL }; /* enum redact_style */
 static const char *const text_words[] = { "hash", "off", "redacted", "full", NULL }; /* enum record_text */
 static const char *const argument_words[] = { "stay", "command", "leave", "call", NULL }; /* enum tool_arguments */
@@ -70,6 +74,7 @@ const struct section sections[] = {
   { "identity", OTHER(LIST(REF("identity"))), "credentials that the gateway looks for; the first one that is present decides" },
   { "classes", OTHER(MAPOF(REF("class_value"))), "groups of entities that rules name" },
   { "detectors", OTHER(REF("detectors")), "thresholds of detection, and external recognizers" },
+  { "transcribers", OTHER(LIST(REF("transcriber"))), "services that write down the speech in sounds; the first one whose condition is true is asked" },
   { "placeholder", OTHER(REF("placeholder")), "form of the placeholders that replace values" },
   { "providers", OTHER(MAPOF(REF("provider"))), "services to which requests may be sent" },
   { "models", OTHER(MAPOF(REF("model"))), "names that callers may ask for, and the targets that they stand for" },
@@ -216,6 +221,24 @@ const struct section sections[] = {
 [SECTION_BREAKER] = { "breaker", .fields = {
   { "failures", A_COUNT(external, breaker_failures, 1, 1000), "consecutive failures after which the recognizer is not asked" },
   { "open", A_DURATION(external, breaker_open_us, 10 * MS, 600 * S), "time for which the recognizer is not asked" },
+}},
+[SECTION_TRANSCRIBER] = { "transcriber", "[\"name\",\"url\"]", .fields = {
+  { "name", OTHER(TEXT), "name in records and metrics" },
+  { "url", OTHER(TEXT), "https, http or unix:/SOCKET:/PATH of POST /v1/audio/transcriptions" },
+  { "when", OTHER(TEXT), "condition for asking the transcriber" },
+  { "model", A_TEXT(transcriber, form.model), "model that the request names" },
+  { "language", A_TEXT(transcriber, form.language), "language of the speech, such as en; default: the transcriber finds it" },
+  { "format", A_WORD(transcriber, form.format, transcript_words), "form of responses; only verbose_json has times and languages" },
+  { "deadline", A_DURATION(transcriber, deadline_us, 100 * MS, 600 * S), "time for one sound" },
+  { "concurrency", A_COUNT(transcriber, concurrency, 1, 16), "concurrent calls of each worker" },
+  { "max_seconds", A_COUNT(transcriber, max_s, 1, 14400), "longest sound in seconds" },
+  { "stereo", A_FLAG(transcriber, mixed, stereo_words), "split: each channel of a WAV is transcribed, and other sounds of several channels stay uninspected; mixed: these are sent as they are" },
+  { "cache", A_BOOL(transcriber, cached), "remember transcripts by a keyed hash of the sound" },
+  { "breaker_failures", A_COUNT(transcriber, breaker_failures, 1, 1000), "consecutive failures after which the transcriber is not asked" },
+  { "breaker_open", A_DURATION(transcriber, breaker_open_us, 10 * MS, 600 * S), "time for which the transcriber is not asked" },
+  { "on_failure", A_FLAG(transcriber, passes, transcriber_failure_words), "unreadable: on_failure.unreadable decides about a sound without transcript; permit: it passes" },
+  { "token_file", OTHER(TEXT), "file with a bearer token to send" },
+  { "ca_file", A_PATH(transcriber, ca_file), "authorities to trust" },
 }},
 [SECTION_CLASS] = { "class", .fields = {
   { "entity", OTHER(TEXT), "name of the entity that its words and patterns find" },
@@ -386,7 +409,7 @@ const struct section sections[] = {
   { "classes", OTHER(TEXTS), "classes whose entities are replaced" },
   { "entities", OTHER(TEXTS), "entities that are replaced" },
   { "with", A_WORD(rule, with, with_words), "what replaces a value" },
-  { "media", A_FLAG(rule, strips, media_words), "files with findings, or that cannot be read: deny the request, or strip: a text replaces the file" },
+  { "media", A_WORD(rule, strips, media_words), "files with findings, or that cannot be read: deny the request; strip: a text replaces the file; transcript: the redacted transcript replaces a sound with findings, and other files are stripped" },
 }},
 [SECTION_EFFECT_ROUTE] = { "effect_route", .fields = {
   { "targets", OTHER(TEXTS), "targets of the route that may stay, in this order if the route chooses by order" },

@@ -110,6 +110,10 @@ read_recorded_body(struct recorded *out, json_t *record, struct arena *a)
 
 	out->facts.media =
 		recorded_spans(record_get(record, RF_PROMPT_MEDIA), a, &out->facts.nmedia);
+	out->facts.speech =
+		recorded_spans(record_get(record, RF_PROMPT_SPEECH), a, &out->facts.nspeech);
+	out->facts.speech_seconds =
+		json_integer_value(record_get(record, RF_PROMPT_SPEECH_SECONDS));
 	out->facts.results = recorded_spans(
 		record_get(record, RF_PROMPT_TOOL_RESULTS), a, &out->facts.nresults);
 	out->facts.tags =

@@ -548,6 +548,7 @@ on_tick(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 	}
 	asks |= together_tick(g, now);
 	asks |= extractor_tick(&g->extractor, now);
+	asks |= transcribers_tick(g->transcribers, now);
 	if (!asks && TAILQ_EMPTY(&g->parked) && g->tickets.n == 0)
 		ev_timer_stop(g->loop, &g->tick);
 }
@@ -579,13 +580,14 @@ gate_new(struct ev_loop *loop, struct gate_shared *shared, unsigned worker,
 	extractor_init(&g->extractor, loop, m, shared->cfg->extract.path);
 	g->quota = quota_new(redis, table, mail, m);
 	g->recognizers = recognizers_new(loop);
+	g->transcribers = transcribers_new(loop, m);
 	g->data = data_cache_new(loop, redis, m);
 	g->pins = (struct pins){ shared->pins, redis };
 	g->awaited = awaited_new();
 	if (shared->seals)
 		g->sealer = sealer_new(shared->seals, shared->shares, shared->texts,
 			shared->cfg->node, worker);
-	if (!g->quota || !g->recognizers || !g->data || !g->awaited ||
+	if (!g->quota || !g->recognizers || !g->transcribers || !g->data || !g->awaited ||
 		(shared->seals && !g->sealer)) {
 		gate_free(&g);
 		return NULL;
@@ -611,6 +613,7 @@ gate_snapshot(struct gate *g, struct snapshot *snap)
 	gate_show_providers(g);
 	snapshot_unref(&old);
 	recognizers_keep(g->recognizers, snap->policy);
+	transcribers_keep(g->transcribers, snap->policy);
 	data_keep(g->data, snap->policy);
 }
 
@@ -622,6 +625,7 @@ gate_abort(struct gate *g)
 	if (g->http)
 		http_client_abort(g->http);
 	recognizers_abort(g->recognizers);
+	transcribers_abort(g->transcribers);
 	extractor_abort(&g->extractor);
 	data_abort(g->data);
 }
@@ -676,6 +680,7 @@ gate_free(struct gate **gp)
 	awaited_free(&g->awaited);
 	quota_free(&g->quota);
 	recognizers_free(&g->recognizers);
+	transcribers_free(&g->transcribers);
 	data_cache_free(&g->data);
 	sealer_free(&g->sealer);
 	snapshot_unref(&g->snap);

@@ -20,7 +20,7 @@ struct file {
 	size_t bytes;	  /* bytes after decoding; 0: the request does not contain the data */
 	unsigned pages;	  /* pages of a document that was read; otherwise 0 */
 	/* bits: the sources of the texts */
-	enum { FILE_METADATA = 1, FILE_TEXT = 2, FILE_OCR = 4 } read;
+	enum { FILE_METADATA = 1, FILE_TEXT = 2, FILE_OCR = 4, FILE_SPEECH = 8 } read;
 	/* a constant word: why the file was not read completely; NULL: it was */
 	const char *why;
 	unsigned why_page;	      /* the page that `why` is about; 0: the whole file */
@@ -29,10 +29,13 @@ struct file {
 	size_t ntexts, room;
 	uint32_t first;
 	size_t nmetadata; /* the first of the texts are metadata */
+	struct speech *speech; /* of a sound that a transcriber is asked about; NULL: none */
 	bool stripped;
+	bool written; /* its redacted transcript replaces it */
+	bool passes; /* it counts as inspected, although `why` is set */
 	/* the data without metadata, in place of the data; with.p NULL: they are not replaced */
 	struct splice bare;
-	uint64_t us; /* µs until tollgate-extract responded */
+	uint64_t us; /* µs until tollgate-extract or the transcriber responded */
 	/* used by the step extract, in the arena of scan.files. `wanted`: to be asked about;
 	 * `asked`: the response has arrived */
 	struct span decoded;
@@ -40,6 +43,12 @@ struct file {
 	bool wanted, picture, ocr, asked;
 	struct request *request;
 };
+
+/* While tollgate-extract and transcribers are asked: the arena of decoded bytes and responses. */
+struct files_job;
+struct arena *files_arena(struct files_job *j);
+/* Adds a text to the file, as a copy. Returns 0 or ERR_NOMEM. */
+int file_keep_text(struct request *r, struct file *f, unsigned page, struct span text);
 
 enum step_result step_files(struct request *r);
 enum step_result step_extract(struct request *r);
@@ -55,6 +64,8 @@ void request_drop_files(struct request *r);
 struct file_place {
 	unsigned page;	/* on which the finding begins; 0: on no page */
 	bool uncertain; /* the value was corrected, because OCR may have misread it */
+	bool spoken;	/* it is in a transcript, */
+	uint64_t ms;	/* at this time of the sound */
 };
 /* Returns the file in whose text the finding is and sets *at, or returns NULL. */
 struct file *request_file_of(

@@ -16,6 +16,7 @@
 #include "base/scoped.h"
 #include "gate/files/files.h"
 #include "gate/files/ocr_text.h"
+#include "gate/files/speech.h"
 #include "gate/gate_private.h"
 #include "policy/policy.h"
 #include "policy/rule.h"
@@ -35,6 +36,12 @@ struct files_job {
 	size_t held;
 	uint64_t began_us;
 };
+
+struct arena *
+files_arena(struct files_job *j)
+{
+	return &j->arena;
+}
 
 void
 request_drop_files(struct request *r)
@@ -142,11 +149,14 @@ request_files_wait(const struct request *r)
 	const struct unread *u = &r->in.body.unread;
 	const struct policy *p = r->snap->policy;
 
-	if (!r->gate || r->run.resumed || r->found.observed || !gate_cfg(r->gate)->extract.path)
+	bool extracts = r->gate && gate_cfg(r->gate)->extract.path;
+
+	if (!r->gate || r->run.resumed || r->found.observed || (!extracts && !p->ntranscribers))
 		return false;
 	for (size_t i = 0; i < u->nmedia; i++) {
 		enum file_magic k = u->media[i].data.p ? head_kind(&u->media[i]) : FILE_OTHER;
-		if (k == FILE_PDF || (is_picture(k) && p->ocr))
+		if ((extracts && (k == FILE_PDF || (is_picture(k) && p->ocr))) ||
+			speech_waits(r, k))
 			return true;
 	}
 	return false;
@@ -171,14 +181,24 @@ asks_ocr(struct request *r, bool *is)
 
 /* ---- step files ---- */
 
-static int
-keep_text(struct request *r, struct file *f, unsigned page, struct span text)
+int
+file_keep_text(struct request *r, struct file *f, unsigned page, struct span text)
 {
 	struct extracted_text t = { page, arena_dup(&r->arena, text), false };
 
 	return t.text.p && ARENA_PUSH(&r->arena, f->texts, f->ntexts, f->room, 4, t)
 		       ? 0
 		       : ERR_NOMEM;
+}
+
+/* A file is a document. The speech in a part for sound is a text of the part's author. */
+static enum seg_role
+role_in_file(const struct body *b, const struct file *f)
+{
+	bool said =
+		f->speech && span_is(f->media.kind, "audio") && f->media.segment < b->nsegments;
+
+	return said ? b->segments[f->media.segment].role : ROLE_DOCUMENT;
 }
 
 /* Appends the texts of all files to the segments of the body. Returns 0, ERR_LIMIT or
@@ -203,11 +223,12 @@ add_segments(struct request *r)
 		struct file *f = &r->in.files[i];
 		f->first = (uint32_t)b->nsegments;
 		for (size_t k = 0; k < f->ntexts; k++) {
-			all[b->nsegments++] = (struct segment){ .role = ROLE_DOCUMENT,
+			all[b->nsegments++] = (struct segment){ .role = role_in_file(b, f),
 				.form = SEG_FILE,
 				.key = SEGMENT_NO_KEY,
 				/* the bytes of the text are counted with the file's part */
 				.counted = true,
+				.spoken = f->speech && k >= f->nmetadata,
 				.start = (uint32_t)f->media.start,
 				.end = (uint32_t)f->media.end,
 				.text = f->texts[k].text };
@@ -291,17 +312,19 @@ look_into_file(struct request *r, struct file *f, bool ocr)
 		f->read |= FILE_TEXT;
 		if (text_hides(text))
 			f->why = file_no_reader;
-		err = keep_text(r, f, 0, text);
+		err = file_keep_text(r, f, 0, text);
 		if (!err)
 			err = file_text_shown(text, &j->arena, &text);
-		return err || !text.n ? err : keep_text(r, f, 0, text);
+		return err || !text.n ? err : file_keep_text(r, f, 0, text);
+	} else if (speech_waits(r, facts.kind)) {
+		err = speech_plan(r, f, facts.kind);
 	} else {
 		find_reader(r, f, facts.kind, ocr);
 	}
 	f->read |= facts.ntexts ? FILE_METADATA : 0;
 	f->nmetadata = facts.ntexts;
 	for (size_t i = 0; i < facts.ntexts && !err; i++)
-		err = keep_text(r, f, 0, facts.texts[i]);
+		err = file_keep_text(r, f, 0, facts.texts[i]);
 	return err;
 }
 
@@ -352,7 +375,7 @@ settle_unread(struct request *r)
 
 	for (size_t i = 0; i < u->nmedia; i++) {
 		const struct file *f = i < before ? NULL : &r->in.files[i - before];
-		if (f && !f->why) {
+		if (f && (!f->why || f->passes)) {
 			size_t n = f->media.end - f->media.start;
 			left.bytes -= n < left.bytes ? n : left.bytes;
 			continue;
@@ -405,6 +428,8 @@ files_read(struct request *r, int err)
 		err = index_files(r);
 	if (!err)
 		err = settle_unread(r);
+	if (!err)
+		err = speech_facts(r);
 	request_drop_files(r);
 	if (err == ERR_LIMIT)
 		return request_deny(r, 413, "request_too_complex", "",
@@ -457,26 +482,74 @@ file_is_over(const struct extract_ask *a)
 	return f->request->run.life != LIFE_STEPS;
 }
 
+/* A response of a transcriber. The file is complete with the last of its sounds. */
+static void
+sound_answered(struct extract_ask *a, const char *why, struct span answer)
+{
+	struct heard *h = a->arg;
+	struct request *r = h->file->request;
+	struct files_job *j = r->scan.files;
+
+	INVARIANT(j);
+	h->us = clock_mono_us() - j->began_us;
+	speech_answered(r, h, why, answer);
+	h->file->us = h->us;
+	INVARIANT(j->outstanding > 0);
+	if (--j->outstanding == 0)
+		r->calls->back(r);
+}
+
+static bool
+sound_is_over(const struct extract_ask *a)
+{
+	const struct heard *h = a->arg;
+
+	return h->file->request->run.life != LIFE_STEPS;
+}
+
+/* Sends the sounds of a file that are not remembered. Returns the number that a response will
+ * come for. `asks` has room for each. */
+static size_t
+ask_about_sounds(struct request *r, struct file *f, struct extract_ask *asks)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->speech->nheard; i++) {
+		if (!speech_ask(r, f, i, &asks[n]))
+			continue;
+		asks[n].over = sound_is_over;
+		asks[n].done = sound_answered;
+		if (transcribe(r->gate->transcribers, &asks[n]))
+			n++;
+		else
+			speech_answered(r, &f->speech->heard[i], transcribe_away, SPAN_LIT(""));
+	}
+	return n;
+}
+
 static enum step_result
 ask_about_files(struct request *r)
 {
 	struct files_job *j = r->scan.files;
 	uint64_t now = j->began_us = clock_mono_us();
+	size_t n = 0;
 
 	if (!request_hold(r, j->arena.used_bytes))
 		return request_overheld(r);
 	j->held = j->arena.used_bytes;
-	j->asks = calloc(r->in.nfiles, sizeof(*j->asks));
+	for (size_t i = 0; i < r->in.nfiles; i++)
+		if (r->in.files[i].wanted)
+			n += r->in.files[i].speech ? r->in.files[i].speech->nheard : 1;
+	j->asks = calloc(n, sizeof(*j->asks));
 	if (!j->asks)
 		return request_overload(r);
-	for (size_t i = 0; i < r->in.nfiles; i++)
-		j->outstanding += r->in.files[i].wanted;
-	request_waits(r, WAIT_FILES);
-	request_asked(r);
-	for (size_t i = 0, n = 0; i < r->in.nfiles; i++) {
-		if (!r->in.files[i].wanted)
-			continue;
+	n = 0;
+	for (size_t i = 0; i < r->in.nfiles; i++) {
 		struct file *f = &r->in.files[i];
+		if (f->wanted && f->speech)
+			n += ask_about_sounds(r, f, &j->asks[n]);
+		if (!f->wanted || f->speech)
+			continue;
 		j->asks[n] = (struct extract_ask){ .file = f->decoded,
 			.picture = f->picture,
 			.ocr = f->ocr,
@@ -487,8 +560,13 @@ ask_about_files(struct request *r)
 			.arg = f };
 		extractor_ask(&r->gate->extractor, &j->asks[n++]);
 	}
-	ev_timer_again(r->gate->loop, &r->gate->tick);
-	return STEP_WAIT;
+	j->outstanding = (unsigned)n;
+	if (!n)
+		return STEP_NEXT; /* each transcript is remembered, or no transcriber can be
+				     asked */
+	request_asked(r);
+	gate_tick(r->gate);
+	return request_waits(r, WAIT_FILES);
 }
 
 enum step_result
@@ -502,8 +580,12 @@ step_extract(struct request *r)
 		return ask_about_files(r);
 	INVARIANT(j->outstanding == 0);
 	request_waited(r);
-	for (size_t i = 0; i < r->in.nfiles; i++)
-		r->in.said_bytes += r->in.files[i].answer.n;
+	for (size_t i = 0; i < r->in.nfiles; i++) {
+		const struct file *f = &r->in.files[i];
+		r->in.said_bytes += f->answer.n;
+		for (size_t k = 0; f->speech && k < f->speech->nheard; k++)
+			r->in.said_bytes += f->speech->heard[k].answer.n;
+	}
 	return STEP_NEXT;
 }
 
@@ -524,7 +606,7 @@ add_corrections(struct request *r, struct file *f)
 			return ERR_NOMEM;
 		if (!corrected.n)
 			continue;
-		err = keep_text(r, f, f->texts[i].page, buf_view(&corrected));
+		err = file_keep_text(r, f, f->texts[i].page, buf_view(&corrected));
 		f->texts[f->ntexts - 1].uncertain = true;
 	}
 	return err;
@@ -551,7 +633,7 @@ take_extracted(struct request *r, struct file *f)
 	f->read |= got.ocr ? FILE_OCR : 0;
 	f->read |= got.ntexts && span_is(span_str(f->kind), "pdf") ? FILE_TEXT : 0;
 	for (size_t i = 0; i < got.ntexts && !err; i++)
-		err = keep_text(r, f, got.texts[i].page, got.texts[i].text);
+		err = file_keep_text(r, f, got.texts[i].page, got.texts[i].text);
 	return err || !got.ocr ? err : add_corrections(r, f);
 }
 
@@ -563,7 +645,8 @@ step_pages(struct request *r)
 	if (!r->scan.files)
 		return STEP_NEXT;
 	for (size_t i = 0; i < r->in.nfiles && !err; i++) {
-		err = take_extracted(r, &r->in.files[i]);
+		struct file *f = &r->in.files[i];
+		err = f->wanted && f->speech ? speech_take(r, f) : take_extracted(r, f);
 		r->in.files[i].answer = (struct span){ NULL, 0 };
 	}
 	return files_read(r, err);
@@ -588,7 +671,8 @@ request_file_of(const struct request *r, const struct hit *h, struct file_place 
 		return NULL;
 	const struct extracted_text *t =
 		&f->texts[(size_t)(s - r->in.body.segments) - f->first];
-	*at = (struct file_place){ t->page, t->uncertain };
+	*at = (struct file_place){ .page = t->page, .uncertain = t->uncertain };
+	at->spoken = speech_time(r, f, s, h->f.start, &at->ms);
 	if (t->page & EXTRACT_BORDER)
 		at->page = (t->page & ~(unsigned)EXTRACT_BORDER) +
 			   (h->f.start > span_chr(s->text, '\n'));
@@ -609,6 +693,8 @@ static bool
 strip_file(const struct request *r, struct file *f)
 {
 	f->stripped = r->found.verdict.strips && f->media.part;
+	f->written = f->stripped && r->found.verdict.strips == MEDIA_TRANSCRIPT && !f->why &&
+		     f->read & FILE_SPEECH;
 	return f->stripped;
 }
 
@@ -687,7 +773,7 @@ request_strip_files(struct request *r, const struct overlay *o, const struct fil
 	*why = NULL;
 	for (size_t i = 0; i < r->in.nfiles; i++) {
 		f = &r->in.files[i];
-		f->stripped = false;
+		f->stripped = f->written = false;
 		f->bare = (struct splice){ 0 };
 		if (f->why && r->found.verdict.strips)
 			strip_file(r, f);
@@ -723,6 +809,14 @@ stripped_text(struct request *r, const struct file *f)
 {
 	const char *type = r->in.body.table->text_type;
 	const char *head = f->media.typed ? "\"type\":\"" : "";
+	struct span written = f->written ? speech_written(r, f) : SPAN_LIT("");
+
+	if (f->written && !written.p)
+		return written;
+	if (written.n)
+		return arena_printf(&r->arena, "{%s%s%s\"text\":%.*s}", head,
+			f->media.typed ? (type ? type : "text") : "",
+			f->media.typed ? "\"," : "", SPAN_ARG(written));
 
 	return arena_printf(&r->arena, "{%s%s%s\"text\":\"[a file was removed here: %s]\"}",
 		head, f->media.typed ? (type ? type : "text") : "", f->media.typed ? "\"," : "",
@@ -781,7 +875,7 @@ request_cut_files(struct request *r, struct splice *v, size_t *n)
 		v[kept++] = (struct splice){ cut[i]->media.start, cut[i]->media.end,
 			stripped_text(r, cut[i]) };
 	*n = kept;
-	return 0;
+	return arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }
 
 /* Returns the kind as the caller knows it: an Office document is a zip with such names inside.

@@ -19,11 +19,29 @@ static const char extract_late[] = "extractor_late";
 
 static const struct span no_answer;
 
+static bool call_extract(struct extractor *x, struct extract_ask *a, uint64_t deadline_us);
+
+static const struct extract_service tollgate_extract = { .call = call_extract,
+	.away = extract_away,
+	.late = extract_late,
+	.nonsense = extract_nonsense,
+	.read = M_FILES_EXTRACTED,
+	.failed = M_FILES_FAILED };
+
+void
+extractor_init_for(struct extractor *x, struct ev_loop *loop, struct metrics *m,
+	const struct extract_service *service, unsigned most)
+{
+	INVARIANT(most > 0 && most <= EXTRACT_MOST);
+	*x = (struct extractor){ .loop = loop, .metrics = m, .service = service, .most = most };
+	TAILQ_INIT(&x->waiting);
+}
+
 void
 extractor_init(struct extractor *x, struct ev_loop *loop, struct metrics *m, const char *path)
 {
-	*x = (struct extractor){ .loop = loop, .metrics = m, .path = path };
-	TAILQ_INIT(&x->waiting);
+	extractor_init_for(x, loop, m, &tollgate_extract, EXTRACT_CALLS);
+	x->path = path;
 }
 
 void
@@ -35,7 +53,9 @@ extractor_free(struct extractor *x)
 static void
 end_extract(struct extract_ask *a, const char *why, struct span answer)
 {
-	metric_inc(a->x->metrics, why ? M_FILES_FAILED : M_FILES_EXTRACTED);
+	const struct extract_service *s = a->x->service;
+
+	metric_inc(a->x->metrics, why ? s->failed : s->read);
 	TAG_CLEAR(extract_ask, a);
 	a->done(a, why, answer);
 }
@@ -49,7 +69,7 @@ caller_ends(struct extractor *x, size_t caller)
 
 	while (i < x->running && x->callers[i] != caller)
 		i++;
-	INVARIANT(i < x->running && x->running <= EXTRACT_CALLS);
+	INVARIANT(i < x->running && x->running <= x->most);
 	x->callers[i] = x->callers[--x->running];
 }
 
@@ -62,23 +82,33 @@ file_came(void *arg, const struct http_answer *h)
 
 	caller_ends(x, a->caller);
 	if (h->err == ERR_TIMEOUT)
-		why = extract_late;
+		why = x->service->late;
 	else if (h->err == ERR_LIMIT || h->err == ERR_SYNTAX)
-		why = extract_nonsense;
+		why = x->service->nonsense;
 	else if (h->err || h->status != 200)
-		why = extract_away;
+		why = x->service->away;
+	if (x->service->ended)
+		x->service->ended(x, why != NULL);
 	end_extract(a, why, why ? no_answer : h->body);
 	send_waiting(x);
 }
 
+bool
+extract_call(struct extractor *x, struct extract_ask *a, const struct http_call_options *o)
+{
+	if (!x->http)
+		x->http = http_client_new(x->loop, x->most);
+	return x->http && http_call(x->http, o, file_came, a);
+}
+
 static bool
-send_file(struct extractor *x, struct extract_ask *a, uint64_t now)
+call_extract(struct extractor *x, struct extract_ask *a, uint64_t deadline_us)
 {
 	char deadline[64];
 	const char *fields[] = { "content-type: application/octet-stream", "expect:", deadline };
 
 	snprintf(deadline, sizeof(deadline), EXTRACT_DEADLINE_FIELD ": %" PRIu64,
-		(a->deadline_us - now) / 1000);
+		deadline_us / 1000);
 	SCOPED_BUF(url, 0);
 	buf_printf(&url, "unix:%s:/%s%s", x->path, a->picture ? "image" : "pdf",
 		a->ocr ? "?ocr=1" : "");
@@ -87,13 +117,17 @@ send_file(struct extractor *x, struct extract_ask *a, uint64_t now)
 		.body = a->file,
 		.fields = fields,
 		.nfields = COUNT_OF(fields),
-		.deadline_us = a->deadline_us - now,
+		.deadline_us = deadline_us,
 		.answer_bytes = CAP_EXTRACT_ANSWER };
-	if (!x->http)
-		x->http = http_client_new(x->loop, EXTRACT_CALLS);
-	if (!x->http || buf_failed(&url) || !http_call(x->http, &o, file_came, a))
+	return !buf_failed(&url) && extract_call(x, a, &o);
+}
+
+static bool
+send_file(struct extractor *x, struct extract_ask *a, uint64_t now)
+{
+	if (!x->service->call(x, a, a->deadline_us - now))
 		return false;
-	INVARIANT(x->running < EXTRACT_CALLS);
+	INVARIANT(x->running < x->most);
 	x->callers[x->running++] = a->caller;
 	return true;
 }
@@ -139,12 +173,12 @@ send_waiting(struct extractor *x)
 	uint64_t now = clock_mono_us();
 	struct extract_ask *a;
 
-	while (x->running < EXTRACT_CALLS && (a = next_ask(x))) {
+	while (x->running < x->most && (a = next_ask(x))) {
 		TAILQ_REMOVE(&x->waiting, a, next);
 		if (extract_is_over(a, now))
-			end_extract(a, extract_late, no_answer);
+			end_extract(a, x->service->late, no_answer);
 		else if (!send_file(x, a, now))
-			end_extract(a, extract_away, no_answer);
+			end_extract(a, x->service->away, no_answer);
 	}
 }
 
@@ -152,9 +186,9 @@ void
 extractor_ask(struct extractor *x, struct extract_ask *a)
 {
 	TAG(extract_ask, a);
-	INVARIANT(a->done && a->over && x->running <= EXTRACT_CALLS);
+	INVARIANT(a->done && a->over && x->running <= x->most);
 	a->x = x;
-	if (x->running < EXTRACT_CALLS && TAILQ_EMPTY(&x->waiting) &&
+	if (x->running < x->most && TAILQ_EMPTY(&x->waiting) &&
 		send_file(x, a, clock_mono_us()))
 		return;
 	TAILQ_INSERT_TAIL(&x->waiting, a, next);
@@ -171,7 +205,7 @@ end_waiting(struct extractor *x, uint64_t now, const char *all)
 		if (!all && !extract_is_over(a, now))
 			continue;
 		TAILQ_REMOVE(&x->waiting, a, next);
-		end_extract(a, all ? all : extract_late, no_answer);
+		end_extract(a, all ? all : x->service->late, no_answer);
 	}
 }
 
@@ -188,7 +222,7 @@ extractor_abort(struct extractor *x)
 {
 	if (x->http)
 		http_client_abort(x->http);
-	end_waiting(x, 0, extract_away);
+	end_waiting(x, 0, x->service->away);
 }
 
 /* ---- health: GET /health of tollgate-extract lists the tools that are installed ---- */

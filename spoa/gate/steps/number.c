@@ -115,7 +115,8 @@ list_numbered(struct numbering *n, struct numbered *v)
 
 	for (size_t i = 0; i < o->nhits + o->nwholes; i++) {
 		struct hit *h = i < o->nhits ? &o->hits[i] : &o->wholes[i - o->nhits];
-		if (request_file_hit(n->r, h))
+		const struct file *f = request_file_hit(n->r, h);
+		if (f && !f->written)
 			continue; /* the file is removed as a whole */
 		struct number_place at = number_place_of(n, h->segment, h->f.start);
 		if (h->of) {

@@ -8,6 +8,7 @@
 #include "base/scoped.h"
 #include "base/sha256.h"
 #include "gate/files/files.h"
+#include "gate/files/speech.h"
 #include "gate/limits/limits.h"
 #include "gate/steps/record.h"
 #include "policy/cel/value.h"
@@ -371,7 +372,7 @@ put_file_read(struct buf *b, const struct file *f)
 		unsigned bit;
 		const char *word;
 	} words[] = { { FILE_METADATA, "metadata" }, { FILE_TEXT, "text" },
-		{ FILE_OCR, "ocr" } };
+		{ FILE_OCR, "ocr" }, { FILE_SPEECH, "speech" } };
 	size_t n = 0;
 
 	for (size_t i = 0; i < COUNT_OF(words); i++)
@@ -380,39 +381,77 @@ put_file_read(struct buf *b, const struct file *f)
 	put_end(b, n);
 }
 
-/* Lists what was found in a file and on which page, once each: "IBAN 3", or "IBAN 3 uncertain"
- * if OCR may have misread it. */
+static void
+put_speech(const struct request *r, struct buf *b, const struct file *f)
+{
+	const struct speech *s = f->speech;
+	unsigned char hash[SHA256_BYTES];
+	bool any = false;
+
+	if (!s)
+		return;
+	put_count(b, RF_PROMPT_FILES_SECONDS, (s->sound.ms + 999) / 1000);
+	put_name(b, RF_PROMPT_FILES_CODEC, s->sound.codec[0] ? s->sound.codec : NULL);
+	put_count(b, RF_PROMPT_FILES_CHANNELS, s->sound.channels);
+	put_name(b, RF_PROMPT_FILES_BY, s->by ? s->by->name : NULL);
+	if (!(f->read & FILE_SPEECH) || !r->gate)
+		return;
+	if (s->language.n)
+		put_str(b, RF_PROMPT_FILES_LANGUAGE, s->language);
+	SCOPED_BUF(all, 0);
+	for (size_t i = 0; i < s->nheard; i++)
+		for (size_t k = 0; k < s->heard[i].ntexts; k++, any = true) {
+			buf_span(&all, f->texts[s->heard[i].text + k].text);
+			buf_putc(&all, '\n');
+		}
+	if (!any || buf_failed(&all))
+		return;
+	hmac_sha256(r->gate->shared->prompt_key, buf_view(&all), hash);
+	put_text_hash(b, RF_PROMPT_FILES_TRANSCRIPT, r, hash);
+}
+
+/* Writes where a finding is in the file, with a space before: the page, or the time in a sound. */
+static void
+put_place_in_file(struct buf *b, const struct file_place *at)
+{
+	if (at->spoken)
+		buf_printf(b, " %u:%02u", (unsigned)(at->ms / 60000), (unsigned)(at->ms / 1000 % 60));
+	else if (at->page)
+		buf_printf(b, " %u", at->page);
+	if (at->uncertain)
+		buf_str(b, " uncertain");
+}
+
+/* Lists what was found in a file and on which page or at which time, once each: "IBAN 3", "IBAN
+ * 0:12", or "IBAN 3 uncertain" if OCR may have misread it. */
 static void
 put_found_in(const struct request *r, struct buf *b, const struct file *f)
 {
-	struct {
-		size_t entity;
-		unsigned page;
-	} said[LIST_MAX];
-	size_t n = 0;
+	size_t n = 0, at[LIST_MAX + 1];
 
+	SCOPED_BUF(said, 0);
 	for (size_t i = 0; i < r->scan.nhits + r->scan.nextra && n < LIST_MAX; i++) {
 		const struct hit *h = i < r->scan.nhits ? &r->scan.hits[i]
 							: &r->scan.extra[i - r->scan.nhits];
-		struct file_place at;
-		size_t k = 0;
-		if (h->kind >= HIT_POSSIBLE || request_file_of(r, h, &at) != f)
+		struct file_place place;
+		if (h->kind >= HIT_POSSIBLE || request_file_of(r, h, &place) != f)
 			continue;
-		while (k < n && (said[k].entity != h->f.entity || said[k].page != at.page))
+		size_t k = 0, begins = at[n] = said.n;
+		buf_str(&said, detect_entity_name(r->snap->rules, h->f.entity));
+		put_place_in_file(&said, &place);
+		if (buf_failed(&said))
+			break;
+		struct span one = span_cut(buf_view(&said), begins, said.n);
+		while (k < n && !span_eq(one, span_cut(buf_view(&said), at[k], at[k + 1])))
 			k++;
 		if (k < n)
-			continue;
-		said[n].entity = h->f.entity;
-		said[n].page = at.page;
-		char text[96], page[16] = "";
-		if (at.page)
-			snprintf(page, sizeof(page), " %u", at.page);
-		size_t len = (size_t)snprintf(text, sizeof(text), "%s%s%s",
-			detect_entity_name(r->snap->rules, h->f.entity), page,
-			at.uncertain ? " uncertain" : "");
-		put_text_item(b, RF_PROMPT_FILES_FOUND, n++,
-			span_of(text, len < sizeof(text) ? len : sizeof(text) - 1));
+			said.n = begins;
+		else
+			at[++n] = said.n;
 	}
+	for (size_t k = 0; k < n; k++)
+		put_text_item(b, RF_PROMPT_FILES_FOUND, k,
+			span_cut(buf_view(&said), at[k], at[k + 1]));
 	put_end(b, n);
 }
 
@@ -428,6 +467,7 @@ put_files(const struct request *r, struct buf *b)
 			f->kind[0] ? span_str(f->kind) : f->media.kind);
 		put_count(b, RF_PROMPT_FILES_BYTES, f->bytes);
 		put_count(b, RF_PROMPT_FILES_PAGES, f->pages);
+		put_speech(r, b, f);
 		put_file_read(b, f);
 		put_name(b, RF_PROMPT_FILES_UNREAD, f->why);
 		put_count(b, RF_PROMPT_FILES_UNREAD_PAGE, f->why_page);
@@ -450,6 +490,9 @@ put_unread(const struct request *r, struct buf *b)
 	put_int(b, RF_PROMPT_OPAQUE_PARTS, (int64_t)u->nmedia);
 	put_spans(b, RF_PROMPT_MEDIA, r->in.media,
 		r->in.nmedia < LIST_MAX ? r->in.nmedia : LIST_MAX);
+	put_spans(b, RF_PROMPT_SPEECH, r->in.speech,
+		r->in.nspeech < LIST_MAX ? r->in.nspeech : LIST_MAX);
+	put_count(b, RF_PROMPT_SPEECH_SECONDS, (uint64_t)r->in.speech_seconds);
 	put_files(r, b);
 	if (u->sealed) {
 		put_int(b, RF_PROMPT_SEALED_BYTES, (int64_t)u->sealed_bytes);
@@ -596,6 +639,7 @@ is_held(struct request *r, const struct held_attributes *held, size_t slot)
 	case V_IDENTITY_ROLES: return held_roles(id);
 	case V_IDENTITY_ATTRIBUTES: return held->n == (int64_t)id->nattributes;
 	case V_PROMPT_MEDIA: return r->in.nmedia <= LIST_MAX;
+	case V_PROMPT_SPEECH: return r->in.nspeech <= LIST_MAX;
 	case V_PROMPT_TOOL_RESULTS: return put_results(r, NULL);
 	case V_MODEL_NAME:
 		return r->in.body.model.n <= VALUE_MAX && r->in.asked_model.n <= VALUE_MAX &&

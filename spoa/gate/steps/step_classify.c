@@ -667,7 +667,7 @@ place_border(struct request *r, const struct border_job *j, const struct finding
 
 	if (!value.p)
 		return ERR_NOMEM;
-	r->found.evasion |= (f->flags & FINDING_EVASION) != 0;
+	r->found.evasion |= (f->flags & FINDING_EVASION) && !j->v[first].segment->spoken;
 	for (size_t i = first; i < j->n && j->v[i].at < f->end; i++) {
 		const struct run_text *t = &j->v[i];
 		size_t end = f->end - t->at;
@@ -875,7 +875,7 @@ scan_window(
 	opt.used = detectors_for(r, s, in_target, said);
 	if (!err)
 		err = read_text(r, mine, s, said, &opt, &got);
-	r->found.evasion |= got.found.evasion && !is_stretch(r, s);
+	r->found.evasion |= got.found.evasion && !is_stretch(r, s) && !s->spoken;
 	/* the text that windows share counts once */
 	if (opt.table)
 		got.invisible = invisible_count(said, w.base ? w.seen - w.base : 0);

@@ -13,6 +13,7 @@
 #include "base/scoped.h"
 #include "gate/exchange.h"
 #include "gate/files/files.h"
+#include "gate/files/speech.h"
 #include "gate/limits/limits.h"
 #include "gate/steps/steps.h"
 #include "policy/policy.h"
@@ -692,7 +693,7 @@ deny_file(struct request *r, const struct file *f)
 	struct file_place at = { 0 };
 	bool metadata = false;
 
-	for (size_t i = 0; i < r->scan.overlay.nhits && !at.page; i++) {
+	for (size_t i = 0; i < r->scan.overlay.nhits && !at.page && !at.spoken; i++) {
 		const struct hit *h = &r->scan.overlay.hits[i];
 		if (request_file_hit(r, h) != f)
 			continue;
@@ -700,7 +701,11 @@ deny_file(struct request *r, const struct file *f)
 		metadata |= request_hit_metadata(r, f, h);
 	}
 	struct span why =
-		at.page
+		at.spoken
+			? arena_printf(&r->arena,
+				  "data that must be redacted is spoken at %u:%02u of a sound (%s)",
+				  (unsigned)(at.ms / 60000), (unsigned)(at.ms / 1000 % 60), f->kind)
+		: at.page
 			? arena_printf(&r->arena,
 				  "data that must be redacted is on page %u of a file (%s)%s",
 				  at.page, f->kind,

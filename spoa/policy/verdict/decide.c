@@ -18,6 +18,7 @@
 #include "policy/route.h"
 #include "policy/rule.h"
 #include "policy/target.h"
+#include "policy/transcriber.h"
 #include "policy/verdict/answer.h"
 #include "policy/verdict/facts.h"
 #include "policy/verdict/tool.h"
@@ -32,7 +33,7 @@ struct track {
 	bool failed;
 	const struct rule *first_redact;
 	struct redactions redact;
-	bool strips;
+	unsigned strips;
 };
 
 /* Two outcomes of one evaluation: the enforced one, and the one without shadow mode. */
@@ -1080,6 +1081,19 @@ policy_asks(const struct policy *p, const struct external *x, const struct polic
 			return true;
 	}
 	return false;
+}
+
+bool
+policy_transcribes(const struct policy *p, const struct transcriber *t,
+	const struct policy_facts *f, struct arena *a)
+{
+	struct facts_view *v = t->when ? arena_new(a, struct facts_view) : NULL;
+	struct span error;
+
+	if (!v)
+		return true;
+	facts_init(v, p, f, a);
+	return facts_test(v, t->when, &error) != 0;
 }
 
 int

@@ -70,6 +70,9 @@ struct policy_facts {
 	struct span model;	  /* the model that the conditions read; empty: none */
 	const struct span *media; /* prompt.media */
 	size_t nmedia;
+	const struct span *speech; /* prompt.speech */
+	size_t nspeech;
+	int64_t speech_seconds; /* prompt.speech_seconds */
 	const struct entity_set *entities; /* found, with scores over their thresholds */
 	/* for each entity: bits of the segments' roles (enum seg_role) in which it was found;
 	 * NULL: any */
@@ -182,7 +185,8 @@ struct policy_verdict {
 	bool waits; /* facts->whole is false, and a rule that could decide needs the body */
 	struct redactions redact; /* redactions of the findings */
 	bool redacts;
-	bool strips; /* a rule that redacts has `strips` */
+	/* the bits of enum media_action of the rules that redact: 0 if none has `media` */
+	unsigned strips;
 	struct policy_changes changes;
 	struct policy_candidate *candidates; /* candidates in the route's order */
 	size_t ncandidates;
@@ -239,6 +243,12 @@ struct cel_value policy_data(
  * as true. */
 bool policy_asks(const struct policy *p, const struct external *x, const struct policy_facts *f,
 	struct arena *a);
+
+/* Returns true if the transcriber may be asked about these facts. A condition that fails counts as
+ * true. */
+struct transcriber;
+bool policy_transcribes(const struct policy *p, const struct transcriber *t,
+	const struct policy_facts *f, struct arena *a);
 
 /* Sets *which to the recognizers that a rule may require, as far as is known before they
  * answer. Returns 0 or ERR_NOMEM. */

@@ -458,6 +458,8 @@ fact_value(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_PROMPT_CLASSES: return facts_classes(v, &v->classes_hit);
 	case V_PROMPT_ENTITIES: return facts_entities(v, f->rules, f->entities);
 	case V_PROMPT_MEDIA: return facts_texts(v, f->media, f->nmedia);
+	case V_PROMPT_SPEECH: return facts_texts(v, f->speech, f->nspeech);
+	case V_PROMPT_SPEECH_SECONDS: return cel_int(f->speech_seconds);
 	case V_PROMPT_REFERENCES: return reference_kinds(v);
 	case V_PROMPT_TOOL_RESULTS: return tool_results(v);
 	case V_PROMPT_TOKENS: return cel_int(f->tokens);

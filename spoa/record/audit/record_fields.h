@@ -212,10 +212,18 @@
   X(PROMPT_OPAQUE_BYTES,           "prompt.",            "opaque_bytes",           INTEGER, DECISION,   "read",     V_COUNT,                NULL) \
   X(PROMPT_OPAQUE_PARTS,           "prompt.",            "opaque_parts",           INTEGER, DECISION,   "read",     V_COUNT,                NULL) \
   X(PROMPT_MEDIA,                  "prompt.",            "media",                  TEXTS,   DECISION,   "read",     V_PROMPT_MEDIA,         NULL) \
+  X(PROMPT_SPEECH,                 "prompt.",            "speech",                 TEXTS,   DECISION,   "files",    V_PROMPT_SPEECH,        NULL) \
+  X(PROMPT_SPEECH_SECONDS,         "prompt.",            "speech_seconds",         INTEGER, DECISION,   "files",    V_PROMPT_SPEECH_SECONDS, NULL) \
   X(PROMPT_FILES,                  "prompt.",            "files",                  OBJECTS, DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_FILES_KIND,             "prompt.files[].",    "kind",                   TEXT,    DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_FILES_BYTES,            "prompt.files[].",    "bytes",                  INTEGER, DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_FILES_PAGES,            "prompt.files[].",    "pages",                  INTEGER, DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_SECONDS,          "prompt.files[].",    "seconds",                INTEGER, DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_CODEC,            "prompt.files[].",    "codec",                  TEXT,    DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_CHANNELS,         "prompt.files[].",    "channels",               INTEGER, DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_BY,               "prompt.files[].",    "transcriber",            TEXT,    DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_LANGUAGE,         "prompt.files[].",    "language",               TEXT,    DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_TRANSCRIPT,       "prompt.files[].",    "transcript_hmac_sha256", HASH,    DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_FILES_READ,             "prompt.files[].",    "read",                   TEXTS,   DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_FILES_UNREAD,           "prompt.files[].",    "unread",                 TEXT,    DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_FILES_UNREAD_PAGE,      "prompt.files[].",    "unread_page",            INTEGER, DECISION,   "files",    V_COUNT,                NULL) \

@@ -58,6 +58,7 @@ struct segment {
 	bool random : 1;  /* sealed, and sealed_reads() holds (scan/text/sealed.h) */
 	bool counted : 1; /* belongs to a part that is already counted as a whole */
 	bool data : 1;	  /* holds the data of a file, if the part has any */
+	bool spoken : 1;  /* a transcript: words for digits and signs are no evasion there */
 	bool media : 1;	  /* the dialect has the data or the address of a file at this place */
 	bool unattributed : 1; /* the author is unknown: it may be the user or a tool */
 	/* a name, id or word of the protocol, which providers compare byte for byte: it is never

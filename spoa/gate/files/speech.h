@@ -1,0 +1,66 @@
+/* The speech in a sound of a request: which transcriber is asked, and what it returned. Used by
+ * step_files.c. */
+#ifndef GATE_FILES_SPEECH_H
+#define GATE_FILES_SPEECH_H
+
+#include "gate/files/files.h"
+#include "gate/memo.h"
+#include "gate/sources/transcribe.h"
+#include "policy/transcriber.h"
+#include "scan/media/sound.h"
+#include "scan/speech/transcript.h"
+
+/* One sound for a transcriber: the whole file, or one channel of it. */
+struct heard {
+	struct file *file;
+	struct span sound; /* in the arena of scan.files, until it was sent */
+	unsigned char key[MEMO_KEY];
+	bool answered, remembered;
+	const char *why;    /* why there is no transcript; NULL: there is one */
+	struct span answer; /* in the arena of scan.files */
+	uint64_t us;	    /* from the question to the response */
+	/* the texts of the file that come from it: [text, text + ntexts); pieces of the first
+	 */
+	size_t text, ntexts, npieces;
+	struct transcript_piece *pieces;
+};
+
+/* owner: the request, in its arena */
+struct speech {
+	const struct transcriber *by;
+	struct sound sound;
+	struct span
+		language; /* as the transcriber states it, in lower case; empty: not stated */
+	bool uncertain;	  /* words of low probability */
+	bool silent;	  /* a piece that probably is no speech */
+	bool film;	  /* the pictures stay uninspected */
+	struct heard *heard;
+	size_t nheard;
+};
+
+/* Returns true if the body has a sound that the policy lets transcribe, so that the request
+ * waits for the relay. */
+bool speech_waits(const struct request *r, enum file_magic kind);
+/* Chooses the transcriber of a decoded sound. Sets f->speech, or f->why. Returns 0 or
+ * ERR_NOMEM. */
+int speech_plan(struct request *r, struct file *f, enum file_magic kind);
+/* Fills an ask for the sound `i`, or returns false: a remembered transcript answers it. */
+bool speech_ask(struct request *r, struct file *f, size_t i, struct extract_ask *a);
+/* Takes the response. */
+void speech_answered(struct request *r, struct heard *h, const char *why, struct span answer);
+/* Adds the transcripts to the texts of the file. Returns 0 or ERR_NOMEM. */
+int speech_take(struct request *r, struct file *f);
+
+/* Returns true, with the time in ms, if the text of this segment was spoken. `at`: offset in
+ * it. */
+bool speech_time(const struct request *r, const struct file *f, const struct segment *s,
+	size_t at, uint64_t *ms);
+/* Returns the redacted transcript as a JSON string, in the request's arena; p NULL: out of
+ * memory. */
+struct span speech_written(struct request *r, const struct file *f);
+
+/* The facts prompt.speech (appended to *words, in the request's arena) and
+ * prompt.speech_seconds. Returns 0 or ERR_NOMEM. */
+int speech_facts(struct request *r);
+
+#endif
