@@ -480,6 +480,14 @@ make_file(struct buf *b, const char *what)
 	MADE("mov of a place",
 		put_boxes(b, "qt  ",
 			SPAN_LIT("\0\0\0\x1e\xa9xyz\0\x12\x15\xc7+48.8584+002.2945/")))
+	MADE("mov of names",
+		put_boxes(b, "qt  ", SPAN_LIT("\0\0\0\x66" "meta" "\0\0\0\x12hdlr..........\0\0\0\x2akeys\0\0\0\0\0\0\0\1"
+			"\0\0\0\x1amdtacom.android.author" "\0\0\0\x22ilst\0\0\0\x1a\0\0\0\1\0\0\0\x12" "data\0\0\0\1\0\0\0\0Al")))
+	MADE("mp4 of a place",
+		put_boxes(b, "mp42", SPAN_LIT("\0\0\0\x27loci\0\0\0\0\x15\xc7" "Home\0\0\0\2\x80\0\xff\xfe\x80\0" "\0\0\0\0" "earth\0\0")))
+	MADE("mp4 of half a place",
+		put_boxes(b, "mp42", SPAN_LIT("\0\0\0\x16loci\0\0\0\0\x15\xc7" "Home\0\0\0\2")))
+	MADE("flac of a place", buf_span(b, SPAN_LIT("fLaC\x84\0\0\x2f\0\0\0\0\1\0\0\0\x23\0\0\0location=+48.8584+002.2945/........")))
 	MADE("mp4 3gp", put_boxes(b, "3gp4", SPAN_LIT("\0\0\0\x12titl\0\0\0\0\x15\xc7Song")))
 	MADE("mp4 damaged", put_boxes(b, "mp42", SPAN_LIT("\0\0\0\x20titl\0\0\0\0")))
 	MADE("zip", put_zip(b, false))
@@ -603,6 +611,10 @@ static const struct {
 	{ "m4a", FILE_M4A, FILE_SOUND, 0, 0, "artist name: Ann Artist|" },
 	{ "mov", FILE_MP4, FILE_SOUND, 0, 0, "+1-2|" },
 	{ "mov of a place", FILE_MP4, FILE_SOUND, 0, 0, "gps position: 48.858400, 2.294500|" },
+	{ "mov of names", FILE_MP4, FILE_SOUND, 0, 0, "author name: Al|" },
+	{ "mp4 of a place", FILE_MP4, FILE_SOUND, 0, 0, "Home|gps position: -1.500000, 2.500000|earth|" },
+	{ "mp4 of half a place", FILE_MP4, FILE_DAMAGED, 0, 0, "Home|" },
+	{ "flac of a place", FILE_FLAC, FILE_SOUND, 0, 0, "gps position: 48.858400, 2.294500|" },
 	{ "mp4 3gp", FILE_MP4, FILE_SOUND, 0, 0, "Song|" },
 	{ "mp4 damaged", FILE_MP4, FILE_DAMAGED, 0, 0, "" },
 	{ "zip", FILE_ZIP, FILE_SOUND, 0, 0, "a.txt|" },

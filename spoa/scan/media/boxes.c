@@ -30,12 +30,32 @@ box_name(struct span type)
 	return SPAN_IN(type, persons) ? "artist name" : "";
 }
 
+/* Returns the name of the metadata with this number, from 1 on, in the box `keys`. Empty: none. */
+static struct span
+quicktime_key(struct media *m, struct span number)
+{
+	struct media_rd r = media_rd(m->keys), type = media_rd(number);
+	struct span name = span_of(NULL, 0);
+
+	if (!m->keys.n)
+		return name;
+	for (uint32_t n = media_u32(&type); n && !r.err && media_left(&r) && media_part(m); n--) {
+		uint32_t size = media_u32(&r);
+		media_take(&r, 4);
+		name = media_take(&r, size > 8 ? size - 8 : 0);
+	}
+	return type.err || r.err ? span_of(NULL, 0) : name;
+}
+
 static void
 box_text(struct media *m, struct span type, struct span s, enum media_charset c)
 {
 	const char *name = box_name(type);
+	struct span key = type.n && !type.p[0] ? quicktime_key(m, type) : type;
 
-	if (*name)
+	if (type.n && !type.p[0] && key.n)
+		media_named(m, key, s, c);
+	else if (*name)
 		media_field(m, name, s, c);
 	else
 		media_iso6709(m, s, c);
@@ -53,6 +73,30 @@ data_box(struct media *m, struct span type, struct media_rd r)
 		media_flaw(m, FILE_DAMAGED);
 	else if (kind == DATA_UTF8 || kind == DATA_UTF16)
 		box_text(m, type, value, kind == DATA_UTF8 ? MEDIA_UTF8 : MEDIA_UTF16BE);
+}
+
+/* Reads a place (3GPP TS 26.244 8.10): language, name, role, longitude and latitude in units of
+ * 1/65536 degree, altitude, body, notes. */
+static void
+place_box(struct media *m, struct span data)
+{
+	bool wide = span_starts(span_cut(data, 2, data.n), SPAN_LIT("\xfe\xff"));
+	size_t end = 2;
+
+	while (end < data.n && (data.p[end] || (wide && end + 1 < data.n && data.p[end + 1])))
+		end += wide ? 2 : 1;
+	media_text(m, span_cut(data, 2, end), wide ? MEDIA_UTF16 : MEDIA_UTF8);
+	struct media_rd r = media_rd(span_cut(data, end + (wide ? 2 : 1), data.n));
+	media_u8(&r);
+	double longitude = (int32_t)media_u32(&r) / 65536.0;
+	double latitude = (int32_t)media_u32(&r) / 65536.0;
+	media_u32(&r);
+	if (r.err) {
+		media_flaw(m, FILE_DAMAGED);
+		return;
+	}
+	media_position(m, latitude, longitude);
+	media_text(m, media_take(&r, media_left(&r)), wide ? MEDIA_UTF16 : MEDIA_UTF8);
 }
 
 /* Reads a QuickTime text: length, language, text, perhaps several times. iTunes puts a box
@@ -103,6 +147,10 @@ box_read(struct media *m, const struct box *b)
 	} else if (span_is(b->type, "meta")) { /* in QuickTime, meta has no version */
 		bool bare = span_is(span_cut(b->data, 4, 8), "hdlr");
 		boxes_walk(m, bare ? b->data : full, b->type, b->depth + 1);
+	} else if (span_is(b->type, "keys")) { /* QuickTime: version, number, names */
+		m->keys = span_cut(full, 4, full.n);
+	} else if (span_is(b->type, "loci")) {
+		place_box(m, full);
 	} else if (span_is(b->parent, "udta") && SPAN_IN(b->type, assets)) {
 		/* 3GPP: a language, then UTF-8, or UTF-16 with a mark */
 		struct span s = span_cut(full, 2, full.n);

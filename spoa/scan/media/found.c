@@ -179,6 +179,34 @@ media_text(struct media *m, struct span s, enum media_charset c)
 		text_push(m, span_next(&s, '\0'));
 }
 
+/* Reads a sign and degrees ("+48.8584") from the beginning of *s. Degrees have two or three
+ * digits, and then a fraction. Returns false if there are none. */
+static bool
+take_degrees(struct span *s, size_t digits, double *out)
+{
+	char number[32];
+	size_t n = 1;
+
+	if (!s->n || !strchr("+-", s->p[0]))
+		return false;
+	while (n < s->n && n < sizeof(number) - 1 && (is_digit(s->p[n]) || s->p[n] == '.'))
+		n++;
+	struct span head = span_cut(*s, 0, n);
+	if (span_chr(head, '.') != 1 + digits || n < digits + 3)
+		return false;
+	span_copy(head, number, sizeof(number));
+	*out = strtod(number, NULL);
+	*s = span_cut(*s, n, s->n);
+	return true;
+}
+
+/* Parses a position in the form of ISO 6709: "+48.8584+002.2945/". */
+static bool
+take_position(struct span s, double *latitude, double *longitude)
+{
+	return take_degrees(&s, 2, latitude) && take_degrees(&s, 3, longitude);
+}
+
 /* Returns true if a field of this name holds the name of a person. */
 static bool
 is_person_field(struct span name)
@@ -193,6 +221,16 @@ is_person_field(struct span name)
 	return false;
 }
 
+/* Returns the last part of a name of QuickTime or Android: "com.apple.quicktime.author". */
+static struct span
+plain_name(struct span name)
+{
+	if (span_istarts(name, SPAN_LIT("com.")))
+		for (size_t dot; (dot = span_chr(name, '.')) < name.n;)
+			name = span_cut(name, dot + 1, name.n);
+	return name;
+}
+
 /* `name` is UTF-8. */
 static void
 put_named(struct media *m, struct span name, struct span s, enum media_charset c)
@@ -200,8 +238,15 @@ put_named(struct media *m, struct span name, struct span s, enum media_charset c
 	SCOPED_BUF(b, CAP_MEDIA_TEXT_BYTES);
 	SCOPED_BUF(text, CAP_MEDIA_TEXT_BYTES);
 
+	double latitude, longitude;
+
 	s = text_utf8(s, c, &text);
+	if (!text.failed && take_position(s, &latitude, &longitude)) {
+		media_position(m, latitude, longitude);
+		return;
+	}
 	b.failed = text.failed;
+	name = plain_name(name);
 	buf_span(&b, name);
 	buf_str(&b, is_person_field(name) ? " name" : "");
 	buf_str(&b, name.n && s.n ? ": " : "");
@@ -244,35 +289,12 @@ media_position(struct media *m, double latitude, double longitude)
 	media_field(m, "gps position", span_of(place, (size_t)n), MEDIA_UTF8);
 }
 
-/* Reads a sign and degrees ("+48.8584") from the beginning of *s. Degrees have two or three
- * digits, and then a fraction. Returns false if there are none. */
-static bool
-take_degrees(struct span *s, size_t digits, double *out)
-{
-	char number[32];
-	size_t n = 1;
-
-	if (!s->n || !strchr("+-", s->p[0]))
-		return false;
-	while (n < s->n && n < sizeof(number) - 1 && (is_digit(s->p[n]) || s->p[n] == '.'))
-		n++;
-	struct span head = span_cut(*s, 0, n);
-	if (span_chr(head, '.') != 1 + digits || n < digits + 3)
-		return false;
-	span_copy(head, number, sizeof(number));
-	*out = strtod(number, NULL);
-	*s = span_cut(*s, n, s->n);
-	return true;
-}
-
 void
 media_iso6709(struct media *m, struct span s, enum media_charset c)
 {
-	struct span rest = s;
 	double latitude, longitude;
 
-	if (c == MEDIA_UTF8 && take_degrees(&rest, 2, &latitude) &&
-		take_degrees(&rest, 3, &longitude))
+	if (c == MEDIA_UTF8 && take_position(s, &latitude, &longitude))
 		media_position(m, latitude, longitude);
 	else
 		media_text(m, s, c);

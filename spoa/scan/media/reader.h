@@ -18,6 +18,8 @@ struct media {
 	/* bytes examined as text before decoding; several places of a file may share bytes */
 	size_t looked_at;
 	size_t parts; /* tags, chunks and boxes; limit CAP_MEDIA_PARTS */
+	/* QuickTime's names of metadata: size, namespace and name of each. n 0: none */
+	struct span keys;
 	bool nomem;
 };
 
@@ -112,7 +114,9 @@ enum media_charset {
 /* Records one or more texts, separated by NUL. Texts of spaces only are skipped. */
 void media_text(struct media *m, struct span s, enum media_charset c);
 /* Records "name: text". A NUL in the text becomes a line break. If the name is that of a field
- * for persons ("Artist"), "name" is added to it, so that detectors know what the text is. */
+ * for persons ("Artist"), "name" is added to it, so that detectors know what the text is. Of a
+ * name such as "com.apple.quicktime.author", the last part is used. A text that is a position in
+ * the form of ISO 6709 is recorded as one. */
 void media_named(struct media *m, struct span name, struct span s, enum media_charset c);
 /* Records "name: text" with a name of ours, such as "owner name"; "": the text alone. */
 void media_field(struct media *m, const char *name, struct span s, enum media_charset c);

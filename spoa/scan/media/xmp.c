@@ -72,11 +72,13 @@ xml_undo(struct span xml, struct buf *out)
 
 /* ---- properties ---- */
 
-/* Properties that are about persons: XMP, EXIF for XMP, IPTC Core and Extension, MWG regions.
+/* Properties that are about persons: XMP, EXIF for XMP, IPTC Core and Extension, PLUS, Creative
+ * Commons, MWG regions.
  * A property of any namespace counts by its name, and "Name" only in regions. */
 static const struct {
 	const char *property, *name;
 } xmp_fields[] = {
+	{ "Artist", "artist name" },
 	{ "Author", "author name" },
 	{ "BodySerialNumber", "camera serial number" },
 	{ "CameraOwnerName", "owner name" },
@@ -86,12 +88,14 @@ static const struct {
 	{ "CiEmailWork", "email" },
 	{ "CiTelWork", "phone" },
 	{ "Credit", "credit name" },
+	{ "LicensorName", "owner name" },
 	{ "LensSerialNumber", "lens serial number" },
 	{ "Owner", "owner name" },
 	{ "OwnerName", "owner name" },
 	{ "PersonDisplayName", "person name" },
 	{ "PersonInImage", "person name" },
 	{ "SerialNumber", "camera serial number" },
+	{ "attributionName", "author name" },
 	{ "contributor", "contributor name" },
 	{ "creator", "creator name" },
 	{ "mwg-rs:Name", "person name" },
