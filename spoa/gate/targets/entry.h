@@ -171,16 +171,12 @@ target_second(uint64_t now_us)
 	return (uint32_t)(now_us / 1000000) + TARGET_WINDOW_S;
 }
 
-/* The callers whose last attempt ended within the window; age_s is how many seconds ago. */
-struct callers_known {
-	size_t n;
-	struct caller_known {
-		uint32_t caller;
-		unsigned failures;
-		uint32_t age_s;
-	} of[TARGET_CALLERS];
-};
-/* Forgets how all attempts ended. */
-void callers_forget(struct target_callers *c);
+/* ---- state.c, for share.c ---- */
+
+/* Call it before a word that holds the target back is set. Notes the time if the target was
+ * healthy so far. */
+void target_falls_ill(struct target_state *s, uint64_t now_us);
+/* Returns true if more than half of the attempts of the last three seconds succeeded. */
+bool target_comes_through(const struct target_state *s, uint64_t now_us);
 
 #endif

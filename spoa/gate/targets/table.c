@@ -7,7 +7,7 @@
 #include "base/fnv.h"
 #include "base/log.h"
 #include "base/scoped.h"
-#include "gate/targets/entry.h"
+#include "gate/targets/callers.h"
 
 const char *const target_conditions[TARGET_CONDITIONS] = { "closed", "ramp", "half_open",
 	"half_open", "open", "open", "throttled", "out", "ejected" };
