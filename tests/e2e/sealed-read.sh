@@ -72,6 +72,13 @@ out=$(audit subject --person alice --key "$D/ann.key" --reason DSR-7 --out "$D/s
 like "the view has the decisions and texts" "$? $out" '^0 .*subject decisions=2 texts_open=2 texts_not_kept=1$'
 is "the view has the prompt as it was sent" "$(jq -r 'select(.id=="'"$hers"'").texts[]|select(.part=="prompt").text' "$D/subject/decisions.jsonl")" "$(cat "$D/text")"
 is "the view has no text of another person" "$(grep -c "$his" "$D/subject/decisions.jsonl" "$D/subject/index.html" | paste -sd' ')" "$D/subject/decisions.jsonl:0 $D/subject/index.html:0"
+timeless() { sed -E 's/[0-9-]{10}T[0-9:.]+Z/TIME/' | paste -sd' '; }
+is "the view's page shows who wrote what and when" "$(grep -A1 '<h4>user, ' "$D/subject/index.html" | timeless)" '<h4>user, TIME</h4> <pre dir="auto">&#60;b&#62;what of my loan&#60;/b&#62;</pre>'
+is "and no JSON of the request" "$(sed '/<details>/,/<.details>/d' "$D/subject/index.html" | grep -c 'messages')" 0
+audit open "$hers" --key "$D/ann.key" --part prompt --reason DSR-6 >"$D/piped"
+is "audit open writes the text as it was sent into a file" "$(cat "$D/piped")" "$(cat "$D/text")"
+python3 -c 'import pty, sys; pty.spawn(sys.argv[1:])' "$B/tollgate" audit open "$hers" --key "$D/ann.key" --part prompt --reason DSR-6 -c "$D/tollgate.yaml" </dev/null | tr -d '\r' >"$D/shown"
+is "on a terminal, it shows who wrote what and when" "$(grep -v '^tollgate: ' "$D/shown" | timeless)" '[user, TIME] <b>what of my loan</b>'
 is "the view's page contains no script" "$(grep -c '<script\|<b>' "$D/subject/index.html") $(grep -c '&#60;b&#62;what of my loan' "$D/subject/index.html")" "0 2"
 for f in decisions.jsonl index.html; do
 	check "$f is signed and verifies" audit verify --manifest "$D/subject/$f.manifest"

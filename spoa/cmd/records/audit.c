@@ -22,6 +22,7 @@
 #include "cmd/daemon/reading.h"
 #include "cmd/plain.h"
 #include "cmd/records/audit_note.h"
+#include "cmd/records/kept_runs.h"
 #include "cmd/records/opening.h"
 #include "policy/config/config.h"
 #include "record/audit/record_fields.h"
@@ -683,10 +684,28 @@ verify_opened(struct audit_opening *o, struct opened_record *r)
 	return code;
 }
 
-/* Prints a text. A terminal gets the text without control characters, any other output gets
- * the exact bytes. */
+/* Prints the runs of a text without control characters, each below the line of its author. */
+static void
+print_runs(const struct opened_record *r, enum seal_kind kind, const json_t *kept, struct span s)
+{
+	bool lines = str_same(json_str_in(kept, "form"), "texts");
+	struct kept_runs runs = { 0 };
+
+	if (!kept_runs_read(s, lines, kind, &runs))
+		cmd_fail(WHAT, "%s: the text below is not complete", err_str(ERR_NOMEM));
+	for (size_t i = 0; i < runs.n; i++) {
+		const struct kept_run *one = &runs.v[i];
+		printf("%s[%s%s%s, %s]\n", i ? "\n" : "", one->by, one->what[0] ? ", " : "",
+			one->what, record_text(r->object, RF_TIME));
+		plain_print(stdout, buf_view(&one->text));
+	}
+	kept_runs_free(&runs);
+}
+
+/* Prints a text. A terminal gets its runs, any other output gets the exact bytes. */
 static bool
-print_opened(struct audit_opening *o, const struct buf *text)
+print_opened(struct audit_opening *o, const struct opened_record *r, enum seal_kind kind,
+	const struct buf *text)
 {
 	struct span s = buf_view(text);
 
@@ -694,7 +713,7 @@ print_opened(struct audit_opening *o, const struct buf *text)
 		return false;
 	o->last = s.n ? s.p[s.n - 1] : o->last;
 	if (isatty(STDOUT_FILENO)) {
-		plain_print(stdout, s);
+		print_runs(r, kind, opening_kept(r->object, kind), s);
 		o->last = '\n';
 	} else if (s.n && fwrite(s.p, 1, s.n, stdout) != s.n) {
 		return false;
@@ -733,7 +752,7 @@ open_one(struct audit_opening *o, struct opened_record *r, enum seal_kind kind)
 	if (is == OPENING_OPENED) {
 		say_opened(r, kind);
 		reading_add(1);
-		return print_opened(o, &text) ? EXIT_DONE
+		return print_opened(o, r, kind, &text) ? EXIT_DONE
 					      : cmd_fail(WHAT, "cannot write the output");
 	}
 	const char *word =

@@ -26,6 +26,7 @@
 #include "cmd/daemon/reading.h"
 #include "cmd/export/export.h"
 #include "cmd/records/audit.h"
+#include "cmd/records/kept_runs.h"
 #include "cmd/records/opening.h"
 #include "cmd/records/recorded.h"
 #include "record/audit/record_fields.h"
@@ -256,7 +257,8 @@ subject_page_begin(struct buf *b, const char *person, const char *made, const ch
 	buf_str(b, begin);
 	buf_str(b, "<p>Each decision that the gateway recorded about this person's requests to "
 		   "language models, with the texts that are kept and that the auditor's key "
-		   "opens. decisions.jsonl has the same data, and each *.manifest states who "
+		   "opens: who wrote what, with files by their names. decisions.jsonl has "
+		   "the same data with the texts as they were sent, and each *.manifest states who "
 		   "signed its file."
 		   "</p>\n<dl>\n");
 	put_row(b, "person", span_str(person));
@@ -266,10 +268,58 @@ subject_page_begin(struct buf *b, const char *person, const char *made, const ch
 	buf_str(b, "</dl>\n");
 }
 
-static void
-put_subject_text(struct buf *b, const json_t *t)
+/* Returns the kind of a text by its name, as in `part`. */
+static enum seal_kind
+kind_of_part(struct span part)
 {
-	struct span text = json_span(json_object_get(t, "text"));
+	enum seal_kind kind = SEAL_PROMPT;
+
+	while (seal_kinds[kind + 1] && !span_is(part, seal_kinds[kind]))
+		kind++;
+	return kind;
+}
+
+/* Writes who wrote what and when, for each run of a text. */
+static void
+put_subject_runs(struct buf *b, const json_t *t, const char *time)
+{
+	bool lines = span_is(json_span(json_object_get(t, "form")), "texts");
+	struct kept_runs runs = { 0 };
+
+	if (!kept_runs_read(json_span(json_object_get(t, "text")), lines,
+		    kind_of_part(json_span(json_object_get(t, "part"))), &runs))
+		buf_str(b, "<p>Memory was exhausted: this text is not complete.</p>\n");
+	for (size_t i = 0; i < runs.n; i++) {
+		buf_str(b, "<h4>");
+		put_html(b, span_str(runs.v[i].by));
+		if (runs.v[i].what[0]) {
+			buf_str(b, ", ");
+			put_html(b, span_str(runs.v[i].what));
+		}
+		buf_str(b, ", ");
+		put_html(b, span_str(time));
+		buf_str(b, "</h4>\n<pre dir=\"auto\">");
+		put_html(b, buf_view(&runs.v[i].text));
+		buf_str(b, "</pre>\n");
+	}
+	kept_runs_free(&runs);
+}
+
+/* Returns the time of the record to which the text belongs. */
+static const char *
+time_of_text(const json_t *records, const json_t *t)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(records, i, one) if (span_eq(record_span(one, RF_TYPE),
+		json_span(json_object_get(t, "of")))) return record_text(one, RF_TIME);
+	return "";
+}
+
+static void
+put_subject_text(struct buf *b, const json_t *t, const json_t *records)
+{
 
 	buf_str(b, "<h3>");
 	put_html(b, json_span(json_object_get(t, "part")));
@@ -283,11 +333,8 @@ put_subject_text(struct buf *b, const json_t *t)
 		put_html(b, json_span(json_object_get(t, "why")));
 		buf_str(b, "</p>\n");
 	}
-	if (json_object_get(t, "text")) {
-		buf_str(b, "<pre dir=\"auto\">");
-		put_html(b, text);
-		buf_str(b, "</pre>\n");
-	}
+	if (json_object_get(t, "text"))
+		put_subject_runs(b, t, time_of_text(records, t));
 }
 
 static void
@@ -314,7 +361,8 @@ subject_page_decision(struct buf *b, const json_t *o)
 		}
 		buf_str(b, "</dl>\n");
 	}
-	json_array_foreach(json_object_get(o, "texts"), i, one) put_subject_text(b, one);
+	json_array_foreach(json_object_get(o, "texts"), i, one)
+		put_subject_text(b, one, json_object_get(o, "records"));
 	buf_str(b, "<details><summary>Complete record</summary>\n");
 	json_array_foreach(json_object_get(o, "records"), i, one)
 	{
