@@ -27,7 +27,7 @@ late='^\{"error":"(timeout|busy)"'
 asks_in_time() { # PATH FILE
 	local answer
 	for _ in 1 2 3; do
-		answer=$(asks "$1" --data-binary "@$2")
+		answer=$(asks "$1" -H 'tollgate-deadline-ms: 25000' --data-binary "@$2")
 		grep -qE "$late" <<<"$answer" || break
 	done
 	printf '%s' "$answer"
@@ -204,7 +204,7 @@ else
 
 	# fifty concurrent files of 10 MB each
 	{ cat "$D/known.pdf"; head -c 10000000 /dev/zero | tr '\0' ' '; printf '%%%%EOF\n'; } >"$D/ten.pdf"
-	for ((i = 0; i < 50; i++)); do asks pdf --data-binary "@$D/ten.pdf" >"$D/ten.$i" & done
+	for ((i = 0; i < 50; i++)); do asks pdf -H 'tollgate-deadline-ms: 25000' --data-binary "@$D/ten.pdf" >"$D/ten.$i" & done
 	most=0
 	while [ "$(jobs -rp | wc -l)" -gt 1 ]; do
 		now=$(ls -l /proc/$pid/fd 2>/dev/null | grep -c memfd:file)

@@ -60,7 +60,7 @@ bool request_files_wait(const struct request *r);
 /* Cancels the step extract and frees its memory. */
 void request_drop_files(struct request *r);
 
-/* Where a finding is in its file. */
+/* The place of a finding in its file. */
 struct file_place {
 	unsigned page;	/* on which the finding begins; 0: on no page */
 	bool uncertain; /* the value was corrected, because OCR may have misread it */

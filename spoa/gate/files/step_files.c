@@ -604,7 +604,7 @@ add_corrections(struct request *r, struct file *f)
 		ocr_text_correct(f->texts[i].text, &corrected);
 		if (buf_failed(&corrected))
 			return ERR_NOMEM;
-		if (!corrected.n)
+		if (!corrected.n || f->texts[i].page & EXTRACT_BORDER)
 			continue;
 		err = file_keep_text(r, f, f->texts[i].page, buf_view(&corrected));
 		f->texts[f->ntexts - 1].uncertain = true;
