@@ -17,7 +17,7 @@ enum { SILENCE_RATE = 16000, SILENCE_BYTES = 2 * SILENCE_RATE, SILENCE_MS = 1000
 
 struct transcriber_call {
 	const struct transcriber *t;
-	struct buf heard; /* what the transcriber wrote down, as a line */
+	struct buf heard; /* the transcript, as a line */
 	char why[256];	  /* why the response cannot be used; empty: it can */
 };
 

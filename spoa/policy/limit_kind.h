@@ -52,7 +52,9 @@ enum limit_shown { SHOWN_NOWHERE, SHOWN_REQUESTS, SHOWN_TOKENS };
 	X(USD,           'u', NANOUSD,    SHOWN_NOWHERE,  ALL_TOKENS|COUNTS_MONEY|NEEDS_END|HAS_WINDOW, TEXT, \
 		"usd", "nanousd", "dollars", "most US dollars in a window") \
 	X(CONCURRENT,    'c', CONCURRENT, SHOWN_NOWHERE,  NEEDS_END, COUNT, \
-		"concurrent", "concurrent", "concurrent requests", "most requests in flight")
+		"concurrent", "concurrent", "concurrent requests", "most requests in flight") \
+	X(SECONDS,       's', TOKENS,     SHOWN_NOWHERE,  NEEDS_BODY|HAS_WINDOW, COUNT, \
+		"seconds", "seconds", "seconds of sound", "most seconds of sound in requests in a window")
 /* Keys that count a kind in a further dimension, which is never shared with another person: key, id, dimension, help. */
 #define LIMIT_KEYS_PER(X) \
 	X("tokens_per_conversation", TOKENS, "request.conversation", \

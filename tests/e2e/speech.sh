@@ -53,7 +53,7 @@ auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 tc() { curl -s "$T/_control" -d "$1" >/dev/null; }
 asked() { curl -s "$T/_seen" | jq -c "${1:-.calls}"; }
-decision() { settled; cat "$JOURNAL"/* | tr -d '\0' | grep '"type":"decision"' | tail -1 | jq -c "$1"; }
+decision() { settled; cat "$JOURNAL"/* | tr -d "\0" | grep "\"type\":\"decision\"" | tail -1 | jq -c "$@"; }
 error() { jq -c "$1" <<<"$body"; }
 saw() { seen | jq -c "last | .body | fromjson | $1"; }
 file() { decision ".prompt.files[0] | del(.us, .bytes, .transcript_hmac_sha256) | ${1:-.}"; }
@@ -174,6 +174,15 @@ sound left.wav german 'guten Tag'
 chat facts.test left.wav
 is "the language is a fact" "$status $(decision .tags)" '200 ["german"]'
 like "a replay knows the facts" "$("$build/tollgate" policy replay -c "$D/tollgate.yaml" --policy "$D/policy.yaml" 2>&1)" ' the same, 0 different'
+
+# ---- limits ----
+chat limit.test harmless.wav
+chat limit.test long.wav
+is "9 of 10 seconds pass" "$status" 200
+chat limit.test harmless.wav
+is "further sound is refused" "$status $(error .error.code)" '429 "rate_limit_exceeded"'
+req POST /v1/chat/completions -H "$auth" -H "$json" -H 'host: limit.test' -d '{"model":"echo","messages":[{"role":"user","content":"hello"}]}'
+is "a request without sound passes" "$status" 200
 
 # ---- memory of transcripts ----
 policy true

@@ -29,7 +29,7 @@ struct file {
 	size_t ntexts, room;
 	uint32_t first;
 	size_t nmetadata; /* the first of the texts are metadata */
-	struct speech *speech; /* of a sound that a transcriber is asked about; NULL: none */
+	struct speech *speech; /* of a sound whose length can be read; NULL: none */
 	bool stripped;
 	bool written; /* its redacted transcript replaces it */
 	bool passes; /* it counts as inspected, although `why` is set */

@@ -13,8 +13,9 @@
 #include "policy/policy.h"
 
 /* Values of file.why. */
-static const char speech_not_asked[] = "not_asked", speech_stereo[] = "stereo",
-		  speech_too_long[] = "too_long", speech_film[] = "film";
+static const char speech_not_asked[] = "not_asked", speech_no_reader[] = "no_reader",
+		  speech_stereo[] = "stereo", speech_too_long[] = "too_long",
+		  speech_film[] = "film";
 
 enum {
 	CHANNELS_MOST = 8,
@@ -89,11 +90,11 @@ speech_plan(struct request *r, struct file *f, enum file_magic kind)
 
 	if (err)
 		return err;
-	f->why = speech_not_asked;
-	if (!s->by)
-		return 0;
 	sound_read(f->decoded, kind, &s->sound);
 	f->speech = s;
+	f->why = r->snap->policy->ntranscribers ? speech_not_asked : speech_no_reader;
+	if (!s->by)
+		return 0;
 	f->why = sound_fault(s->by, &s->sound);
 	if (!f->why && (!r->gate || !r->run.resumed))
 		f->why = speech_not_asked;

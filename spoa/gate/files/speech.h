@@ -27,7 +27,7 @@ struct heard {
 
 /* owner: the request, in its arena */
 struct speech {
-	const struct transcriber *by;
+	const struct transcriber *by; /* NULL: none is asked */
 	struct sound sound;
 	struct span
 		language; /* as the transcriber states it, in lower case; empty: not stated */

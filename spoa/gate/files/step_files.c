@@ -193,10 +193,10 @@ file_keep_text(struct request *r, struct file *f, unsigned page, struct span tex
 
 /* A file is a document. The speech in a part for sound is a text of the part's author. */
 static enum seg_role
-role_in_file(const struct body *b, const struct file *f)
+role_in_file(const struct body *b, const struct file *f, bool spoken)
 {
 	bool said =
-		f->speech && span_is(f->media.kind, "audio") && f->media.segment < b->nsegments;
+		spoken && span_is(f->media.kind, "audio") && f->media.segment < b->nsegments;
 
 	return said ? b->segments[f->media.segment].role : ROLE_DOCUMENT;
 }
@@ -223,12 +223,14 @@ add_segments(struct request *r)
 		struct file *f = &r->in.files[i];
 		f->first = (uint32_t)b->nsegments;
 		for (size_t k = 0; k < f->ntexts; k++) {
-			all[b->nsegments++] = (struct segment){ .role = role_in_file(b, f),
+			bool spoken = f->read & FILE_SPEECH && k >= f->nmetadata;
+			all[b->nsegments++] = (struct segment){ .role = role_in_file(
+									b, f, spoken),
 				.form = SEG_FILE,
 				.key = SEGMENT_NO_KEY,
 				/* the bytes of the text are counted with the file's part */
 				.counted = true,
-				.spoken = f->speech && k >= f->nmetadata,
+				.spoken = spoken,
 				.start = (uint32_t)f->media.start,
 				.end = (uint32_t)f->media.end,
 				.text = f->texts[k].text };
@@ -316,7 +318,7 @@ look_into_file(struct request *r, struct file *f, bool ocr)
 		if (!err)
 			err = file_text_shown(text, &j->arena, &text);
 		return err || !text.n ? err : file_keep_text(r, f, 0, text);
-	} else if (speech_waits(r, facts.kind)) {
+	} else if (sound_kind(facts.kind)) {
 		err = speech_plan(r, f, facts.kind);
 	} else {
 		find_reader(r, f, facts.kind, ocr);

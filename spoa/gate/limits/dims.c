@@ -480,6 +480,7 @@ amount_taken(const struct request *r, enum limit_of of, const struct most *most,
 	case LIMIT_INPUT_TOKENS: *n = input; return true;
 	case LIMIT_OUTPUT_TOKENS: *n = output; return true;
 	case LIMIT_USD: *n = most->nanousd; return most->known;
+	case LIMIT_SECONDS: *n = (uint64_t)r->in.speech_seconds; return true;
 	case LIMIT_REQUESTS:
 	case LIMIT_CONCURRENT: *n = 1; return true;
 	case LIMIT_OF_COUNT: break;
@@ -947,6 +948,7 @@ vector_cost(const struct request *r, const struct quota_dim *d)
 	case LIMIT_MESSAGE:
 	case LIMIT_REQUESTS:
 	case LIMIT_CONCURRENT:
+	case LIMIT_SECONDS:
 	case LIMIT_OF_COUNT: break;
 	}
 	return 0;
@@ -993,6 +995,7 @@ amount_used(const struct request *r, const struct took *t, const struct quota_di
 	case LIMIT_MESSAGE: return input_used(t, d) + t->output;
 	case LIMIT_REQUESTS:
 	case LIMIT_CONCURRENT:
+	case LIMIT_SECONDS:
 	case LIMIT_OF_COUNT: break;
 	}
 	return d->n;

@@ -388,7 +388,7 @@ put_speech(const struct request *r, struct buf *b, const struct file *f)
 	unsigned char hash[SHA256_BYTES];
 	bool any = false;
 
-	if (!s)
+	if (!s || !s->by)
 		return;
 	put_count(b, RF_PROMPT_FILES_SECONDS, (s->sound.ms + 999) / 1000);
 	put_name(b, RF_PROMPT_FILES_CODEC, s->sound.codec[0] ? s->sound.codec : NULL);

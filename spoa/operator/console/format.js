@@ -96,6 +96,7 @@ export const units = {
 	tokens_per_request: 'tokens',
 	nanousd: 'dollars',
 	concurrent: 'concurrent requests',
+	seconds: 'seconds of sound',
 };
 export const is_money = (unit) => units[unit] === 'dollars';
 /* An amount of a limit in this unit. */
