@@ -177,7 +177,8 @@ policies_of_this_tree_are_valid(void **state)
 	assert_true(g.gl_pathc >= 5);
 	for (size_t i = 0; i < g.gl_pathc; i++) {
 		const char *f = g.gl_pathv[i];
-		if (strstr(f, "models.yaml") || strstr(f, "courtesy.yaml"))
+		if (strstr(f, "models.yaml") || strstr(f, "courtesy.yaml") ||
+			strstr(f, "questions.yaml"))
 			/* these files have no sections; other code reads them */
 			continue;
 		json_t *schema = strstr(f, "tollgate.yaml") ? config_schema_json
