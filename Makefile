@@ -319,7 +319,7 @@ shell_of = $(firstword $(subst -, ,$(subst /, ,$(1))))
 .PHONY: install uninstall
 install: $(B)/tollgate $(B)/tollgate-train $(B)/tollgate-extract ## into PREFIX (/usr/local) under DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/tollgate/haproxy $(SHARE)/tollgate/policies/detectors/names $(SHARE)/tollgate/policies/tests \
-		$(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man8 $(SHARE)/doc/tollgate/docs/reference \
+		$(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man8 $(SHARE)/doc/tollgate/docs/reference $(SHARE)/doc/tollgate/docs/internals \
 		$(UNITS)/systemd/system/haproxy.service.d $(UNITS)/sysusers.d $(UNITS)/tmpfiles.d
 	install -m 755 $(B)/tollgate $(B)/tollgate-train $(B)/tollgate-extract $(DESTDIR)$(PREFIX)/bin
 	install -m 644 haproxy/* $(SHARE)/tollgate/haproxy
@@ -336,6 +336,7 @@ install: $(B)/tollgate $(B)/tollgate-train $(B)/tollgate-extract ## into PREFIX 
 	if [ -e $(CHARTS)/LICENSE.uPlot ]; then install -m 644 $(CHARTS)/LICENSE.uPlot $(SHARE)/doc/tollgate; fi
 	install -m 644 docs/*.md $(SHARE)/doc/tollgate/docs
 	install -m 644 docs/reference/*.md $(SHARE)/doc/tollgate/docs/reference
+	install -m 644 docs/internals/*.md $(SHARE)/doc/tollgate/docs/internals
 	cd docs && find examples -type f -exec install -D -m 644 {} $(abspath $(SHARE))/doc/tollgate/docs/{} \;
 	$(if $(shell command -v dpkg-query),$(if $(filter-out $(B),$(NATIVE)),NATIVE=$(NATIVE)) spoa/cmd/makers/sbom program $(B)/tollgate $(B)/tollgate-extract >$(SHARE)/doc/tollgate/sbom.cdx.json && chmod 644 $(SHARE)/doc/tollgate/sbom.cdx.json)
 	for u in tollgate.service tollgate@.service tollgate-extract.service tollgate-extract.socket; do \
