@@ -53,7 +53,7 @@ auth="authorization: Bearer $(token)"
 json='content-type: application/json'
 tc() { curl -s "$T/_control" -d "$1" >/dev/null; }
 asked() { curl -s "$T/_seen" | jq -c "${1:-.calls}"; }
-decision() { settled; cat "$JOURNAL"/* | tr -d "\0" | grep "\"type\":\"decision\"" | tail -1 | jq -c "$@"; }
+decision() { settled; journals | grep '"type":"decision"' | grep -m 1 "\"$(header x-tollgate-id)\"" | jq -c "$1"; }
 error() { jq -c "$1" <<<"$body"; }
 saw() { seen | jq -c "last | .body | fromjson | $1"; }
 file() { decision ".prompt.files[0] | del(.us, .bytes, .transcript_hmac_sha256) | ${1:-.}"; }
