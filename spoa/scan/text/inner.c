@@ -145,6 +145,16 @@ add_change(struct inner *in, size_t at, unsigned level, struct arena *a)
 	return ARENA_PUSH(a, in->v, in->n, in->room, 8, change) ? 0 : ERR_NOMEM;
 }
 
+/* Adds the bytes of a string from `at` on. Returns the offset of its next quote or backslash, or
+ * `to`: all other bytes spell themselves at every level. */
+static size_t
+past_string_text(struct span t, size_t at, size_t to, struct ends *e)
+{
+	for (; at < to && t.p[at] != '"' && t.p[at] != '\\'; at++)
+		ends_add(e, t.p[at]);
+	return at;
+}
+
 /* Records a document in text[from, to), which is read at level - 1. Its strings are read at
  * `level`; documents inside them are recorded by recursion, at most INNER_LEVELS deep. */
 static int
@@ -158,6 +168,9 @@ read_document(struct inner *in, size_t from, size_t to, unsigned level, struct a
 	int err = add_change(in, from, level, a);
 
 	for (size_t at = from, raw; !err && at < to; at += raw) {
+		if (scan.string && !scan.escape &&
+			(raw = past_string_text(in->text, at, to, &e) - at))
+			continue;
 		raw = spelled_deep(span_cut(in->text, at, to), level - 1, c, &n);
 		switch (json_scan_byte(&scan, c[0])) {
 		case JSON_BYTE_TEXT: ends_add(&e, c[0]); break;

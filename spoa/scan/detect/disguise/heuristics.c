@@ -470,8 +470,11 @@ in_joining_call(struct heuristic *l, size_t i)
 	effort_add(to - from);
 	struct span before = span_cut(l->t, 0, from), after = span_cut(l->t, to, l->t.n);
 	l->list_end = to;
+	/* Almost no list is one of these, and the byte beside it shows that. */
+	char bracket = from > 0 ? l->t.p[from - 1] : 0;
 	l->list_joined =
-		SPAN_AMONG(before, calls, span_ends) || SPAN_AMONG(after, joined, span_starts);
+		((bracket == '(' || bracket == '[') && SPAN_AMONG(before, calls, span_ends)) ||
+		(byte_at(l, to) == ']' && SPAN_AMONG(after, joined, span_starts));
 	return l->list_joined;
 }
 
