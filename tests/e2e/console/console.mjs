@@ -119,7 +119,7 @@ const saved = [
 	["people", "q=person-00007&since=30d", /Denial rate[\s\S]*Dearest\s[\s\S]*Largest prompt[\s\S]*person-00007[\s\S]*mean \d/],
 	["people", "person=person-00001&since=30d", /largest prompt, in tokens\s+[1-9][\d,]*\s+dearest request\s+\$[\s\S]*to the first token, .* for the whole response/i],
 	["people", "person=sally", /saved by the cache\s+\$0\.\d\d, [1-9]\d* tokens in 1 responses/i],
-	["request", `id=${process.env.AGAIN}`, /cache\s+hit, \d+ s old\s+saved\s+\d+ input tokens, \d+ output tokens/i],
+	["request", `id=${process.env.AGAIN}`, /cache\s+hit \(exact\), \d+ s old\s+saved\s+\d+ input tokens, \d+ output tokens/i],
 ];
 async function figures_are_shown(page) {
 	for (const [view, state, want] of saved.filter(([name]) => chosen.some((v) => v.name === name))) {
