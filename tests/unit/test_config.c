@@ -313,6 +313,9 @@ configuration_errors_have_their_position(void **state)
 		{ "another Redis URL is named by its own option",
 			BASE "state_key: k\nstate_file: f\ncache: {redis: 'http://x'}\n",
 			":5:16: cache.redis: " REDIS_URL_FORMS " is expected\n" },
+		{ "the password of a cache in Redis that is not configured",
+			BASE "state_key: k\nstate_file: f\ncache: {password_file: pw}\n",
+			":5:24: cache.password_file: needs cache.redis\n" },
 		{ "a password in the URL and in a file",
 			BASE "redis: {url: 'redis://:pw@h', password_file: pw}\n",
 			":3:46: redis.password_file: redis.url already contains a password: "

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "scan/dialect/dialect.h"
+#include "scan/text/model_names.h"
 #include "support/guard.h"
 
 #define PARTS "multipart/form-data; boundary=b"
@@ -256,10 +257,32 @@ models_are_found_in_members_at_any_depth(void **state)
 	assert_int_equal(bad, 0);
 }
 
+/* The names of form fields and query parameters: each ends next to a page that faults. */
+static void
+paths_of_keys_name_a_model_by_their_parts(void **state)
+{
+	static const struct {
+		const char *path;
+		bool is;
+	} paths[] = { { "model", true }, { "judge[model]", true }, { "a.model", true },
+		{ "model[0]", true }, { "a[b].c", false }, { "models", true }, { "a", false },
+		{ "", false }, { "remodeled", false } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		size_t n = strlen(paths[i].path);
+		char *p = guard_dup(paths[i].path, n);
+		if (model_key_path(span_of(p, n)) != paths[i].is)
+			fail_msg("%s", paths[i].path);
+		guard_free(p, n);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(paths_of_keys_name_a_model_by_their_parts),
 		cmocka_unit_test(models_are_found_in_members_at_any_depth),
 	};
 
