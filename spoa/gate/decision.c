@@ -55,7 +55,7 @@ request_deny(
 	if (status == 401 && shows_provider_key(r))
 		message = provider_key_reason(r, rule && *rule, message);
 	r->out.decision = (struct decision){ .kind = D_DENY,
-		.status = status,
+		.status = (int)status,
 		.code = code,
 		.message = message,
 		.rule = rule,

@@ -165,7 +165,7 @@ enum step_result
 request_refuse(struct request *r, const struct body_refusal *why)
 {
 	return request_deny(
-		r, why->status, why->code, "", arena_dup(&r->arena, span_str(why->why)));
+		r, (enum deny_status)why->status, why->code, "", arena_dup(&r->arena, span_str(why->why)));
 }
 
 enum step_result

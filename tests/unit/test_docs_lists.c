@@ -475,7 +475,7 @@ console_has_every_unit(void **state)
 {
 	(void)state;
 	wanted.n = listed.n = 0;
-	for (size_t i = 0; i < LIMIT_OF_COUNT; i++) {
+	for (enum limit_of i = 0; i < LIMIT_OF_COUNT; i++) {
 		/* is_money() of format.js compares this word */
 		assert_true(limit_has(i, COUNTS_MONEY) == !strcmp(limit_kinds[i].words, "dollars"));
 		snprintf(running, sizeof(running), "%s: '%s'", limit_kinds[i].name,

@@ -645,7 +645,7 @@ gate_refuse(struct exchange *x, int status, const char *code, const char *why,
 
 	request_release(r);
 	attempts_none(x);
-	request_deny(r, status, code, "", span_str(why));
+	request_deny(r, (enum deny_status)status, code, "", span_str(why));
 	/* One id has one decision: a recorded one is withdrawn, which its completion states. */
 	if (request_on_record(r))
 		request_withdraw(r, why);

@@ -187,7 +187,7 @@ deny_by_rule(struct request *r)
 	else if (status == 403)
 		code = v->ruled.rule && v->ruled.rule->reads_body ? "content_policy_violation"
 								  : "permission_denied";
-	request_deny(r, status, code, name, why);
+	request_deny(r, (enum deny_status)status, code, name, why);
 	request_denial_scope(r, scope);
 	if (status == 429)
 		request_denial_retry(r, 1, false);

@@ -215,8 +215,8 @@ request_read_message(struct request *r)
 	r->found.message = f;
 	r->found.call = (struct found_call){ .is = tool_is_call(&f->call) && !f->said.refers };
 	if (err)
-		return request_deny(
-			r, f->wrong.status, code_of(f->wrong.code), "", span_str(f->wrong.why));
+		return request_deny(r, (enum deny_status)f->wrong.status,
+			code_of(f->wrong.code), "", span_str(f->wrong.why));
 	return STEP_NEXT;
 }
 
@@ -342,7 +342,7 @@ read_session(struct request *r)
 			b->model = v[i].text;
 	}
 	if (r->in.refused.status)
-		return request_deny(r, r->in.refused.status, r->in.refused.code, "",
+		return request_deny(r, (enum deny_status)r->in.refused.status, r->in.refused.code, "",
 			span_str(r->in.refused.why));
 	if (!b->model.n)
 		b->model = r->in.session_model;
