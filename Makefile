@@ -572,7 +572,7 @@ repro: deps-run ## two builds of program and package, in two folders: the same b
 	@tests/support/repro $(KEEP)
 
 .PHONY: contributing-test
-contributing-test: deps ## the examples of CONTRIBUTING.md, applied to a copy, built and run
+contributing-test: deps ## the examples of CONTRIBUTING.md and the recipes of tests/recipes/, applied to a copy, built and run (LIVE=all: all recipes live)
 	@$(MAKE) --no-print-directory all
 	@tests/support/contributing
 

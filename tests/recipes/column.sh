@@ -1,0 +1,1 @@
+build/tests/unit/test_usage

@@ -1,0 +1,1 @@
+grep -c limits/kinds docs/reference/tollgate.8.md

@@ -1,0 +1,3 @@
+build/tests/unit/test_docs_lists
+build/tests/unit/test_key
+build/tollgate policy schema | grep -c '"bytes"'

@@ -1,0 +1,1 @@
+build/tollgate policy schema | grep -c stream_deadline
