@@ -36,7 +36,7 @@ const struct frame_kind frame_kinds[] = {
 	{ "Excel's sep=", "sep=;\n", "", ";", "\n", "", "", ";", "\n", "", 0 },
 	{ "psql", "", " ", " | ", " \n", "%R-++-\n", " ", " | ", " \n", "(9 rows)\n", PAD | CENTER },
 	{ "psql, border 2", "%R+-++\n", "| ", " | ", " |\n", "%R+-++\n", "| ", " | ", " |\n", "%R+-++\n", PAD | CENTER },
-	{ "psql, border 0", "", "", " ", " \n", "%r- --\n", "", " ", " \n", "(9 rows)\n", PAD | CENTER | FRAME_OPEN },
+	{ "psql, border 0", "", "", " ", " \n", "%r-- -\n", "", " ", " \n", "(9 rows)\n", PAD | CENTER },
 	{ "psql, unicode", "", " ", " │ ", " \n", "%R─┼──\n", " ", " │ ", " \n", "", PAD | CENTER },
 	{ "psql, unicode, border 2", "%R┌─┬┐\n", "│ ", " │ ", " │\n", "%R├─┼┤\n", "│ ", " │ ", " │\n", "%R└─┴┘\n", PAD | CENTER },
 	{ "DuckDB", "%R┌─┬┐\n", "│ ", " │ ", " │\n", "│ varchar │ varchar │ varchar │ varchar │ varchar │ varchar │\n%R├─┼┤\n", "│ ", " │ ", " │\n", "%R└─┴┘\n", PAD | CENTER | HOLES },
@@ -52,37 +52,37 @@ const struct frame_kind frame_kinds[] = {
 	{ "psql \\x, unicode", "", NULL, " │ ", "", "", "─[ RECORD %i ]──────────┬───────────\n", "\n", "\n", "", PAD | NAMED },
 	{ "MySQL \\G", "", NULL, ": ", "", "", "*************************** %i. row ***************************\n", "\n", "\n", "", PAD | RIGHT | NAMED | BARE },
 	{ "SQLite, lines", "", NULL, " = ", "", "", "", "\n", "\n\n", "", PAD | RIGHT | NAMED | BARE },
-	{ "ClickHouse, vertical", "", NULL, ":     ", "", "", "Row %i:\n──────\n", "\n", "\n\n", "", NAMED | BARE | FRAME_OPEN },
-	{ "pandas", "", "    ", "  ", "\n", "", "%i   ", "  ", "\n", "", PAD | RIGHT },
-	{ "pandas, names of one word", "", "    ", " ", "\n", "", "%i   ", " ", "\n", "\n[9 rows x 6 columns]\n", PAD | RIGHT | BARE | FRAME_OPEN },
-	{ "R", "", "   ", " ", "\n", "", "%i  ", " ", "\n", "", PAD | RIGHT | BARE | FRAME_OPEN },
-	{ "tibble", "# A tibble: 9 x 6\n", "   ", " ", "\n", "  <chr> <chr> <chr> <chr> <chr> <chr>\n", "%i  ", " ", "\n", "", PAD | BARE | FRAME_OPEN },
+	{ "ClickHouse, vertical", "", NULL, ":     ", "", "", "Row %i:\n──────\n", "\n", "\n\n", "", NAMED | BARE },
+	{ "pandas", "", "    ", "  ", "\n", "", "%I  ", "  ", "\n", "", PAD | RIGHT },
+	{ "pandas, names of one word", "", "    ", " ", "\n", "", "%I  ", " ", "\n", "\n[9 rows x 6 columns]\n", PAD | RIGHT | BARE },
+	{ "R", "", "   ", " ", "\n", "", "%I ", " ", "\n", "", PAD | RIGHT | BARE },
+	{ "tibble", "# A tibble: 9 x 6\n", "   ", " ", "\n", "   <chr> <chr> <chr> <chr> <chr> <chr>\n", "%I ", " ", "\n", "", PAD | BARE },
 	{ "two spaces", "", "", "  ", "\n", "", "", "  ", "\n", "", PAD },
-	{ "fixed width", "", "", "  ", "\n", "", "", "  ", "\n", "", PAD | HOLES | FRAME_OPEN },
-	{ "fixed width, a ruler", "", "", " ", "\n", "%r- --\n", "", " ", "\n", "", PAD | HOLES | FRAME_OPEN },
-	{ "sqlcmd", "", "", " ", "\n", "%r- --\n", "", " ", "\n", "\n(9 rows affected)\n", PAD | BARE | FRAME_OPEN },
-	{ "SQLite, columns", "", "", "  ", "\n", "%r-  -\n", "", "  ", "\n", "", PAD | BARE },
-	{ "RST, simple", "%r= ==\n", "", " ", "\n", "%r= ==\n", "", " ", "\n", "%r= ==\n", PAD | FRAME_OPEN },
+	{ "fixed width", "", "", "  ", "\n", "", "", "  ", "\n", "", PAD | HOLES },
+	{ "fixed width, a ruler", "", "", " ", "\n", "%r-- -\n", "", " ", "\n", "", PAD | HOLES },
+	{ "sqlcmd", "", "", " ", "\n", "%r-- -\n", "", " ", "\n", "\n(9 rows affected)\n", PAD | BARE },
+	{ "SQLite, columns", "", "", "  ", "\n", "%r-- -\n", "", "  ", "\n", "", PAD | BARE },
+	{ "RST, simple", "%r== =\n", "", " ", "\n", "%r== =\n", "", " ", "\n", "%r== =\n", PAD },
 	{ "RST, grid", "%R+-++\n", "| ", " | ", " |\n", "%R+=++\n", "| ", " | ", " |\n%R+-++\n", "", PAD },
-	{ "RST, list", ".. list-table::\n   :header-rows: 1\n\n", "   * - ", "\n     - ", "\n", "", "   * - ", "\n     - ", "\n", "", FRAME_OPEN },
+	{ "RST, list", ".. list-table::\n   :header-rows: 1\n\n", "   * - ", "\n     - ", "\n", "", "   * - ", "\n     - ", "\n", "", 0 },
 	{ "Markdown", "", "| ", " | ", " |\n", "|---|---|---|---|---|---|\n", "| ", " | ", " |\n", "", HOLES },
 	{ "Markdown, no outer pipes", "", "", " | ", "\n", "---|---|---|---|---|---\n", "", " | ", "\n", "", 0 },
 	{ "Markdown, code and bold", "", "| **", "** | **", "** |\n", "|:--|:--|:--|:--|:--|--:|\n", "| `", "` | `", "` |\n", "", 0 },
 	{ "Org", "", "| ", " | ", " |\n", "%R|-+|\n", "| ", " | ", " |\n", "", PAD },
-	{ "AsciiDoc", "[%header]\n|===\n", "|", " |", "\n", "\n", "|", " |", "\n", "|===\n", FRAME_OPEN },
-	{ "AsciiDoc, a cell a line", "[cols=\"6*\"]\n|===\n", "|", " |", "\n", "\n", "|", "\n|", "\n\n", "|===\n", FRAME_OPEN },
-	{ "MediaWiki", "{| class=\"wikitable\"\n", "! ", " !! ", "\n", "", "|-\n| ", " || ", "\n", "|}\n", FRAME_OPEN },
-	{ "MediaWiki, a cell a line", "{| class=\"wikitable\"\n|+ People\n|-\n", "! ", "\n! ", "\n", "", "|-\n| ", "\n| ", "\n", "|}\n", FRAME_OPEN },
-	{ "MediaWiki, attributes", "{|\n", "! scope=\"col\" | ", " !! scope=\"col\" | ", "\n", "", "|-\n| style=\"x\" | ", "\n| align=\"left\" | ", "\n", "|}\n", FRAME_OPEN },
+	{ "AsciiDoc", "[%header]\n|===\n", "|", " |", "\n", "\n", "|", " |", "\n", "|===\n", 0 },
+	{ "AsciiDoc, a cell a line", "[cols=\"6*\"]\n|===\n", "|", " |", "\n", "\n", "|", "\n|", "\n\n", "|===\n", 0 },
+	{ "MediaWiki", "{| class=\"wikitable\"\n", "! ", " !! ", "\n", "", "|-\n| ", " || ", "\n", "|}\n", 0 },
+	{ "MediaWiki, a cell a line", "{| class=\"wikitable\"\n|+ People\n|-\n", "! ", "\n! ", "\n", "", "|-\n| ", "\n| ", "\n", "|}\n", 0 },
+	{ "MediaWiki, attributes", "{|\n", "! scope=\"col\" | ", " !! scope=\"col\" | ", "\n", "", "|-\n| style=\"x\" | ", "\n| align=\"left\" | ", "\n", "|}\n", 0 },
 	{ "DokuWiki", "", "^ ", " ^ ", " ^\n", "", "| ", " | ", " |\n", "", PAD },
 	{ "Jira", "", "||", "||", "||\n", "", "|", "|", "|\n", "", 0 },
 	{ "Textile", "", "|_. ", " |_. ", " |\n", "", "| ", " | ", " |\n", "", 0 },
 	{ "LaTeX", "\\begin{tabular}{llllll}\n\\hline\n", "", " & ", " \\\\\n", "\\hline\n", "", " & ", " \\\\\n", "\\hline\n\\end{tabular}\n", 0 },
 	{ "LaTeX, booktabs", "\\begin{tabular}{llllll}\n\\toprule\n", "\\textbf{", "} & \\textbf{", "} \\\\\n", "\\midrule\n", "  ", " & ", " \\\\\n", "\\bottomrule\n\\end{tabular}\n", 0 },
 	{ "LaTeX, a line below each", "\\begin{longtable}{l|l|l|l|l|l}\n", "", " & ", "\\\\ \\hline\n", "\\endhead\n", "", "&", "\\\\ \\hline\n", "\\end{longtable}\n", 0 },
-	{ "HTML", "<table>", "<tr><th>", "</th><th>", "</th></tr>\n", "", "<tr><td>", "</td><td>", "</td></tr>\n", "</table>\n", FRAME_OPEN },
-	{ "HTML, indented", "<table>\n  <thead>\n", "    <tr>\n      <th>", "</th>\n      <th>", "</th>\n    </tr>\n", "  </thead>\n  <tbody>\n", "    <tr>\n      <td>", "</td>\n      <td>", "</td>\n    </tr>\n", "</tbody></table>\n", FRAME_OPEN },
-	{ "BBCode", "[table]\n", "[tr][th]", "[/th][th]", "[/th][/tr]\n", "", "[tr][td]", "[/td][td]", "[/td][/tr]\n", "[/table]\n", FRAME_OPEN },
+	{ "HTML", "<table>", "<tr><th>", "</th><th>", "</th></tr>\n", "", "<tr><td>", "</td><td>", "</td></tr>\n", "</table>\n", 0 },
+	{ "HTML, indented", "<table>\n  <thead>\n", "    <tr>\n      <th>", "</th>\n      <th>", "</th>\n    </tr>\n", "  </thead>\n  <tbody>\n", "    <tr>\n      <td>", "</td>\n      <td>", "</td>\n    </tr>\n", "</tbody></table>\n", 0 },
+	{ "BBCode", "[table]\n", "[tr][th]", "[/th][th]", "[/th][/tr]\n", "", "[tr][td]", "[/td][td]", "[/td][/tr]\n", "[/table]\n", 0 },
 	{ "INSERT, one row", "", NULL, "", "", "", "INSERT INTO people (%N) VALUES (", ", ", ");\n", "", LITERAL | BARE },
 	{ "INSERT, one row, quoted names", "", NULL, "", "", "", "INSERT INTO \"public\".\"people\" (%N) VALUES (", ",", ");\n", "", LITERAL | BARE | QUOTED },
 	{ "INSERT, one row, lines", "", NULL, "", "", "", "INSERT INTO people\n    (%N)\nVALUES\n    (", ", ", ");\n\n", "", LITERAL | BARE },
@@ -90,7 +90,7 @@ const struct frame_kind frame_kinds[] = {
 	{ "INSERT, all rows", "INSERT INTO people (%N) VALUES\n", NULL, "", "", "", "(", ", ", "),\n", "", LITERAL | BARE },
 	{ "INSERT ALL", "INSERT ALL\n", NULL, "", "", "", "  INTO people (%N) VALUES (", ", ", ")\n", "SELECT 1 FROM dual;\n", LITERAL | BARE },
 	{ "REPLACE", "", NULL, "", "", "", "REPLACE INTO `people` (%N) VALUES (", ",", ");\n", "", LITERAL | BARE },
-	{ "COPY", "COPY public.people (%N) FROM stdin;\n", NULL, "", "", "", "", "\t", "\n", "\\.\n", BARE | FRAME_OPEN },
+	{ "COPY", "COPY public.people (%N) FROM stdin;\n", NULL, "", "", "", "", "\t", "\n", "\\.\n", BARE },
 };
 /* clang-format on */
 const size_t frame_kinds_n = COUNT_OF(frame_kinds);
@@ -194,9 +194,10 @@ put_times(struct buf *b, const char *s, size_t n)
 /* Appends the ruler that is drawn with the four characters at `s`. Returns the character after
  * them. */
 static const char *
-put_ruler(struct buf *b, const char *s, size_t more)
+put_ruler(struct buf *b, const struct frame_kind *k, const char *s, size_t more)
 {
 	char marks[4][8];
+	size_t times; /* spaces between columns are as many as in the rows */
 
 	for (unsigned i = 0; i < 4; i++) {
 		size_t n = (unsigned char)*s >= 0xE0 ? 3 : 1;
@@ -204,9 +205,10 @@ put_ruler(struct buf *b, const char *s, size_t more)
 		marks[i][n] = '\0';
 		s += n;
 	}
+	times = marks[2][0] == ' ' ? strlen(k->cut) : 1;
 	buf_str(b, marks[0]);
 	for (unsigned c = 0; c < FRAME_COLUMNS; c++) {
-		buf_str(b, c ? marks[2] : "");
+		put_times(b, marks[2], c ? times : 0);
 		put_times(b, marks[1], table.width[c] + more - (c == 0 && !more));
 	}
 	buf_str(b, marks[3]);
@@ -217,7 +219,7 @@ static void
 put_part(struct buf *b, const struct frame_kind *k, const char *s, size_t row)
 {
 	while (*s) {
-		if (*s != '%' || !strchr("NLiRr", s[1])) {
+		if (*s != '%' || !strchr("NLiIRr", s[1])) {
 			buf_putc(b, *s++);
 			continue;
 		}
@@ -225,6 +227,8 @@ put_part(struct buf *b, const struct frame_kind *k, const char *s, size_t row)
 		s += 2;
 		if (what == 'i')
 			buf_printf(b, "%zu", row);
+		else if (what == 'I')
+			buf_printf(b, "%-2zu", row);
 		else if (what == 'N' || what == 'L')
 			for (unsigned c = 0; c < FRAME_COLUMNS; c++)
 				buf_printf(b, k->how & QUOTED ? "%s\"%s\"" : "%s%s",
@@ -233,7 +237,7 @@ put_part(struct buf *b, const struct frame_kind *k, const char *s, size_t row)
 						    : "",
 					table.names[c]);
 		else
-			s = put_ruler(b, s, what == 'R' ? 2 : 0);
+			s = put_ruler(b, k, s, what == 'R' ? 2 : 0);
 	}
 }
 

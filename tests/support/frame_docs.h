@@ -21,16 +21,13 @@ struct frame_doc {
  * before, `head_cut` between and `head_end` after them (`head` NULL: no names); `ruler`; for
  * each row `begin`, its cells with `cut` between them, and `end`; `bottom`. A part may contain
  * signs. %N is the list of names, and %L the same on lines of their own. %i is the row's
- * number. %Rabcd is a ruler that begins with a, is drawn with b, has c between columns and ends
+ * number, and %I the same with the width of two digits. %Rabcd is a ruler that begins with a, is drawn with b, has c between columns and ends
  * with d; %r is the same without spaces around the cells. */
 struct frame_kind {
 	const char *name;
 	const char *top, *head, *head_cut, *head_end, *ruler, *begin, *cut, *end, *bottom;
 	unsigned how;
 };
-
-/* In `how`: more than 2 % of the kind's values are missed today. */
-enum { FRAME_OPEN = 1 << 16 };
 
 extern const struct frame_kind frame_kinds[];
 extern const size_t frame_kinds_n;

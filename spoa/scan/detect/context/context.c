@@ -679,8 +679,10 @@ context_begin(struct context_state *s, const struct context_index *x,
 	s->seen.patterns = s->digits->always;
 	/* the words of a header before the text */
 	const struct column_table *t = columns->table;
-	if (t && (t->head_n || columns->lead)) {
-		look_at_context(x, span_of(t->head, t->head_n), &s->seen.set);
+	if (t && (t->head[0].n || columns->lead)) {
+		for (unsigned k = 0; k < COLUMN_HEADS; k++)
+			look_at_context(
+				x, span_of(t->kept + t->head[k].from, t->head[k].n), &s->seen.set);
 		look_at_context(x, span_of(t->line, columns->lead), &s->seen.set);
 		s->seen.patterns = patterns_of(s, &s->seen.set);
 	}

@@ -427,15 +427,7 @@ runs_open(const struct detect_stream *s, size_t open)
 static bool
 is_in_row(struct detect_stream *s, struct detect_scratch *scratch)
 {
-	struct span held = span_of(s->buf, s->n);
-
-	if (columns_in_tuples(&s->table, held) || columns_in_record(&s->table, held))
-		return true;
-	if (!s->table.head_n && !memchr(s->buf, '\n', s->n) && !memchr(s->buf, '\r', s->n))
-		return false;
-	s->table.more = true;
-	columns_begin(&scratch->columns, span_of(s->buf, s->n), false, &s->table);
-	return columns_row(&scratch->columns, s->n - 1);
+	return columns_ends_inside(&scratch->columns, span_of(s->buf, s->n), &s->table);
 }
 
 /* Sets *open to the offset from which text may continue. Sets *found if a finding may lie before
