@@ -1,5 +1,5 @@
-# The services of docs/policy.md behind real HAProxy: each entry of the page against a simulated service in its documented form,
-# with a harmless, a bad, a slow, a wrong and an unknown response, with the credentials of the page, and by check --probe.
+# The services of docs/policy.md behind real HAProxy. Each entry of the page is asked with the credentials of the page, and by
+# check --probe. Simulated services give harmless, bad, slow, wrong and unknown responses in their documented form.
 # Once: no version of HAProxy differs here.
 # Turns: eleven services with five kinds of responses each.
 . "$(dirname "$0")/lib.sh"
