@@ -12,6 +12,11 @@ fidelity: deps-run ## values that redaction misses or cuts, and bytes it takes t
 	@$(MAKE) --no-print-directory $(B)/tests/support/fidelity
 	@$(B)/tests/support/fidelity -s $(or $(SEED),1) -m $(or $(MB),10) -v $(or $(SHOW),0)
 
+.PHONY: printed
+printed: deps ## values in what terminals, diffs, logs, HTML, Markdown, JSON and mail print: the share that passes (SEED=N SHOW=N)
+	@$(MAKE) --no-print-directory $(B)/tollgate
+	@tests/support/printed --tollgate $(B)/tollgate --seed $(or $(SEED),1) --show $(or $(SHOW),0)
+
 # Tests under faults (tests/faults), and the same with sanitized programs.
 .PHONY: faults faults-sanitized
 faults: deps ## the stack under faults: kills, full disks, reloads, hostile peers (FAULTS="NAME…")

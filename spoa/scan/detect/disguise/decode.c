@@ -143,6 +143,121 @@ decode_reversed(struct decoding *d, char *out, uint32_t *where, size_t room)
 	return n;
 }
 
+/* ---- dumps of bytes ---- */
+
+enum { DUMP_ROW = 16 }; /* bytes in a line of a dump */
+
+/* Returns the offset after the address that begins the line at `at`, or 0 if there is none. */
+static size_t
+dump_address(struct span t, size_t at)
+{
+	enum { LEAST = 4, MOST = 16 };
+	size_t i = at;
+
+	while (i < t.n && i - at <= MOST && hex_value(t.p[i]) >= 0)
+		i++;
+	if (i - at < LEAST || i - at > MOST)
+		return 0;
+	return i + (i < t.n && t.p[i] == ':');
+}
+
+/* Reads one cell of od -c at i: three spaces and a character, an escape, or an octal number.
+ * Returns its byte, or -1 if there is no cell. */
+static int
+dump_cell(struct span t, size_t i)
+{
+	static const char names[] = "0abtnvfr", values[] = "\0\a\b\t\n\v\f\r";
+
+	if (t.n - i < 4 || t.p[i] != ' ')
+		return -1;
+	if (t.p[i + 1] != ' ') {
+		int v = 0;
+		for (size_t k = i + 1; k < i + 4; k++) {
+			if (t.p[k] < '0' || t.p[k] > '7')
+				return -1;
+			v = v * 8 + (t.p[k] - '0');
+		}
+		return v & 255;
+	}
+	if (t.p[i + 2] == ' ')
+		return t.p[i + 3] == '\n' || t.p[i + 3] == '\r' ? -1 : (unsigned char)t.p[i + 3];
+	const char *name = t.p[i + 2] == '\\' ? memchr(names, t.p[i + 3], 8) : NULL;
+	return name ? (unsigned char)values[name - names] : -1;
+}
+
+/* Reads the bytes of the line at `at`, and sets place[k] to the offset of byte k. Returns their
+ * number; 0 if the line is none of a dump. */
+static size_t
+dump_line(struct span t, size_t at, unsigned char out[DUMP_ROW], size_t place[DUMP_ROW])
+{
+	size_t i = dump_address(t, at), n = 0, blanks = 0;
+
+	if (!i)
+		return 0;
+	for (int v; n < DUMP_ROW && (v = dump_cell(t, i)) >= 0; i += 4) {
+		place[n] = i;
+		out[n++] = (unsigned char)v;
+	}
+	if (n > 1)
+		return n;
+	for (n = 0, i = dump_address(t, at); n < DUMP_ROW; i += 2) {
+		for (blanks = 0; i < t.n && t.p[i] == ' '; blanks++)
+			i++;
+		bool column = blanks > 2 || (blanks == 2 && n && n != DUMP_ROW / 2);
+		if (t.n - i < 2 || hex_value(t.p[i]) < 0 || hex_value(t.p[i + 1]) < 0 || column ||
+			(!blanks && n % 2 == 0))
+			break;
+		place[n] = i;
+		out[n++] = (unsigned char)(hex_value(t.p[i]) << 4 | hex_value(t.p[i + 1]));
+	}
+	return n;
+}
+
+/* Returns the offset of the next line, or t.n. */
+static size_t
+dump_next(struct span t, size_t at)
+{
+	const char *end = at < t.n ? memchr(t.p + at, '\n', t.n - at) : NULL;
+
+	return end ? (size_t)(end - t.p) + 1 : t.n;
+}
+
+static size_t
+decode_dump(struct decoding *d, char *out, uint32_t *where, size_t room)
+{
+	unsigned char row[DUMP_ROW];
+	size_t place[DUMP_ROW], n = 0;
+
+	while (n + DUMP_ROW <= room && d->at < d->b.end) {
+		size_t have = dump_line(d->text, d->at, row, place);
+		for (size_t k = 0; k < have; k++) {
+			where[n] = (uint32_t)place[k];
+			out[n++] = (char)row[k];
+		}
+		d->at = dump_next(span_cut(d->text, 0, d->b.end), d->at);
+	}
+	return n;
+}
+
+bool
+blob_dump(struct span text, size_t at, struct blob *b)
+{
+	unsigned char row[DUMP_ROW];
+	size_t place[DUMP_ROW], end = at, n = 0;
+
+	if (at > 0 && text.p[at - 1] != '\n')
+		return false;
+	for (size_t have = DUMP_ROW; have == DUMP_ROW && end < text.n && !effort_over();) {
+		have = dump_line(text, end, row, place);
+		if (have)
+			end = dump_next(text, end);
+		n += have;
+		effort_add(8 * DUMP_ROW);
+	}
+	*b = (struct blob){ .kind = BLOB_DUMP, .start = at, .end = end, .from = at };
+	return n >= BLOB_MIN / 2;
+}
+
 /* Decides how a group continues after a line break. Either the group continues in the next line,
  * or an unpadded blob ends there and another one begins. The reading that gives text is used; if
  * neither does, the group continues. */
@@ -206,6 +321,7 @@ decode_some(struct decoding *d, char *out, uint32_t *where, size_t room)
 	case BLOB_HEX: n = decode_bits(d, out, where, room, hex_value, 4); break;
 	case BLOB_REVERSED: n = decode_reversed(d, out, where, room); break;
 	case BLOB_CODES: n = decode_codes(d, out, where, room); break;
+	case BLOB_DUMP: n = decode_dump(d, out, where, room); break;
 	}
 	effort_add(2 * (d->at - from));
 	return n;

@@ -13,7 +13,8 @@ enum blob_kind {
 	BLOB_BASE32HEX,
 	BLOB_HEX,
 	BLOB_CODES,
-	BLOB_REVERSED
+	BLOB_REVERSED,
+	BLOB_DUMP
 };
 
 /* The number bases in which character codes are written. */
@@ -56,6 +57,10 @@ bool blob_codes(struct span text, size_t at, unsigned base, struct blob *b, size
 /* Looks for a right-to-left override (U+202E) at `at`. The text after it, up to its end, is
  * displayed backwards, so *b is that text. */
 bool blob_reversed(struct span text, size_t at, struct blob *b);
+
+/* Looks for a dump of bytes that begins in the line at `at`, with the offset 0: of hexdump -C, xxd
+ * or od -c. *b is the dump with its offsets and its column of characters. */
+bool blob_dump(struct span text, size_t at, struct blob *b);
 
 /* The state of decoding one blob. */
 struct decoding {

@@ -55,7 +55,7 @@ is_gap(char c)
 static bool
 is_sign(char c)
 {
-	return is_one_of(c, "\"'`\n*~<|([{@");
+	return is_one_of(c, "\"'`\n\r*~<|([{@");
 }
 
 static bool
@@ -293,7 +293,7 @@ may_be_guess(const struct evade *e, const struct finding *f)
 {
 	/* Entities that a guess may reveal without validation. */
 	static const char *const names[] = { "US_SSN", "PHONE_NUMBER", "EMAIL_ADDRESS",
-		"CRYPTO" };
+		"CRYPTO", "IP_ADDRESS" };
 
 	const struct entity_rule *rule = &e->r->entities[f->entity];
 
@@ -338,7 +338,7 @@ bring_back(struct evade *e, const struct view *v, struct finding *f, bool heuris
 /* How far a text was searched for blobs. For a view, also where the next edit is and the next
  * character that no blob contains. */
 struct searched {
-	size_t blobs, codes[CODE_BASES], reversed;
+	size_t blobs, codes[CODE_BASES], reversed, dumps;
 	struct blob_lines lines[BLOB_WRAPPED];
 	size_t edit, barrier;
 };
@@ -914,6 +914,31 @@ try_reversed(
 	return found_blob(e, t, v, &b);
 }
 
+/* Returns the bytes at which seven zeros or other digits begin in the two blocks: the first address
+ * of a dump. */
+static uint64_t
+seven_digits(const struct look *here, const struct look *next)
+{
+	two_blocks x = two_blocks_of(here->digit, next->digit);
+
+	x &= x >> 1;
+	x &= x >> 2;
+	return (uint64_t)(x & x >> 3);
+}
+
+/* Scans a dump of bytes whose first address is at `at`. */
+static int
+try_dump(struct evade *e, struct span t, const struct view *v, size_t at, struct searched *s)
+{
+	struct blob b;
+
+	if (at < s->dumps || (at > 0 && t.p[at - 1] != '\n') ||
+		!span_starts(span_cut(t, at, t.n), SPAN_LIT("0000000")) || !blob_dump(t, at, &b))
+		return effort_over() ? effort_err() : 0;
+	s->dumps = b.end;
+	return found_blob(e, t, v, &b);
+}
+
 /* Scans the encoded values that begin in the chunk: tokens, reversed text, character codes. */
 static int
 blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struct view *v)
@@ -925,6 +950,9 @@ blobs_of(struct evade *e, const struct chunk *c, struct searched *s, const struc
 		const struct look *l = &c->look[k];
 		if (long_run(l->token) || all_ones(l->digit))
 			err = runs_of(e, t, v, base, l->token, s);
+		bool digits = (l->digit & l->digit >> 1) || l->digit >> 63;
+		for (uint64_t x = digits ? seven_digits(l, &l[1]) : 0; x && !err; x &= x - 1)
+			err = try_dump(e, t, v, base + (size_t)__builtin_ctzll(x), s);
 		for (uint64_t x = l->hidden; x && !err && e->s->evasion; x &= x - 1)
 			err = try_reversed(e, t, v, base + (size_t)__builtin_ctzll(x), s);
 		uint64_t row = rows_of_codes(l, &l[1], base > 0 && is_alnum(t.p[base - 1]));

@@ -180,6 +180,22 @@ groups_mixed(const struct groups_ahead *a)
 	return mixed & row & ~(row + 1);
 }
 
+/* Returns true if a number may continue after a line break in the n bytes from i on: the line is full,
+ * or begins with the same mark as the next line. */
+static bool
+wraps_inside(const struct heuristic *l, size_t i, unsigned n)
+{
+	struct printed_break cut;
+	const char *end = memchr(l->t.p + i, '\n', n < l->t.n - i ? n : l->t.n - i);
+
+	if (!end || !heuristic_break(l, (size_t)(end - l->t.p), &cut) || !(cut.full || cut.framed) ||
+		cut.left <= i)
+		return false;
+	size_t to = cut.to + is_one_of(byte_at(l, cut.to), "-.");
+	return is_digit(byte_at(l, to)) &&
+	       (is_digit(l->t.p[cut.left - 1]) || is_one_of(l->t.p[cut.left - 1], "-."));
+}
+
 /* Returns true if the groups of digits that begin at i cannot form any value. Sets *end to
  * where the search continues. */
 static bool
@@ -193,6 +209,8 @@ groups_reject(const struct heuristic *l, size_t i, const struct groups_ahead *a,
 		return true; /* one of these bytes is no digit, and none is '<' */
 	uint64_t digit = a->digit & bits_below(n);
 	if (has_long_run(digit))
+		return false;
+	if (wraps_inside(l, i, n))
 		return false;
 	if (digit >> (n - 1) && i + n < l->t.n && is_alpha(l->t.p[i + n]))
 		digit = all_but_last(digit, n);
@@ -217,7 +235,7 @@ groups_reject(const struct heuristic *l, size_t i, const struct groups_ahead *a,
 
 /* ---- reading groups ---- */
 
-enum { GROUPS_MAX = 40, GAP_MAX = 8, GAP_TAGS = 48, DIGITS_MAX = 64 };
+enum { GROUPS_MAX = 40, GAP_MAX = 8, GAP_TAGS = 128, DIGITS_MAX = 64 };
 
 /* The groups that were read, offsets in the text. */
 struct groups {
@@ -284,6 +302,17 @@ past_said_sign(const struct heuristic *l, size_t i)
 	return i;
 }
 
+/* Returns the beginning of the next line's text after the line break that follows i, with the frame
+ * around it; 0 if there is none. */
+static size_t
+printed_gap(const struct heuristic *l, size_t i)
+{
+	struct printed_break cut;
+	size_t feed = heuristic_line_end(l, i);
+
+	return feed && heuristic_break(l, feed, &cut) && cut.left == i && cut.framed ? cut.to : 0;
+}
+
 /* Returns the end of the separator at i and sets *sign to a character that stands for it.
  * Returns 0 if there is none. If the next line begins with a date or a time, the number does not
  * continue there. */
@@ -296,8 +325,15 @@ gap_end(const struct heuristic *l, size_t i, char *sign, bool *line)
 	if (is_gap(only) && (unsigned char)only < 0x80 && is_digit(byte_at(l, i + 1))) {
 		*line |= only == '\n';
 		*sign = only == '\r' ? ' ' : only;
-		return only == '\n' && heuristic_timestamp(l, i + 1) ? 0 : i + 1;
+		return only == '\n' && heuristic_timestamp(l, i + 1) ? printed_gap(l, i) : i + 1;
 	}
+	if ((is_space(only) || only == '|' || only == '\\' || is_high(only)) &&
+		(k = printed_gap(l, i)) > 0) {
+		*line = true;
+		*sign = '\n';
+		return k;
+	}
+	k = i;
 	*sign = 'x';
 	if ((is_alpha(byte_at(l, i)) || is_alpha(byte_at(l, i + 1))) &&
 		(k = past_said_sign(l, i)) > i)
@@ -427,7 +463,8 @@ cut_groups(const struct heuristic *l, struct groups *g)
 		g->odd |= !is_plain_gap(g->sep[k], gap);
 		g->column |= g->sep[k] == '|';
 		for (size_t i = 0; i < gap.n; i++)
-			g->column |= groups_columns[(unsigned char)gap.p[i]];
+			g->column |= groups_columns[(unsigned char)gap.p[i]] &&
+				     !(gap.p[i] == '\n' && g->sep[k] == '<'); /* <br> */
 	}
 }
 
@@ -516,6 +553,40 @@ in_prose(const struct heuristic *l, const struct groups *g)
 	       (l->t.p[i - 1] == ' ' && (is_alpha(l->t.p[i - 2]) || l->t.p[i - 2] == ':'));
 }
 
+/* Returns true if a plus sign precedes i, also with tags between. */
+static bool
+plus_before(const struct heuristic *l, size_t i)
+{
+	enum { TAG = 64, TAGS = 3 };
+
+	for (unsigned n = 0; n < TAGS && i > 0 && l->t.p[i - 1] == '>'; n++) {
+		size_t k = i - 1;
+		while (k > 0 && i - k < TAG && l->t.p[k] != '<')
+			k--;
+		if (l->t.p[k] != '<')
+			return false;
+		i = k;
+	}
+	return i > 0 && l->t.p[i - 1] == '+';
+}
+
+/* Returns true if marks are inside groups that are otherwise written as usual: 4716 0<b>37</b>9. The
+ * marks are then removed one by one (heuristics.c). */
+static bool
+marked_groups(const struct heuristic *l, const struct groups *g)
+{
+	bool marks = false, plain = false;
+
+	for (size_t k = 0; k + 1 < g->n; k++) {
+		struct span gap = span_cut(l->t, g->end[k], g->start[k + 1]);
+		bool usual = is_one_of(g->sep[k], " -."), tag = g->sep[k] == '<';
+		marks |= is_one_of(g->sep[k], "<*~`") || (usual && memchr(gap.p, '<', gap.n));
+		plain |= usual || (tag && (is_one_of(gap.p[0], " -.") ||
+						  is_one_of(gap.p[gap.n - 1], " -.")));
+	}
+	return marks && plain;
+}
+
 /* Returns true if some of the groups are a complete value by themselves. */
 static bool
 groups_apart(const struct heuristic *l, const struct groups *g)
@@ -529,10 +600,9 @@ groups_apart(const struct heuristic *l, const struct groups *g)
 static void
 edit_groups(struct heuristic *l, const struct groups *g)
 {
-	bool plus = g->start[0] > 0 && byte_at(l, g->start[0] - 1) == '+';
-
 	if (g->n < 2 || groups_apart(l, g))
 		return;
+	bool plus = plus_before(l, g->start[0]);
 	if (g->digits >= 13 && g->digits <= 19 && strchr("3456", l->t.p[g->start[0]]) &&
 		groups_luhn(l, g, g->n)) {
 		bool printed = printed_groups(g);
@@ -558,6 +628,85 @@ edit_groups(struct heuristic *l, const struct groups *g)
 	else if (g->digits >= 9 && g->digits <= 19 && !g->column && g->sep[0] != '<' &&
 		 (g->n > 2 || strchr("/_.*#~\\-", g->sep[0])))
 		read_as(l, g, g->n, "", EDIT_NAMED);
+}
+
+/* Returns true if the line that ends at `end` is full, so that its program has wrapped it there. The
+ * next line's text begins at `next`. */
+static bool
+wraps_after(const struct heuristic *l, size_t end, size_t next)
+{
+	struct printed_break cut;
+	size_t feed = heuristic_line_end(l, end);
+
+	return feed && feed < next && heuristic_break(l, feed, &cut) && (cut.full || cut.framed);
+}
+
+/* Returns true if the first n groups, without the line break after group `wrap`, form a value as it is
+ * printed in one line: a card, a telephone number with its country, a social security number, an
+ * IPv4 address. */
+static bool
+wrapped_value(const struct heuristic *l, const struct groups *g, size_t n, size_t wrap, char sep)
+{
+	size_t len[GROUPS_MAX], m = 0, digits = 0;
+	bool plus = plus_before(l, g->start[0]);
+
+	for (size_t k = 0; k < n; k++) {
+		digits += group_len(g, k);
+		if (k && k - 1 == wrap)
+			len[m - 1] += group_len(g, k);
+		else
+			len[m++] = group_len(g, k);
+	}
+	if (plus)
+		return sep != '.' && digits >= 8 && digits <= 15;
+	if (sep == '.')
+		return m == 4 && len[0] < 4 && len[1] < 4 && len[2] < 4 && len[3] < 4 && digits > 4;
+	if (m == 3 && len[0] == 3 && len[1] == 2 && len[2] == 4)
+		return sep == '-';
+	for (size_t k = 0; k + 1 < m; k++)
+		if (len[k] != 4)
+			return false;
+	return digits >= 13 && digits <= 19 && strchr("3456", l->t.p[g->start[0]]) &&
+	       (m == 1 || len[m - 1] <= 4) && groups_luhn(l, g, n);
+}
+
+/* Joins a number that a program has wrapped at the end of a full line. */
+static bool
+edit_wrapped(struct heuristic *l, const struct groups *g)
+{
+	size_t wrap = 0, n = 1, from, to;
+	char sep = 0;
+
+	while (wrap + 1 < g->n && !memchr(l->t.p + g->end[wrap], '\n', g->start[wrap + 1] - g->end[wrap]) &&
+		!memchr(l->t.p + g->end[wrap], '\r', g->start[wrap + 1] - g->end[wrap]))
+		wrap++;
+	if (wrap + 1 >= g->n || heuristic_apart(l, g->end[wrap], g->start[wrap + 1]))
+		return false;
+	/* The separator of two groups may be the last character of the line. */
+	bool ends = strchr("-.", l->t.p[g->end[wrap]]) != NULL,
+	     begins = strchr("-.", l->t.p[g->start[wrap + 1] - 1]) != NULL, cut = !ends && !begins;
+	from = g->end[wrap] + ends;
+	to = g->start[wrap + 1] - begins;
+	if ((ends && begins) || !wraps_after(l, from, to + 1))
+		return false;
+	for (; n < g->n; n++) {
+		if (n - 1 == wrap && cut)
+			continue;
+		sep = sep ? sep : g->sep[n - 1];
+		if (g->sep[n - 1] != sep || !strchr(" -.", sep))
+			break;
+	}
+	for (; n > wrap + 1; n--)
+		if (ends && sep == '.' && n == wrap + 2)
+			break; /* "version 10.2.1." ends a sentence, and a number begins the next line */
+		else if (wrapped_value(l, g, n, cut ? wrap : GROUPS_MAX, sep)) {
+			heuristic_edit(l, from, to, "", 0);
+			return true;
+		} else if (cut && sep == ' ' && wrapped_value(l, g, n, GROUPS_MAX, sep)) {
+			heuristic_edit(l, from, to, " ", 0);
+			return true;
+		}
+	return false;
 }
 
 /* Returns true if a line break precedes group k, with the marks that begin quoted lines and
@@ -624,6 +773,14 @@ groups_of(struct heuristic *l, size_t i)
 
 	read_groups(l, i, false, DIGITS_MAX, &g);
 	size_t all = g.n;
+	if (marked_groups(l, &g)) {
+		l->group_end = g.end[0];
+		return;
+	}
+	if (g.n > 1 && edit_wrapped(l, &g)) {
+		l->group_end = g.end[g.n - 1];
+		return;
+	}
 	cut_groups(l, &g);
 	l->group_end = !g.n ? i : g.n < all ? g.start[g.n - 1] : g.end[g.n - 1];
 	edit_groups(l, &g);

@@ -305,10 +305,32 @@ is_emphasis(const struct heuristic *l, size_t i)
 static void
 markup(struct heuristic *l, size_t i)
 {
-	if (i == 0 || !heuristic_token(byte_at(l, i - 1)))
+	if (i == 0)
 		return;
-	size_t to = heuristic_markup(l, i);
-	if (to == i || !heuristic_token(byte_at(l, to)))
+	bool token = heuristic_token(byte_at(l, i - 1));
+	if (!token && !(i > 1 && l->t.p[i - 1] == ' ' && is_digit(l->t.p[i - 2])))
+		return;
+	size_t to = heuristic_markup(l, i), more;
+	const char *with = "";
+	if (to == i)
+		return;
+	if (byte_at(l, to) == ' ' && byte_at(l, to + 1) == '<' &&
+		(more = heuristic_markup(l, to + 1)) > to + 1) {
+		to = more; /* a space between two words that are marked one by one */
+		with = " ";
+	}
+	if (byte_at(l, to) == '\n' && byte_at(l, to - 1) == '>') { /* <br> */
+		size_t line = to + 1;
+		to = span_past_set(span_cut(l->t, 0, to + 16), line, " \t");
+		with = to > line && is_digit(byte_at(l, to)) ? " " : "";
+	}
+	/* The mark begins or ends at a space between two groups of digits. */
+	bool spaced = token ? byte_at(l, to) == ' ' && is_digit(byte_at(l, to + 1)) &&
+				      is_digit(l->t.p[i - 1])
+			    : is_digit(byte_at(l, to));
+	if (spaced && (byte_at(l, i) == '<' || (byte_at(l, i) == '*' && byte_at(l, i + 1) == '*')))
+		heuristic_edit(l, i, to, "", 0);
+	if (!token || spaced || !heuristic_token(byte_at(l, to)))
 		return;
 	bool before = is_alnum(byte_at(l, i - 1)), after = is_alnum(byte_at(l, to));
 	if (byte_at(l, i) == '*' && !before && !after && byte_at(l, i - 1) != '-' &&
@@ -319,7 +341,7 @@ markup(struct heuristic *l, size_t i)
 		return;
 	if ((to == i + 1 && !is_emphasis(l, i)) || heuristic_apart(l, i, to))
 		return;
-	heuristic_edit(l, i, to, "", 0);
+	heuristic_edit(l, i, to, with, 0);
 }
 
 /* ---- strings in pieces ----
@@ -628,6 +650,23 @@ braced_end(struct heuristic *l, size_t i)
 		heuristic_edit(l, i, i + 2, "", 0);
 }
 
+/* Removes the marks of git diff --word-diff around a part of a word: {+added+}. */
+static void
+word_diff(struct heuristic *l, size_t i)
+{
+	enum { WORD = 256 };
+	struct span rest = span_cut(l->t, i + 2, i + WORD);
+	const char *end = rest.n ? memmem(rest.p, rest.n, "+}", 2) : NULL;
+	size_t close = end ? (size_t)(end - l->t.p) : 0;
+
+	effort_add(rest.n / 8);
+	if (!end || close == i + 2 || memchr(rest.p, '\n', (size_t)(end - rest.p)) ||
+		!((i > 0 && heuristic_token(l->t.p[i - 1])) || heuristic_token(byte_at(l, close + 2))))
+		return;
+	heuristic_edit(l, i, i + 2, "", 0);
+	heuristic_edit(l, close, close + 2, "", 0);
+}
+
 /* Examines a bracket or an @ at i. */
 static void
 heuristic_bracket(struct heuristic *l, size_t i)
@@ -636,6 +675,8 @@ heuristic_bracket(struct heuristic *l, size_t i)
 		empty_piece(l, i - 1);
 	else
 		heuristic_address(l, i);
+	if (byte_at(l, i) == '{' && byte_at(l, i + 1) == '+' && l->at <= i)
+		word_diff(l, i);
 	if (byte_at(l, i) == '{' && l->at <= i)
 		braced_begin(l, i);
 }
@@ -653,11 +694,35 @@ is_prefixed(const struct heuristic *l, size_t i)
 	return k < i && (k == 0 || !is_alnum(byte_at(l, k - 1)));
 }
 
+/* Returns the offset after the beginning of the next part of a parameter (RFC 2231 section 3), as in
+ * "47";CRLF filename*1="16", whose first part ends with the quote at i. Returns 0 if there is none. */
+static size_t
+next_parameter(const struct heuristic *l, size_t i)
+{
+	enum { BLANKS = 8, NAME = 32 };
+	size_t k = i + 1 + (byte_at(l, i + 1) == ';'), from = k;
+
+	while (k - from < BLANKS && is_space(byte_at(l, k)))
+		k++;
+	size_t name = k;
+	while (k - name < NAME && (is_alnum(byte_at(l, k)) || byte_at(l, k) == '-'))
+		k++;
+	if (name == i + 1 || k == name || byte_at(l, k) != '*' || !is_digit(byte_at(l, k + 1)))
+		return 0;
+	k = span_past(span_cut(l->t, 0, k + 4), k + 1, is_digit);
+	k += byte_at(l, k) == '*';
+	return byte_at(l, k) == '=' && byte_at(l, k + 1) == '"' ? k + 2 : 0;
+}
+
 /* Examines a quote at i, which ends or begins a string. */
 static void
 heuristic_quote(struct heuristic *l, size_t i)
 {
-	if (byte_at(l, i + 1) == byte_at(l, i) && i > 0 && is_alnum(byte_at(l, i - 1)))
+	size_t part = byte_at(l, i) == '"' ? next_parameter(l, i) : 0;
+
+	if (part)
+		heuristic_edit(l, i, part, "", 0);
+	else if (byte_at(l, i + 1) == byte_at(l, i) && i > 0 && is_alnum(byte_at(l, i - 1)))
 		empty_piece(l, i);
 	else
 		piece_end(l, i);
@@ -803,6 +868,13 @@ begins_at_sign(const struct heuristic *l, size_t i)
 			      : fourth == 'e';
 }
 
+/* Returns true if a shell wraps its command line at i: it writes " \r". */
+static bool
+wraps_command(const struct heuristic *l, size_t i)
+{
+	return i > 0 && l->t.p[i - 1] == ' ' && byte_at(l, i + 1) != '\n';
+}
+
 /* Tries the guesses that may begin with the byte at i. */
 static void
 edit_from(struct heuristic *l, size_t i)
@@ -817,6 +889,7 @@ edit_from(struct heuristic *l, size_t i)
 			markup(l, i);
 		break;
 	case '\n': heuristic_line(l, i); break;
+	case '\r': heuristic_line(l, i); break;
 	case '*':
 	case '~':
 	case '<':
@@ -864,9 +937,11 @@ heuristics_edit(const struct chunk *c, struct editor *ed)
 		if (base && effort_over())
 			ed->err = effort_err();
 		for (uint64_t todo = rows | at | more; todo && !ed->err; todo &= todo - 1) {
-			effort_add(WORK_GUESS);
 			unsigned bit = (unsigned)__builtin_ctzll(todo);
 			size_t i = base + bit;
+			if (byte_at(&l, i) == '\r' && !wraps_command(&l, i))
+				continue;
+			effort_add(WORK_GUESS);
 			if (i < l.at)
 				continue;
 			if (rows >> bit & 1 && i >= l.row_end)

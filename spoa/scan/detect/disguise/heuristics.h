@@ -94,6 +94,19 @@ bool heuristic_may_name_separator(const struct heuristic *l, size_t i);
 void heuristic_named_separator(struct heuristic *l, size_t i);
 /* lines.c: examines the line break at i. */
 void heuristic_line(struct heuristic *l, size_t i);
+/* A line break between two parts of a printed text: with the frame of a box at the end of the line, and
+ * with the same mark, time or name at the beginning of both lines. */
+struct printed_break {
+	size_t left, to; /* the end of the text before, and the beginning of the text after it */
+	bool framed;	 /* both lines begin with the same mark */
+	bool full;	 /* the line is as long as those that a program wraps */
+};
+/* Reads such a break at the line feed at i, or at the lone carriage return there. Returns false if the
+ * text after it is empty. */
+bool heuristic_break(const struct heuristic *l, size_t i, struct printed_break *out);
+/* Returns the offset of the line feed or lone carriage return that ends the line after the character
+ * before i, past spaces and the frame of a box; 0 if other text follows. */
+size_t heuristic_line_end(const struct heuristic *l, size_t i);
 /* Returns true if a date with its year, or a time, begins at i. Lines of logs begin with such a
  * date or time. */
 bool heuristic_timestamp(const struct heuristic *l, size_t i);

@@ -278,6 +278,94 @@ is_ssn(const struct heuristic *l, struct span piece, size_t to)
 	return true;
 }
 
+/* ---- a line break in printed text ---- */
+
+/* Marks that boxes, editors and quotes draw at the edge of a line. */
+static const struct span frames[] = { { "\xE2\x94\x82", 3 }, { "\xE2\x94\x83", 3 },
+	{ "\xE2\x95\x91", 3 }, { "\xE2\x86\xAA", 3 }, { "\xE2\x86\xB5", 3 }, { "\xE2\x8F\x8E", 3 },
+	{ "|", 1 } };
+
+/* Returns the length of the frame that begins at i, or 0. */
+static size_t
+frame_at(const struct heuristic *l, size_t i)
+{
+	for (size_t k = 0; k < COUNT_OF(frames); k++)
+		if (byte_at(l, i) == frames[k].p[0] &&
+			span_starts(span_cut(l->t, i, i + frames[k].n), frames[k]))
+			return frames[k].n;
+	return 0;
+}
+
+/* Returns the length of the frame that ends before i, or 0. */
+static size_t
+frame_before(const struct heuristic *l, size_t i)
+{
+	for (size_t k = 0; k < COUNT_OF(frames); k++)
+		if (i >= frames[k].n && frame_at(l, i - frames[k].n) == frames[k].n)
+			return frames[k].n;
+	return 0;
+}
+
+size_t
+heuristic_line_end(const struct heuristic *l, size_t i)
+{
+	enum { BLANKS = 4 };
+	size_t k = span_past_set(span_cut(l->t, 0, i + BLANKS), i, " \t");
+
+	k += frame_at(l, k);
+	k = span_past_set(span_cut(l->t, 0, k + BLANKS), k, " \t\\");
+	if (byte_at(l, k) == '\r' && byte_at(l, k + 1) != '\n')
+		return k > i ? k : 0; /* a shell that wraps its command line writes " \r" */
+	k += byte_at(l, k) == '\r';
+	return byte_at(l, k) == '\n' ? k : 0;
+}
+
+/* Returns the length of what both lines begin with: the mark of a quote, a patch or a box, or the time
+ * and name of a log. Digits are equal to each other, and so are the two tags of containerd's parts. */
+static size_t
+same_beginning(const struct heuristic *l, size_t one, size_t end, size_t two)
+{
+	enum { MOST = 96 };
+	size_t n = 0, cut = 0;
+	bool digits = false, time = false, mark = false;
+
+	if (is_lower(byte_at(l, one)))
+		return 0;
+	for (; n < MOST && one + n < end && two + n < l->t.n; n++) {
+		char a = byte_at(l, one + n), b = byte_at(l, two + n);
+		bool parts = a == 'P' && b == 'F' && byte_at(l, one + n + 1) == ' ';
+		if (a != b && !parts && !(is_digit(a) && is_digit(b)))
+			break;
+		digits |= is_digit(a);
+		mark |= !is_digit(a) && a != ' ' && a != '\t' && a != ',';
+		time |= a == ':' && digits;
+		if (a == ' ' || a == '\t' || (!digits && !is_alnum(a) && !is_high(a)) ||
+			frame_before(l, one + n + 1))
+			cut = n + 1;
+	}
+	effort_add(n);
+	return !mark || (is_alpha(byte_at(l, one)) && !time) ? 0 : cut;
+}
+
+bool
+heuristic_break(const struct heuristic *l, size_t i, struct printed_break *out)
+{
+	enum { BACK = 240, FULL = 56 };
+	size_t least = i > BACK ? i - BACK : 0, left = i;
+	size_t begin = least + span_behind(span_cut(l->t, least, i), '\n');
+
+	left = span_back_set(l->t, left, left > 4 ? left - 4 : 0, "\r \t\\");
+	left -= frame_before(l, left);
+	left = span_back_set(l->t, left, left > 4 ? left - 4 : 0, " \t");
+	size_t n = same_beginning(l, begin, left, i + 1), to = i + 1 + n;
+	to = span_past_set(span_cut(l->t, 0, to + 8), to, n ? " " : " \t>");
+	*out = (struct printed_break){ .left = left,
+		.to = to,
+		.framed = n > 0,
+		.full = left - begin >= FULL || begin == least };
+	return left > begin && out->to < l->t.n && heuristic_token(byte_at(l, out->to));
+}
+
 static const char ends_line[] = "\r \t\\^`", begins_line[] = " \t>#*|`\r\n";
 
 /* Returns true if a backslash directly precedes the line break at i, so that the token continues
@@ -294,6 +382,10 @@ token_end(struct heuristic *l, size_t i)
 {
 	size_t left = span_back_set(l->t, i, i > 4 ? i - 4 : 0, ends_line), from;
 
+	size_t frame = frame_before(l, left);
+	if (frame)
+		left = span_back_set(l->t, left - frame, left - frame > 4 ? left - frame - 4 : 0, " \t");
+
 	size_t least = left > 128 ? left - 128 : 0;
 	bool word = true; /* the piece is a word of a language */
 	for (from = left; from > least && heuristic_token(l->t.p[from - 1]); from--)
@@ -302,6 +394,9 @@ token_end(struct heuristic *l, size_t i)
 	if (left - from < 3 || (word && from != l->piece && byte_at(l, i + 1) != '@'))
 		return;
 	size_t to = span_past_set(span_cut(l->t, 0, i + 16), i + 1, begins_line);
+	struct printed_break cut = { .full = false };
+	if (heuristic_break(l, i, &cut) && cut.to > to)
+		to = cut.to;
 	if (heuristic_timestamp(l, to))
 		return;
 	struct span piece = span_cut(l->t, from, left);

@@ -1,7 +1,9 @@
 /* Normalizes characters and escapes. These edits are certain, so a finding of the rules in the
  * view counts as if the text had been written plainly. */
+#include "base/among.h"
 #include "base/ascii.h"
 #include "base/bits.h"
+#include "base/codec/digits.h"
 #include "base/utf8.h"
 #include "base/effort.h"
 #include "scan/detect/disguise/evade.h"
@@ -27,6 +29,7 @@ struct normaliser {
 	bool word;	 /* the run is a word of its script */
 	size_t tags_end; /* end of the row of tags that was judged last */
 	enum tags tags;
+	size_t encoded_end; /* end of the encoded word of mail that was decoded last */
 	bool string; /* the command string of a terminal sequence has begun */
 	/* The row of dropped characters that ends at run_to, and whether a word precedes it. */
 	size_t run_from, run_to;
@@ -379,6 +382,30 @@ edit_control(struct normaliser *p, uint32_t cp, size_t to)
 	return s.end != 0;
 }
 
+/* Edits the marks of git diff --word-diff around a removed word: [-removed-]. Inside a word they are
+ * dropped. */
+static bool
+edit_removed(struct normaliser *p)
+{
+	enum { WORD = 256 };
+	size_t at = p->at;
+	struct span rest = span_cut(p->t, at + 2, at + WORD);
+
+	if (at + 2 >= p->t.n || p->t.p[at + 1] != '-' || !is_graphic(p->t.p[at + 2]))
+		return false;
+	const char *end = memmem(rest.p, rest.n, "-]", 2);
+	effort_add(rest.n / 8);
+	if (!end || end == rest.p || memchr(rest.p, '\n', (size_t)(end - rest.p)))
+		return false;
+	size_t close = (size_t)(end - p->t.p);
+	bool before = prev_is(p, at, is_alnum), after = next_is(p, close + 2, is_alnum);
+	unsigned flags = before || after ? EDIT_HIDE : 0;
+	view_edit(p->ed, at, at + 2, " ", !before, flags);
+	view_edit(p->ed, close, close + 2, " ", !after, flags);
+	p->at = close + 2;
+	return true;
+}
+
 /* Edits a CSI bracket whose escape is missing or written in an unusual way. */
 static void
 edit_bracket(struct normaliser *p)
@@ -386,11 +413,35 @@ edit_bracket(struct normaliser *p)
 	size_t from, at = p->at;
 
 	effort_add(28);
+	if (edit_removed(p))
+		return;
 	struct terminal s = terminal_bracket(p->t, at, p->ed->last == at, &from);
 
 	p->at = s.end && from >= p->ed->last ? from : at + 1;
 	if (p->at <= at && s.end)
 		edit_sequence(p, s);
+}
+
+/* Edits a backspace between equal characters, or after an underscore: nroff and man print bold and
+ * underlined text so. Returns false for any other backspace. */
+static bool
+edit_overstrike(struct normaliser *p)
+{
+	size_t at = p->at;
+	char before = at > 0 ? p->t.p[at - 1] : 0, after = at + 1 < p->t.n ? p->t.p[at + 1] : 0;
+
+	if (before < ' ' || after < ' ' || (before != after && before != '_'))
+		return false;
+	if (before == after) {
+		view_edit(p->ed, at, at + 2, "", 0, EDIT_HIDE);
+		p->at = at + 2;
+		return true;
+	}
+	if (at - 1 < p->ed->last)
+		return false;
+	view_edit(p->ed, at - 1, at + 1, "", 0, EDIT_HIDE);
+	p->at = at + 1;
+	return true;
 }
 
 static void
@@ -412,6 +463,8 @@ edit_character(struct normaliser *p)
 		return;
 	}
 	if ((cp < 0x20 || (cp >= 0x80 && cp < 0xA0)) && edit_control(p, cp, to))
+		return;
+	if (cp == '\b' && edit_overstrike(p))
 		return;
 	if (cp < 0x80 && n > 1) { /* an overlong form */
 		edit_as(p, to, (struct folded){ FOLD_ASCII, 1, { (char)cp } }, EDIT_HIDE);
@@ -458,9 +511,70 @@ edit_character(struct normaliser *p)
 	p->at = to;
 }
 
+/* Decodes the text of an encoded word, in base64 or as quoted-printable text, to out. Returns the
+ * number of bytes. */
+static size_t
+decode_word(struct span text, bool base64, char *out)
+{
+	uint32_t bits = 0;
+	unsigned nbits = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		int v = base64 ? value64(text.p[i]) : 0;
+		int pair = !base64 && text.p[i] == '=' ? span_hex(text, i + 1, 2) : -1;
+		if (!base64) {
+			out[n++] = (char)(pair >= 0 ? pair : text.p[i] == '_' ? ' ' : text.p[i]);
+			i += pair >= 0 ? 2 : 0;
+			continue;
+		}
+		if (v < 0)
+			break; /* padding */
+		bits = bits << 6 | (unsigned)v;
+		if ((nbits += 6) >= 8)
+			out[n++] = (char)(bits >> (nbits -= 8));
+	}
+	return n;
+}
+
+/* Decodes an encoded word of a mail's header at p->at (RFC 2047): =?utf-8?B?NDcxNg==?=. White space
+ * between two such words is dropped (6.2). Returns false if there is none. */
+static bool
+edit_encoded_word(struct normaliser *p)
+{
+	enum { CHARSET = 24, WORD = 160, BETWEEN = 8 };
+	size_t at = p->at, k = at + 2;
+	struct span t = span_cut(p->t, 0, at + WORD);
+	char out[WORD];
+
+	if (k >= t.n || t.p[at + 1] != '?')
+		return false;
+	while (k < t.n && k - at < CHARSET && (is_word(t.p[k]) || t.p[k] == '-'))
+		k++;
+	effort_add(8);
+	if (k + 3 >= t.n || k == at + 2 || t.p[k] != '?' || !is_one_of(to_lower(t.p[k + 1]), "bq") ||
+		t.p[k + 2] != '?')
+		return false;
+	size_t text = k + 3, end = span_chr(span_cut(t, text, t.n), '?') + text;
+	if (end + 1 >= t.n || t.p[end + 1] != '=' || end == text)
+		return false;
+	size_t n = decode_word(span_cut(t, text, end), to_lower(t.p[k + 1]) == 'b', out);
+	size_t from = p->encoded_end && at - p->encoded_end <= BETWEEN &&
+				      span_past_set(t, p->encoded_end, " \t\r\n") == at
+			      ? p->encoded_end
+			      : at;
+	effort_add(end - at);
+	view_edit(p->ed, from, end + 2, out, n, EDIT_TYPO);
+	p->ed->escapes++;
+	p->at = p->encoded_end = end + 2;
+	return true;
+}
+
 static void
 edit_escape(struct normaliser *p)
 {
+	if (p->t.p[p->at] == '=' && edit_encoded_word(p))
+		return;
 	struct unescaped u = unescape(p->t, p->at);
 
 	effort_add(u.end ? 4 + (u.end - p->at) / 2 : 6);

@@ -441,6 +441,17 @@ is_base64(char c)
 	return value64(c) >= 0;
 }
 
+/* Returns true if the line before the soft line break at `at` is as long as programs that write mail
+ * make it. A value that such a break cuts was not hidden. */
+static bool
+is_long_line(struct span t, size_t at)
+{
+	enum { LONG = 64, WIDEST = 80 };
+
+	effort_add(WIDEST / 8);
+	return at - span_back(t, at, at > WIDEST ? at - WIDEST : 0, is_in_line) >= LONG;
+}
+
 /* Returns true if the = before the line break at `at` is base64's padding and no soft line
  * break. Either another = precedes it, or it completes the digits before it to whole groups, in
  * lines long enough for base64. Lines of quoted-printable have at most WIDEST characters, and
@@ -455,6 +466,8 @@ is_padding(struct span t, size_t at)
 	effort_add(n);
 	if (n == WIDEST || t.p[at - 1] == '=')
 		return true;
+	if (from > floor && is_in_line(t.p[from - 1]) && is_long_line(t, at))
+		return false; /* other text precedes the run in a full line */
 	if ((n + 1) % 4)
 		return false;
 	if (n >= BROKEN) {
@@ -522,17 +535,6 @@ goes_into(struct span t, size_t at)
 	return v >= 0x20 && (v < 0x80 || next == '=') && (!is_digit(next) || v == '=');
 }
 
-/* Returns true if the line before the soft line break at `at` is as long as programs that write mail
- * make it. A value that such a break cuts was not hidden. */
-static bool
-is_long_line(struct span t, size_t at)
-{
-	enum { LONG = 64, WIDEST = 80 };
-
-	effort_add(WIDEST / 8);
-	return at - span_back(t, at, at > WIDEST ? at - WIDEST : 0, is_in_line) >= LONG;
-}
-
 static struct unescaped
 unescape_quoted(struct span t, size_t at)
 {
@@ -541,7 +543,8 @@ unescape_quoted(struct span t, size_t at)
 	if (i < t.n && t.p[i] == '\r')
 		i++;
 	if (i < t.n && t.p[i] == '\n')
-		return at > 0 && i + 1 < t.n && t.p[at - 1] > ' ' && t.p[i + 1] > ' ' &&
+		return at > 0 && i + 1 < t.n && t.p[i + 1] > ' ' &&
+				       (t.p[at - 1] > ' ' || (t.p[at - 1] == ' ' && is_long_line(t, at))) &&
 				       !is_padding(t, at) && !assigns_nothing(t, at)
 			       ? (struct unescaped){ .end = i + 1, .common = is_long_line(t, at) }
 			       : no_escape;
