@@ -57,6 +57,11 @@ clocks: deps ## each use of a wall time while a daemon's clock is wrong, and aft
 	@$(MAKE) --no-print-directory all
 	@CLOCKS=all tests/e2e/run --haproxy $(HAPROXY) clocks.sh
 
+.PHONY: files-test
+files-test: deps ## files made by the tools of this machine, and those of FILES=DIR: recall by tool, refusals by reason, milliseconds and memory a file
+	@$(MAKE) --no-print-directory all
+	@tests/e2e/run files-made.sh
+
 .PHONY: agents-test
 agents-test: deps ## Claude Code and Codex under policies/coding-agents.yaml and with edits of files that must be the same as without the gateway, ten coding agents at their first prompt under default.yaml and a policy of the day, and Python SDKs in kept conversations, and loops of SDKs and frameworks at providers that check schemas (half an hour, and 10 minutes to install; downloads 700 MB from npm and 530 MB from PyPI, 3.3 GB installed)
 	@$(MAKE) --no-print-directory all
