@@ -23,7 +23,7 @@ enum {
 	STREAM_BYTES = 64 << 20,
 	VALUES_MAX = 4 << 20,	/* numbers, strings, arrays and so on, in all objects */
 	NUMBER_MAX = 1 << 20,	/* highest number of an object */
-	REVISIONS_MAX = 8,	/* older revisions that are read; a file with more is refused */
+	REVISIONS_MAX = 64,	/* older revisions that are read; a file with more is refused */
 	NEST_MAX = 100,
 	FONT_NONSYMBOLIC = 32,
 	SHOWN_MAX = 10000,	/* appearances that are shown */
