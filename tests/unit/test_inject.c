@@ -633,8 +633,11 @@ precise_pattern_stands_whatever_the_model_scores(void **state)
 				"</tr></table>",
 				orders[i]);
 			double alone =
-				inject_score(inject, span_str(text), o, UINT64_MAX).score;
-			struct inject_result r = inject_score(inject, span_str(text), o, 0);
+				inject_score(inject, span_str(text), (enum inject_origin)o,
+					UINT64_MAX)
+					.score;
+			struct inject_result r = inject_score(
+				inject, span_str(text), (enum inject_origin)o, 0);
 			if (alone >= 0.05 || r.score < INJECT_SUSPECT || !r.pattern)
 				fail_msg("%s: %d: %.6f, without patterns %.6f", orders[i], o,
 					r.score, alone);
@@ -701,7 +704,8 @@ indirect_instructions_are_suspect(void **state)
 		n[half][family]++;
 		for (int i = 0; i < INJECT_ORIGINS; i++)
 			suspect[half][family][i] +=
-				inject_score(inject, span_str(text), i, 0).score >= INJECT_SUSPECT;
+				inject_score(inject, span_str(text), (enum inject_origin)i, 0)
+					.score >= INJECT_SUSPECT;
 	}
 	fclose(f);
 	print_message("half    family        texts  suspect as user, tool, document\n");
