@@ -91,6 +91,16 @@ const struct frame_kind frame_kinds[] = {
 	{ "INSERT ALL", "INSERT ALL\n", NULL, "", "", "", "  INTO people (%N) VALUES (", ", ", ")\n", "SELECT 1 FROM dual;\n", LITERAL | BARE },
 	{ "REPLACE", "", NULL, "", "", "", "REPLACE INTO `people` (%N) VALUES (", ",", ");\n", "", LITERAL | BARE },
 	{ "COPY", "COPY public.people (%N) FROM stdin;\n", NULL, "", "", "", "", "\t", "\n", "\\.\n", BARE },
+	{ "DocBook", "<table><tgroup cols=\"6\">\n<thead>\n", "<row><entry>", "</entry><entry>", "</entry></row>\n", "</thead><tbody>\n", "<row><entry>", "</entry><entry>", "</entry></row>\n", "</tbody></tgroup></table>\n", 0 },
+	{ "SpreadsheetML", "<Table>\n", "<Row>\n <Cell><Data ss:Type=\"String\">", "</Data></Cell>\n <Cell><Data ss:Type=\"String\">", "</Data></Cell>\n</Row>\n", "", "<Row>\n <Cell><Data ss:Type=\"String\">", "</Data></Cell>\n <Cell><Data ss:Type=\"String\">", "</Data></Cell>\n</Row>\n", "</Table>\n", 0 },
+	{ "HTML without ends", "<table>", "<tr><th>", "<th>", "", "", "<tr><td>", "<td>", "", "</table>\n", 0 },
+	{ "Creole", "", "|=", "|=", "|\n", "", "|", "|", "|\n", "", 0 },
+	{ "tbl", ".TS\nl l l l l l.\n", "", "\t", "\n", "_\n", "", "\t", "\n", ".TE\n", 0 },
+	{ "kubectl", "", "", "   ", "\n", "", "", "   ", "\n", "", PAD | BARE },
+	{ "Typst", "#table(columns: 6,\n", "  [", "], [", "],\n", "", "  [", "], [", "],\n", ")\n", 0 },
+	{ "INSERT of SQL Server", "", NULL, "", "", "", "INSERT [dbo].[people] (%N) VALUES (N", ", N", ")\nGO\n", "", LITERAL | BARE },
+	{ "MySQL, -t without edges", "", " ", " | ", "\n", "%R-+--\n", " ", " | ", "\n", "", PAD | BARE | RIGHT },
+	{ "sqlite, box", "%R╭─┬╮\n", "│ ", " │ ", " │\n", "%R╞═╪╡\n", "│ ", " │ ", " │\n", "%R╰─┴╯\n", PAD | CENTER },
 };
 /* clang-format on */
 const size_t frame_kinds_n = COUNT_OF(frame_kinds);

@@ -281,6 +281,8 @@ fields_ruler(struct span line)
 
 	if (line.n && line.p[0] == '\\')
 		return is_latex_ruler(line);
+	if (line.n == 1 && is_one_of(line.p[0], "_=")) /* tbl(1) */
+		return true;
 	for (size_t i = 0; i < line.n; i++) {
 		char x = line.p[i];
 		if (x == '-' || x == '=')
@@ -316,7 +318,7 @@ static const uint8_t marks[256] = {
 	['"'] = MARK_BEFORE | MARK_AFTER, ['\''] = MARK_BEFORE | MARK_AFTER,
 	['`'] = MARK_BEFORE | MARK_AFTER, ['*'] = MARK_BEFORE | MARK_AFTER,
 	['_'] = MARK_BEFORE | MARK_AFTER, ['#'] = MARK_BEFORE, ['['] = MARK_BEFORE,
-	[':'] = MARK_AFTER, [']'] = MARK_AFTER, ['='] = NO_NAME, ['<'] = NO_NAME,
+	[':'] = MARK_AFTER, [']'] = MARK_AFTER, ['='] = NO_NAME | MARK_BEFORE, ['<'] = NO_NAME,
 	['>'] = NO_NAME, ['{'] = NO_NAME, ['}'] = NO_NAME, [';'] = NO_NAME, ['@'] = NO_NAME,
 	['\\'] = NO_NAME, ['!'] = NO_NAME, ['?'] = NO_NAME, ['$'] = NO_NAME, ['%'] = NO_NAME,
 	['^'] = NO_NAME, ['~'] = NO_NAME, ['\0'] = NO_NAME | MARK_BEFORE | MARK_AFTER,

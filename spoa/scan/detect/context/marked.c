@@ -33,9 +33,10 @@ static const struct marked_frame {
 	{ .open = "|===", .kind = MARKED_LINES, .line = true, .cell = "|", .end = "|===", .between = "|" },
 	{ .open = ".. list-table::", .kind = MARKED_LINES, .line = true, .row = "* -", .cell = "-" },
 	{ .open = "into ", .kind = MARKED_SQL },
+	{ .open = "insert ", .kind = MARKED_SQL }, /* SQL Server leaves INTO out */
 };
 /* clang-format on */
-enum { WIKI = 2, ASCIIDOC, LIST };
+enum { WIKI = 2, ASCIIDOC, LIST, INTO, INSERT };
 
 enum marked_place {
 	OUT,  /* outside cells */
@@ -459,6 +460,9 @@ step_sql(struct marked_table *s, char c)
 	switch (s->in) {
 	case TABLE:
 	case TABLE_END:
+		/* INTO, IGNORE and other words before the table */
+		if (frame_of(s) == &frames[INSERT] && is_sql_name(c))
+			s->in = TABLE;
 		if (c == '(' && s->seen) {
 			s->in = NAMES;
 			cell_begins(s, true);
