@@ -60,7 +60,7 @@ member_of(const char *name)
 
 /* ---- runs ---- */
 
-/* The walk at one value: what the objects around it state. */
+/* The walk at one value, with the facts that the objects around it state. */
 struct runs_walk {
 	struct kept_runs *out;
 	bool stream; /* pieces of a text are joined */
@@ -146,10 +146,10 @@ add_file(const struct runs_walk *w, struct span data)
 
 /* ---- the walk ---- */
 
-static bool walk_value(struct runs_walk w, const json_t *v);
+static bool walk_kept_json(struct runs_walk w, const json_t *v);
 
 static bool
-is_last(const struct runs_walk *w, const char *what)
+is_last_run(const struct runs_walk *w, const char *what)
 {
 	return w->out->n && !strcmp(w->out->v[w->out->n - 1].what, what);
 }
@@ -242,7 +242,7 @@ walk_object(struct runs_walk w, const json_t *o)
 	if (w.stream && called &&
 		(json_object_get(o, "arguments") || json_object_get(o, "input"))) {
 		SCOPED_BUF(head, 0);
-		buf_printf(&head, "%s%s ", is_last(&w, "call") ? "\n" : "", called);
+		buf_printf(&head, "%s%s ", is_last_run(&w, "call") ? "\n" : "", called);
 		good = add_run(&w, "call", buf_view(&head));
 	}
 	json_object_foreach((json_t *)(uintptr_t)o, name, v)
@@ -257,13 +257,13 @@ walk_object(struct runs_walk w, const json_t *o)
 		in.tool = called ? called : w.tool;
 		in.by = is == MEMBER_SYSTEM ? "system" : w.by;
 		good = good && (called && is_input && json_is_object(v) ? walk_call(&in, o, v)
-									: walk_value(in, v));
+									: walk_kept_json(in, v));
 	}
 	return good;
 }
 
 static bool
-walk_value(struct runs_walk w, const json_t *v)
+walk_kept_json(struct runs_walk w, const json_t *v)
 {
 	enum { DEEPEST = 64 };
 	const json_t *one;
@@ -276,7 +276,7 @@ walk_value(struct runs_walk w, const json_t *v)
 		return walk_string(&w, span_of(json_string_value(v), json_string_length(v)));
 	if (json_is_object(v))
 		return walk_object(w, v);
-	json_array_foreach((json_t *)(uintptr_t)v, i, one) good = good && walk_value(w, one);
+	json_array_foreach((json_t *)(uintptr_t)v, i, one) good = good && walk_kept_json(w, one);
 	return good;
 }
 
@@ -284,7 +284,7 @@ walk_value(struct runs_walk w, const json_t *v)
 
 /* A line of the form "texts": {"kind","choice","by","tool","text" | "arguments" | "result"}. */
 static bool
-walk_line(struct runs_walk w, const json_t *o)
+walk_kept_line(struct runs_walk w, const json_t *o)
 {
 	static const char *const said[] = { "text", "arguments", "result" };
 	const char *kind = json_string_value(json_object_get(o, "kind"));
@@ -364,14 +364,14 @@ walk_events(struct runs_walk w, struct span text, bool lines)
 			continue;
 		}
 		if (lines) {
-			good = walk_line(w, o);
+			good = walk_kept_line(w, o);
 		} else if (is_whole(o)) {
 			kept_runs_free(w.out);
 			whole = true;
 			w.stream = false;
-			good = walk_value(w, json_object_get(o, "response"));
+			good = walk_kept_json(w, json_object_get(o, "response"));
 		} else if (!whole && !repeats_text(o)) {
-			good = walk_value(w, o);
+			good = walk_kept_json(w, o);
 		}
 		json_decref(o);
 	}
@@ -404,7 +404,7 @@ kept_runs_read(struct span text, bool lines, enum seal_kind kind, struct kept_ru
 	bool good = true;
 
 	if (whole)
-		good = walk_value(w, whole);
+		good = walk_kept_json(w, whole);
 	else if (lines || begins_stream(text))
 		good = walk_events(w, text, lines);
 	json_decref(whole);

@@ -1,6 +1,6 @@
-/* A kept text for a person to read: what was said, by whom, in place of the JSON and the stream
- * events of an API. Files are named, not shown. Nothing here is for programs: they read the
- * kept bytes. */
+/* A kept text for a person to read: runs of text with their authors, in place of the JSON and
+ * the stream events of an API. Files are named, not shown. Programs read the kept bytes
+ * instead. */
 #ifndef CMD_RECORDS_KEPT_RUNS_H
 #define CMD_RECORDS_KEPT_RUNS_H
 
@@ -13,7 +13,7 @@ struct kept_run {
 	/* "" for a text; otherwise "reasoning", "call of NAME", "file", or the name of the
 	 * member that the text was in */
 	char what[96];
-	struct buf text; /* as it was said; may contain any bytes */
+	struct buf text; /* may contain any bytes */
 };
 
 struct kept_runs {
@@ -23,7 +23,8 @@ struct kept_runs {
 
 /* Reads a kept text: the body of a request or response, the events of a stream, JSON lines (if
  * `lines`: `form` of its record is "texts"), or a text without a format, which is one run.
- * `kind`: whose text it is, if it does not state it. *out must be zero before. Returns false if
+ * `kind`: prompts are the user's and responses the assistant's, unless the text
+ * states its author. *out must be zero before. Returns false if
  * memory is exhausted; *out then has the runs so far. */
 bool kept_runs_read(struct span text, bool lines, enum seal_kind kind, struct kept_runs *out);
 /* Erases and frees all runs. */

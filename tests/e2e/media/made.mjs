@@ -38,7 +38,7 @@ const run = (tool, args, more) => execFileSync(tool, args, { stdio: ['pipe', 'pi
 const at = (name) => join(dir, name)
 const CHROMIUM = ['chromium-headless-shell', 'chromium'].find(there) ?? ''
 function there(tool) {
-	try { execFileSync('which', [tool], { stdio: 'ignore' }); return true } catch { return false }
+	return process.env.PATH.split(':').some((folder) => existsSync(join(folder, tool)))
 }
 const browser = (args) => run(CHROMIUM, ['--no-sandbox', '--disable-gpu', '--hide-scrollbars', '--no-pdf-header-footer', ...args])
 function page(name, text, { size = 15, font = 'monospace', dark = false } = {}) {
