@@ -94,7 +94,7 @@ mode good
 is "all services pass a harmless text again" "$(statuses 'a harmless text')" "$(all 200)"
 
 # ---- tokens ----
-sleep 5 # the tokens of the first requests are valid for four seconds
+sleep 9 # the tokens of the first requests are valid for eight seconds
 is "tokens are renewed before they expire" "$(statuses 'a harmless text')" "$(all 200)"
 curl -s "$R/_control" -d '{"revoked":true}' >/dev/null
 ask prompt-shields 'a harmless text'

@@ -6,7 +6,7 @@
 // A text is bad if it contains the word "zorblax". POST /_control {"mode": good | slow | wrong | unknown | partial, "revoked": true}:
 // partial: Model Armor states that filters did not run; wrong: an error document of the service with status 200; unknown: a verdict that the documentation does not have; revoked: the
 // tokens that were issued so far are refused. GET /_seen: the number of requests that each credential was accepted for.
-// POST /token, /T/oauth2/v2.0/token: the endpoints that issue tokens, for four seconds each.
+// POST /token, /T/oauth2/v2.0/token: the endpoints that issue tokens, for eight seconds each.
 import crypto from "node:crypto";
 import fs from "node:fs";
 import http from "node:http";
@@ -94,8 +94,8 @@ function issue(url, body) {
 	const error = proof(url, new URLSearchParams(body.toString()));
 	if (error) return [400, { error }];
 	const access_token = `${url === "/token" ? "google" : "azure"}-${++issued}`;
-	valid.set(access_token, Date.now() + 4000);
-	return [200, { access_token, expires_in: 4, token_type: "Bearer" }];
+	valid.set(access_token, Date.now() + 8000);
+	return [200, { access_token, expires_in: 8, token_type: "Bearer" }];
 }
 function serve(q, body) {
 	const request = JSON.parse(body);
@@ -126,7 +126,7 @@ const server = http.createServer((q, s) => {
 			if (control.revoked) valid.clear();
 			answer = [200, {}];
 		} else answer = q.url.endsWith("/token") ? issue(q.url, body) : serve(q, body);
-		const [status, value, fields] = answer, wait = control.mode === "slow" && !q.url.startsWith("/_") ? 3000 : 0;
+		const [status, value, fields] = answer, slow = control.mode === "slow" && !q.url.startsWith("/_") && !q.url.endsWith("/token"), wait = slow ? 3000 : 0;
 		setTimeout(() => s.writeHead(status, { "content-type": "application/json", server: "simulated-service", ...fields }).end(JSON.stringify(value)), wait);
 	});
 });
