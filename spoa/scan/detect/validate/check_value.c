@@ -17,7 +17,10 @@
 
 /* ---- the memo of a scan ---- */
 
-enum { COUNTED_MAX = 2048 }; /* bytes of a value; a longer one is counted without the memo */
+enum {
+	COUNTED_MAX = 2048, /* bytes of a value; a longer one is counted without the memo */
+	TYPE_BYTES = 8,	    /* the longest name of a type with digits, with its "?" */
+};
 
 static uint64_t terms[COUNTED_MAX + 1]; /* n: n * log2(n), in units of 2^-32 */
 static float logs[COUNTED_MAX + 1];	/* n: log2(n) */
@@ -604,9 +607,11 @@ value_is_words(struct span s)
 static bool
 value_names_secret(struct span s)
 {
-	static const char *const words[] = { "pass", "pwd", "secret", "token", "key", "cred" };
+	static const char *const words[] = { "pass", "pwd", "secret", "token", "cred" };
+	static const char *const other[] = { "monkey", "donkey", "turkey", "hockey", "mickey" };
 
-	return SPAN_AMONG(s, words, span_iholds);
+	return SPAN_AMONG(s, words, span_iholds) ||
+	       (span_iholds(s, SPAN_LIT("key")) && !SPAN_AMONG(s, other, span_iholds));
 }
 
 /* Returns true if s is more than the brackets `open` and `close`, with which it begins and ends. */
@@ -871,7 +876,9 @@ value_is_code(const struct candidate *c, const struct value *v)
 		return true;
 	if (s.n > 1 && is_one_of(s.p[0], "!*&"))
 		s = span_cut(s, 1, s.n);
-	if (s.n > 1 && s.p[s.n - 1] == '?' && v->sep == ':') /* String? */
+	/* String?, Int64?, Function2?, but not the password Fluffy2172? */
+	if (s.n > 1 && s.p[s.n - 1] == '?' && v->sep == ':' &&
+		(s.n <= TYPE_BYTES || !is_digit(s.p[s.n - 3])))
 		s.n--;
 	if (!value_is_identifier(s))
 		return false;
