@@ -369,6 +369,7 @@ static enum shape
 shape_of(struct span t, size_t from, size_t to, const struct stream_asked *asked, bool *special)
 {
 	size_t end = to;
+	bool tag = t.p[from] == '<' && end < t.n && t.p[end] == '>';
 
 	*special |= trim_marks(t, &from, &to);
 	if (from == to)
@@ -383,7 +384,9 @@ shape_of(struct span t, size_t from, size_t to, const struct stream_asked *asked
 	if (end < t.n && (is_one_of(t.p[end], "([{<|") || (end > to && t.p[end] == '"')) &&
 		asked->values)
 		return SHAPE_SPELL;
-	return word_shape(span_cut(t, from, to), &l, asked);
+	enum shape shape = word_shape(span_cut(t, from, to), &l, asked);
+	/* a tag between parts of a value is no word after the value */
+	return tag && shape == SHAPE_WORD ? SHAPE_NONE : shape;
 }
 
 /* Returns the end of the token at `at`. *over is set if the token has ended. */
