@@ -320,6 +320,16 @@ heuristic_line_end(const struct heuristic *l, size_t i)
 	return byte_at(l, k) == '\n' ? k : 0;
 }
 
+/* Returns true if the line that begins at i is an item of a list: its value ends with the line. */
+static bool
+is_item(const struct heuristic *l, size_t i)
+{
+	enum { BLANKS = 16 };
+	size_t k = span_past_set(span_cut(l->t, 0, i + BLANKS), i, " \t");
+
+	return byte_at(l, k) == '-' && byte_at(l, k + 1) == ' ' && byte_at(l, k + 2) != ' ';
+}
+
 /* Returns the length of what both lines begin with: the mark of a quote, a patch or a box, or the time
  * and name of a log. Digits are equal to each other, and so are the two tags of containerd's parts. */
 static size_t
@@ -329,7 +339,7 @@ same_beginning(const struct heuristic *l, size_t one, size_t end, size_t two)
 	size_t n = 0, cut = 0;
 	bool digits = false, time = false, mark = false;
 
-	if (is_lower(byte_at(l, one)))
+	if (is_lower(byte_at(l, one)) || is_item(l, one))
 		return 0;
 	for (; n < MOST && one + n < end && two + n < l->t.n; n++) {
 		char a = byte_at(l, one + n), b = byte_at(l, two + n);

@@ -150,7 +150,8 @@ unescape_octal(struct span t, size_t at)
 	return beside ? u : no_escape;
 }
 
-/* Reads a line break after a backslash: the line continues after the next line's indentation. */
+/* Reads a line break after a backslash: the line continues after the next line's indentation.
+ */
 static struct unescaped
 unescape_continued(struct span t, size_t at)
 {
@@ -207,7 +208,8 @@ short_codes(struct span t, size_t at)
 }
 
 /* Reads \41 \4b, \0041\004b or \000041\00004b of style sheets: hexadecimal digits, with zeros
- * before or a space after them. Several must be in a row, or the code is a sign of an address. */
+ * before or a space after them. Several must be in a row, or the code is a sign of an address.
+ */
 static struct unescaped
 style_sheet(struct span t, size_t at, size_t i)
 {
@@ -399,8 +401,8 @@ is_assigned_char(char c)
 	return is_alnum(c) || is_one_of(c, "_.-");
 }
 
-/* Returns the offset of the name on the line of `at`: behind spaces, a list's "-" and one word such
- * as "export". */
+/* Returns the offset of the name on the line of `at`: behind spaces, a list's "-" and one word
+ * such as "export". */
 static size_t
 name_on_line(struct span t, size_t at, size_t end)
 {
@@ -422,8 +424,8 @@ assigns_nothing(struct span t, size_t at)
 
 	effort_add((at - line) / 4);
 	size_t end = span_past(span_cut(t, 0, at), from, is_assigned_char);
-	if (end == from || end + (t.p[end] == ':') != at || (line > 0 && t.p[line - 1] != '\n') ||
-		next >= t.n)
+	if (end == from || end + (t.p[end] == ':') != at ||
+		(line > 0 && t.p[line - 1] != '\n') || next >= t.n)
 		return false;
 	if (is_one_of(t.p[next], "[#;"))
 		return true;
@@ -441,8 +443,8 @@ is_base64(char c)
 	return value64(c) >= 0;
 }
 
-/* Returns true if the line before the soft line break at `at` is as long as programs that write mail
- * make it. A value that such a break cuts was not hidden. */
+/* Returns true if the line before the soft line break at `at` is as long as programs that write
+ * mail make it. A value that such a break cuts was not hidden. */
 static bool
 is_long_line(struct span t, size_t at)
 {
@@ -459,15 +461,18 @@ is_long_line(struct span t, size_t at)
 static bool
 is_padding(struct span t, size_t at)
 {
-	enum { LEAST = 16, BROKEN = 72, WIDEST = 76 };
+	enum { KEY = 23, LEAST = 16, BROKEN = 72, WIDEST = 76 };
 	size_t floor = at > WIDEST ? at - WIDEST : 0, from = span_back(t, at, floor, is_base64);
 	size_t n = at - from;
 
 	effort_add(n);
 	if (n == WIDEST || t.p[at - 1] == '=')
 		return true;
-	if (from > floor && is_in_line(t.p[from - 1]) && is_long_line(t, at))
-		return false; /* other text precedes the run in a full line */
+	/* Other text precedes the run in a full line. An encoded key may follow its name there.
+	 */
+	if (from > floor && is_in_line(t.p[from - 1]) && is_long_line(t, at) &&
+		(n < KEY || (n + 1) % 4))
+		return false;
 	if ((n + 1) % 4)
 		return false;
 	if (n >= BROKEN) {
@@ -544,9 +549,11 @@ unescape_quoted(struct span t, size_t at)
 		i++;
 	if (i < t.n && t.p[i] == '\n')
 		return at > 0 && i + 1 < t.n && t.p[i + 1] > ' ' &&
-				       (t.p[at - 1] > ' ' || (t.p[at - 1] == ' ' && is_long_line(t, at))) &&
+				       (t.p[at - 1] > ' ' ||
+					       (t.p[at - 1] == ' ' && is_long_line(t, at))) &&
 				       !is_padding(t, at) && !assigns_nothing(t, at)
-			       ? (struct unescaped){ .end = i + 1, .common = is_long_line(t, at) }
+			       ? (struct unescaped){ .end = i + 1,
+					 .common = is_long_line(t, at) }
 			       : no_escape;
 	for (i = at + 1;
 		i + 2 < t.n && t.p[i] == '3' && t.p[i + 1] == 'D' && goes_into(t, i + 2);)
