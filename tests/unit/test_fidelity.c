@@ -9,7 +9,7 @@
 
 #include "support/fidelity_run.h"
 
-enum { SEED = 7, BYTES = 400000 };
+enum { SEED = 7, BYTES = 1000000 };
 
 static struct fidelity_result r;
 

@@ -439,6 +439,10 @@ check_email(struct candidate *c)
 	if (start > 0 && start + 1 < at && c->text.p[start - 1] == '\\' &&
 		is_one_of(c->text.p[start], "nrt"))
 		start++;
+	/* the segment of EDIFACT for an address: COM+ada@example.org:EM (UN/EDIFACT, segment COM) */
+	if ((start == 0 || is_one_of(c->text.p[start - 1], "'\n")) &&
+		span_starts(span_cut(c->text, start, at), SPAN_LIT("COM+")))
+		start += 4;
 	if (start == at || c->text.p[at - 1] == '.')
 		return CHECK_NO;
 	if (at - start > LOCAL_MAX) /* too long for a name; its last characters may be one */
