@@ -68,7 +68,7 @@ $(B)/bench/detect: tests/bench/detect.c $(TEXTS_OBJ) $(LIB)
 	$(call say,LD)$(CC) $(CPPFLAGS) -Itests $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter-out %.h,$^) $(ALL_LIBS) \
 		$(patsubst %,-Wl$(comma)--wrap=%,words_rejectable word_unknown eights_end eights_begin)
 
-# What the detectors find, a line a source: tests/data/findings.txt holds them.
+# The findings of the detectors, a line a source: tests/data/findings.txt has them.
 # (the rule is that of the tests, below)
 $(B)/tests/support/findings $(B)/tests/unit/test_same_findings $(B)/tests/unit/test_used $(B)/tests/unit/test_effort $(B)/tests/unit/test_effort_kinds: $(TEXTS_OBJ)
 

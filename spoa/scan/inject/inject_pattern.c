@@ -196,8 +196,8 @@ sort_words(struct inject_patterns *p)
 
 	if (p->nwords)
 		qsort(p->word, p->nwords, sizeof(*p->word), by_hash);
-	for (uint32_t upper = 0; upper <= 256; upper++) {
-		while (n < p->nwords && p->word[n].hash >> 24 < upper)
+	for (uint32_t upper = 0; upper <= 1 << PATTERN_INDEX; upper++) {
+		while (n < p->nwords && p->word[n].hash >> (32 - PATTERN_INDEX) < upper)
 			n++;
 		p->first[upper] = (uint16_t)n;
 	}
@@ -245,8 +245,8 @@ void
 inject_pattern_word(
 	const struct inject_patterns *p, struct pattern_state *s, uint32_t hash, uint32_t index)
 {
-	const struct pattern_word *w = p->word + p->first[hash >> 24],
-				  *end = p->word + p->first[(hash >> 24) + 1];
+	const uint16_t *first = p->first + (hash >> (32 - PATTERN_INDEX));
+	const struct pattern_word *w = p->word + first[0], *end = p->word + first[1];
 
 	for (; w < end && w->hash <= hash; w++)
 		if (w->hash == hash)

@@ -25,14 +25,16 @@ struct pattern_word {
 	uint8_t pattern, step;
 };
 
+enum { PATTERN_INDEX = 12 };
+
 /* A set of patterns. The masks have one bit a pattern. */
 struct inject_patterns {
 	struct inject_pattern v[PATTERNS_MAX];
 	size_t n;
 	struct pattern_word *word; /* sorted by hash, then pattern, then descending step */
 	size_t nwords;
-	/* index in `word` of the first entry, by the upper byte of the hash */
-	uint16_t first[257];
+	/* index in `word` of the first entry, by the upper PATTERN_INDEX bits of the hash */
+	uint16_t first[(1 << PATTERN_INDEX) + 1];
 	uint64_t watch[INJECT_WATCH / 64];
 	/* patterns that raise the score even if the model is sure that the text is harmless */
 	uint64_t suspects;

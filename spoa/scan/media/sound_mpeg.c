@@ -21,7 +21,7 @@ struct mpeg_frame {
 
 /* Returns false if no frame with a known length begins here. */
 static bool
-frame_at(struct span s, struct mpeg_frame *f)
+mpeg_frame_at(struct span s, struct mpeg_frame *f)
 {
 	static const unsigned rates[] = { 44100, 48000, 32000 };
 	const unsigned char *p = (const unsigned char *)s.p;
@@ -89,14 +89,14 @@ sound_mpeg(struct span s, struct sound *out)
 
 	if (s.n >= ID3V1 && span_starts(span_cut(s, s.n - ID3V1, s.n), SPAN_LIT("TAG")))
 		end -= ID3V1;
-	if (!frame_at(span_cut(s, at, end), &first))
+	if (!mpeg_frame_at(span_cut(s, at, end), &first))
 		return;
 	out->codec = first.layer == LAYER_3 ? "mp3" : "mp2";
 	out->channels = first.channels;
 	stated = stated_frames(span_cut(s, at, at + first.bytes));
 	if (stated)
 		at += first.bytes;
-	while (at + FRAME_HEAD <= end && frame_at(span_cut(s, at, end), &f)) {
+	while (at + FRAME_HEAD <= end && mpeg_frame_at(span_cut(s, at, end), &f)) {
 		if (f.version != first.version || f.layer != first.layer ||
 			f.rate != first.rate) {
 			sound_has(out, SOUND_STREAMS);

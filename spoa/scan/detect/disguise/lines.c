@@ -322,7 +322,7 @@ heuristic_line_end(const struct heuristic *l, size_t i)
 
 /* Returns true if the line that begins at i is an item of a list: its value ends with the line. */
 static bool
-is_item(const struct heuristic *l, size_t i)
+is_list_item(const struct heuristic *l, size_t i)
 {
 	enum { BLANKS = 16 };
 	size_t k = span_past_set(span_cut(l->t, 0, i + BLANKS), i, " \t");
@@ -339,7 +339,7 @@ same_beginning(const struct heuristic *l, size_t one, size_t end, size_t two)
 	size_t n = 0, cut = 0;
 	bool digits = false, time = false, mark = false;
 
-	if (is_lower(byte_at(l, one)) || is_item(l, one))
+	if (is_lower(byte_at(l, one)) || is_list_item(l, one))
 		return 0;
 	for (; n < MOST && one + n < end && two + n < l->t.n; n++) {
 		char a = byte_at(l, one + n), b = byte_at(l, two + n);
