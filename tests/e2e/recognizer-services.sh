@@ -21,7 +21,7 @@ wait_for test -s "$D/services"
 R=$(cat "$D/services")
 
 # block KEY: prints the YAML block of the page's section that begins with KEY
-block() { awk -v key="$1:" '/^### Services/ { on = 1 } on && /^```yaml/ { read = 1; next } /^```/ { read = 0 } read && $0 == key { print_it = 1 } read && print_it; !read { print_it = 0 }' "$root/docs/policy.md"; }
+block() { awk -v key="$1:" '/^### Services/ { on = 1 } on && /^```/ { read = !read; next } read && $0 == key { print_it = 1 } read && print_it; !read { print_it = 0 }' "$root/docs/policy.md"; }
 # Each entry gets a condition, so that a request chooses its service by the name of its model, and time for a busy machine.
 {
 	sed -e '/^rules:/,$d' "$here/policy.yaml"

@@ -47,7 +47,10 @@ wait_for test -s "$D/transcriber"
 T=$(cat "$D/transcriber")
 policy() { sed -e "s|TRANSCRIBER|$T|" -e "s|CACHE|$1|" "$here/speech.yaml" >"$D/policy.yaml"; }
 policy false
-grep -v '^workers:' "$here/config.yaml" >"$D/config.yaml"
+{
+	grep -v '^workers:' "$here/config.yaml"
+	echo 'memo: 32m' # transcripts are remembered there
+} >"$D/config.yaml"
 stack_up --policy "$D/policy.yaml" --config "$D/config.yaml"
 auth="authorization: Bearer $(token)"
 json='content-type: application/json'

@@ -420,6 +420,18 @@ inside_userinfo(struct span t, size_t start, size_t sign)
 	return colon;
 }
 
+/* Returns where an address in EDIFACT's segment for addresses begins, as in 'COM+ada@example.org:EM'. An
+ * apostrophe ends the segment before (UN/EDIFACT, segment COM). */
+static size_t
+past_edifact(struct span t, size_t start, size_t sign)
+{
+	struct span local = span_cut(t, start, sign);
+	const char *com = local.n > 4 ? memmem(local.p, local.n, "COM+", 4) : NULL;
+	size_t at = com ? (size_t)(com - t.p) : 0;
+
+	return com && at + 4 < sign && (at == 0 || is_one_of(t.p[at - 1], "'\n")) ? at + 4 : start;
+}
+
 static enum check_result
 check_email(struct candidate *c)
 {
@@ -439,10 +451,7 @@ check_email(struct candidate *c)
 	if (start > 0 && start + 1 < at && c->text.p[start - 1] == '\\' &&
 		is_one_of(c->text.p[start], "nrt"))
 		start++;
-	/* the segment of EDIFACT for an address: COM+ada@example.org:EM (UN/EDIFACT, segment COM) */
-	if ((start == 0 || is_one_of(c->text.p[start - 1], "'\n")) &&
-		span_starts(span_cut(c->text, start, at), SPAN_LIT("COM+")))
-		start += 4;
+	start = past_edifact(c->text, start, at);
 	if (start == at || c->text.p[at - 1] == '.')
 		return CHECK_NO;
 	if (at - start > LOCAL_MAX) /* too long for a name; its last characters may be one */
