@@ -3,7 +3,8 @@
  *
  * A result is stored under a keyed hash (BLAKE2b, RFC 7693) of everything that it depends on: the
  * text, its context, the kind of the search, and the snapshot. So a change of the policy or of the
- * detectors begins without results. No text is stored: results are places and numbers. Anything
+ * detectors begins without results. No text is stored: results are places and numbers. (Transcripts,
+ * which are texts, are in the same store, encrypted: gate/files/speech.c.) Anything
  * that depends on other texts of the request (borders between parts, names that occur elsewhere,
  * columns over several windows) is computed each time.
  *

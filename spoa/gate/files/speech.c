@@ -61,24 +61,65 @@ sound_fault(const struct transcriber *t, const struct sound *s)
 	return s->channels > 1 && !splits && !t->mixed ? speech_stereo : NULL;
 }
 
-/* Writes the key under which the transcript is remembered. */
+enum { KEYS = MEMO_KEY + crypto_secretbox_KEYBYTES };
+_Static_assert(KEYS <= crypto_generichash_BYTES_MAX, "one hash makes both keys");
+
+/* Writes the key under which the transcript is remembered, and the key that encrypts it. Who
+ * has not the sound can read no transcript in the daemon's memory. */
 static void
 transcript_key(const struct request *r, const struct transcriber *t, struct span sound,
-	unsigned char key[MEMO_KEY])
+	unsigned char key[KEYS])
 {
 	const char *const parts[] = { "transcript", t->name, t->url, t->form.model,
 		t->form.language };
 	const uint64_t format = t->form.format;
 	crypto_generichash_state h;
 
-	crypto_generichash_init(&h, r->snap->memo_key, sizeof(r->snap->memo_key), MEMO_KEY);
+	crypto_generichash_init(&h, r->snap->memo_key, sizeof(r->snap->memo_key), KEYS);
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		const char *s = parts[i] ? parts[i] : "";
 		crypto_generichash_update(&h, (const unsigned char *)s, strlen(s) + 1);
 	}
 	crypto_generichash_update(&h, (const unsigned char *)&format, sizeof(format));
 	crypto_generichash_update(&h, (const unsigned char *)sound.p, sound.n);
-	crypto_generichash_final(&h, key, MEMO_KEY);
+	crypto_generichash_final(&h, key, KEYS);
+}
+
+/* A key encrypts one transcript only. */
+static const unsigned char nonce[crypto_secretbox_NONCEBYTES];
+
+static void
+remember(const struct request *r, const struct heard *h)
+{
+	SCOPED_BUF(sealed, 0);
+	size_t n = h->answer.n + crypto_secretbox_MACBYTES;
+	char *to = buf_reserve(&sealed, n);
+
+	if (!to ||
+		crypto_secretbox_easy((unsigned char *)to, (const unsigned char *)h->answer.p,
+			h->answer.n, nonce, h->key + MEMO_KEY))
+		return;
+	buf_commit(&sealed, n);
+	cache_put(r->gate->shared->memo, h->key, buf_view(&sealed), UINT64_MAX);
+}
+
+/* Returns true, with the response in the arena of scan.files, if the transcript is remembered.
+ */
+static bool
+recall(const struct request *r, struct heard *h)
+{
+	SCOPED_BUF(sealed, 0);
+	if (!cache_get(r->gate->shared->memo, h->key, &sealed) ||
+		sealed.n < crypto_secretbox_MACBYTES)
+		return false;
+	size_t n = sealed.n - crypto_secretbox_MACBYTES;
+	char *to = arena_alloc(files_arena(r->scan.files), n + 1);
+	if (!to || crypto_secretbox_open_easy((unsigned char *)to,
+			   (const unsigned char *)buf_view(&sealed).p, sealed.n, nonce,
+			   h->key + MEMO_KEY))
+		return false;
+	h->answer = span_of(to, n);
+	return true;
 }
 
 int
@@ -132,14 +173,10 @@ speech_ask(struct request *r, struct file *f, size_t i, struct extract_ask *a)
 	struct heard *h = &s->heard[i];
 
 	if (remembers(r, s)) {
-		SCOPED_BUF(known, 0);
 		transcript_key(r, s->by, h->sound, h->key);
-		if (cache_get(r->gate->shared->memo, h->key, &known)) {
-			h->remembered = h->answered = true;
-			h->answer = arena_kept(files_arena(r->scan.files), &known);
-			h->why = h->answer.p ? NULL : transcribe_away;
+		h->remembered = h->answered = recall(r, h);
+		if (h->remembered)
 			return false;
-		}
 	}
 	*a = (struct extract_ask){ .file = h->sound,
 		.by = s->by,
@@ -209,7 +246,7 @@ take_heard(struct request *r, struct file *f, struct heard *h)
 		return 0;
 	}
 	if (remembers(r, s) && !h->remembered && h->answer.n <= REMEMBERED_MOST)
-		cache_put(r->gate->shared->memo, h->key, h->answer, UINT64_MAX);
+		remember(r, h);
 	s->uncertain |= t.confidence >= 0 && t.confidence < UNCERTAIN;
 	s->silent |= t.no_speech > SILENT;
 	h->text = f->ntexts;

@@ -3,6 +3,8 @@
 #ifndef GATE_FILES_SPEECH_H
 #define GATE_FILES_SPEECH_H
 
+#include <sodium.h>
+
 #include "gate/files/files.h"
 #include "gate/memo.h"
 #include "gate/sources/transcribe.h"
@@ -14,7 +16,8 @@
 struct heard {
 	struct file *file;
 	struct span sound; /* in the arena of scan.files, until it was sent */
-	unsigned char key[MEMO_KEY];
+	/* the key of the remembered transcript, then the key that encrypts it */
+	unsigned char key[MEMO_KEY + crypto_secretbox_KEYBYTES];
 	bool answered, remembered;
 	const char *why;    /* why there is no transcript; NULL: there is one */
 	struct span answer; /* in the arena of scan.files */
