@@ -64,8 +64,8 @@ sound_fault(const struct transcriber *t, const struct sound *s)
 enum { KEYS = MEMO_KEY + crypto_secretbox_KEYBYTES };
 _Static_assert(KEYS <= crypto_generichash_BYTES_MAX, "one hash makes both keys");
 
-/* Writes the key under which the transcript is remembered, and the key that encrypts it. Who
- * has not the sound can read no transcript in the daemon's memory. */
+/* Writes the key under which the transcript is remembered, and the key that encrypts it. A
+ * transcript in the daemon's memory is readable only with its sound. */
 static void
 transcript_key(const struct request *r, const struct transcriber *t, struct span sound,
 	unsigned char key[KEYS])
