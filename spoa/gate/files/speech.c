@@ -153,7 +153,6 @@ speech_plan(struct request *r, struct file *f, enum file_magic kind)
 		if (!h->sound.p)
 			return ERR_NOMEM;
 	}
-	s->film = s->sound.film;
 	f->wanted = true;
 	return s->heard ? 0 : ERR_NOMEM;
 }
@@ -275,7 +274,7 @@ speech_take(struct request *r, struct file *f)
 	}
 	if (!f->why)
 		f->read |= FILE_SPEECH;
-	if (!f->why && s->film)
+	if (!f->why && s->sound.film)
 		f->why = speech_film;
 	f->passes = f->why && f->why != speech_film && s->by->passes;
 	return err;

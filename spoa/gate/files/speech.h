@@ -21,7 +21,6 @@ struct heard {
 	bool answered, remembered;
 	const char *why;    /* why there is no transcript; NULL: there is one */
 	struct span answer; /* in the arena of scan.files */
-	uint64_t us;	    /* from the question to the response */
 	/* the texts of the file that come from it: [text, text + ntexts); pieces of the first
 	 */
 	size_t text, ntexts, npieces;
@@ -35,8 +34,7 @@ struct speech {
 	struct span
 		language; /* as the transcriber states it, in lower case; empty: not stated */
 	bool uncertain;	  /* words of low probability */
-	bool silent;	  /* a piece that probably is no speech */
-	bool film;	  /* the pictures stay uninspected */
+	bool silent;	  /* the transcriber doubts that a piece is speech */
 	struct heard *heard;
 	size_t nheard;
 };

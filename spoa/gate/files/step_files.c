@@ -493,9 +493,8 @@ sound_answered(struct extract_ask *a, const char *why, struct span answer)
 	struct files_job *j = r->scan.files;
 
 	INVARIANT(j);
-	h->us = clock_mono_us() - j->began_us;
 	speech_answered(r, h, why, answer);
-	h->file->us = h->us;
+	h->file->us = clock_mono_us() - j->began_us;
 	INVARIANT(j->outstanding > 0);
 	if (--j->outstanding == 0)
 		r->calls->back(r);

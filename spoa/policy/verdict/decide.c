@@ -1062,19 +1062,33 @@ policy_data(const struct policy *p, const struct policy_facts *f, size_t i, stru
 	return facts_lookup(v, V_COUNT + i, &present);
 }
 
-/* A condition that reads the target is tried with each of them. */
-bool
-policy_asks(const struct policy *p, const struct external *x, const struct policy_facts *f,
+/* Returns true if the condition holds or fails. `when` NULL: always */
+static bool
+may_hold(const struct policy *p, const struct cel_program *when, const struct policy_facts *f,
 	struct arena *a)
 {
-	struct facts_view *v = x->when ? arena_new(a, struct facts_view) : NULL;
+	struct facts_view *v = when ? arena_new(a, struct facts_view) : NULL;
 	struct span error;
 
 	if (!v)
 		return true;
 	facts_init(v, p, f, a);
+	return facts_test(v, when, &error) != 0;
+}
+
+/* A condition that reads the target is tried with each of them. */
+bool
+policy_asks(const struct policy *p, const struct external *x, const struct policy_facts *f,
+	struct arena *a)
+{
+	struct span error;
+
 	if (!x->reads_target || !f->route)
-		return facts_test(v, x->when, &error) != 0;
+		return may_hold(p, x->when, f, a);
+	struct facts_view *v = arena_new(a, struct facts_view);
+	if (!v)
+		return true;
+	facts_init(v, p, f, a);
 	for (size_t i = 0; i < f->route->ntargets; i++) {
 		facts_target(v, &f->route->targets[i]);
 		if (facts_test(v, x->when, &error) != 0)
@@ -1087,13 +1101,7 @@ bool
 policy_transcribes(const struct policy *p, const struct transcriber *t,
 	const struct policy_facts *f, struct arena *a)
 {
-	struct facts_view *v = t->when ? arena_new(a, struct facts_view) : NULL;
-	struct span error;
-
-	if (!v)
-		return true;
-	facts_init(v, p, f, a);
-	return facts_test(v, t->when, &error) != 0;
+	return may_hold(p, t->when, f, a);
 }
 
 int
