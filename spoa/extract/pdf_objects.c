@@ -3,7 +3,7 @@
  * mean. The parts are: strings, streams, fonts and pages, the walk over all objects, and a copy of
  * the document in which hidden annotations and layers are shown.
  *
- * Each object is looked at once, whether another object refers to it or not. Objects of an older
+ * Each object is read one time, also if no other object refers to it. Objects of an older
  * revision, which a later one replaced, are read too: their strings are in the bytes that a
  * provider gets. */
 #include <sodium.h>
@@ -341,8 +341,7 @@ read_by_type(struct scan *s, qpdf_oh stream, qpdf_oh dict)
 /* Adobe's collections of characters (9.7.3), whose letters readers know, by their /Ordering. */
 static const char *const known_orderings[] = { "Japan1", "GB1", "CNS1", "Korea1", "KR" };
 
-/* Returns true if the letters of a composite font (9.7.6) are those of a collection that readers
- * know. */
+/* Returns true if the composite font (9.7.6) uses one of these collections. */
 static bool
 has_known_letters(struct scan *s, qpdf_oh font)
 {

@@ -28,7 +28,7 @@ bool cache_store_has_room(const struct cache_store *s, uint64_t most_bytes);
 
 enum { CACHE_STORED_MOST = 2 * CACHE_ENTRY_MOST }; /* bytes of a sealed entry */
 
-/* Looks for an entry. Returns true if the result is known at once: *sealed has the entry, or is
+/* Looks for an entry. Returns true if the result is known without a wait: *sealed has the entry, or is
  * empty if there is none or the store is not up. Otherwise `came` runs as for
  * cache_store_ask(). */
 bool cache_store_get(const struct cache_store *s, const unsigned char key[CACHE_KEY_BYTES],

@@ -68,7 +68,7 @@ token_is_sign(const struct meaning_tokens *t, size_t i, const char *signs)
 	return s.n == 1 && is_one_of(s.p[0], signs);
 }
 
-/* Returns true if the phrase stands at token `at` and ends before token `end` or there. */
+/* Returns true if the phrase begins at token `at` and ends at token `end` or before. */
 static bool
 phrase_at(const struct meaning_tokens *t, size_t at, size_t end, const struct question_phrase *p)
 {
@@ -77,7 +77,7 @@ phrase_at(const struct meaning_tokens *t, size_t at, size_t end, const struct qu
 					  t->v[at + p->n].lower - t->v[at].lower));
 }
 
-/* Returns the number of tokens of the longest phrase that stands at token `at`; 0: none. */
+/* Returns the number of tokens of the longest phrase that begins at token `at`; 0: none. */
 static size_t
 longest_phrase_at(const struct meaning_tokens *t, size_t at, size_t end,
 	const struct question_phrase *v, size_t n)

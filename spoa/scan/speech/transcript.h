@@ -36,8 +36,8 @@ struct transcript {
 	struct transcript_piece *pieces; /* verbose_json only, in the order of `text` */
 	size_t npieces;
 	struct span language; /* empty: not stated */
-	/* Of all pieces: the lowest mean probability of the words, and the highest probability
-	 * of silence, 0 to 1; negative: not stated. */
+	/* 0 to 1, negative if not stated. confidence: each piece has a mean probability of its
+	 * words, and this is the lowest. no_speech: the highest probability of silence in a piece */
 	double confidence, no_speech;
 };
 

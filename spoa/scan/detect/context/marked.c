@@ -61,7 +61,7 @@ enum {
 	STEP_CELL = 2,	/* a cell's text ended before the byte */
 	STEP_FROM = 4,	/* a cell's text begins after the byte, or with it (STEP_AGAIN) */
 };
-/* What follows a cell that ended. */
+/* The part of the table after the end of a cell. */
 enum marked_follow { CELL_LAST, CELL_NEXT, CELL_NEXT_HEAD, ROW_ENDS };
 
 static const struct marked_frame *
