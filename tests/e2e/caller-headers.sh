@@ -76,10 +76,10 @@ seen 2 >"$D/both"
 is "the internal target got the headers, the external one did not" "$(jq -c '[.[] | .headers["remote-user"] // "-"]' "$D/both")" '["carol.192.0.2.7","-"]'
 # the records, and what check prints of them
 settled
-cat "$JOURNAL"/* | tr -d '\0' | grep -a '"type":"decision"' | jq -c 'select(.target == "openai") | .unsent_headers // []' >"$D/unsent"
+journals | grep '"type":"decision"' | jq -c 'select(.target == "openai") | .unsent_headers // []' >"$D/unsent"
 like "a record names the headers that were not sent" "$(cat "$D/unsent")" '"x-auth-request-email".*"remote-user"'
 unlike "but no addresses and no headers that are sent" "$(cat "$D/unsent")" 'x-forwarded-for|accept-language|sec-ch|openai-beta'
-later=$(cat "$JOURNAL"/* | tr -d '\0' | grep -a '"type":"attempt"' | jq -c 'select(.attempt == 2) | [.target, .unsent_headers // []]')
+later=$(journals | grep '"type":"attempt"' | jq -c 'select(.attempt == 2) | [.target, .unsent_headers // []]')
 like "the record of an attempt at an external target after an internal one, too" "$later" 'openai.*"remote-user"'
 checked=$("$build/tollgate" check -c "$D/tollgate.yaml" 2>&1)
 like "check prints the names" "$checked" 'provider openai is external and did not receive these headers of recent requests: .*x-acme-employee \([0-9]+\)'
