@@ -31,6 +31,7 @@ echo 'nameserver 192.0.2.9' >"$1/resolv"
 echo 'hosts: files dns' >"$1/nss"
 mount --bind "$1/resolv" /etc/resolv.conf
 mount --bind "$1/nss" /etc/nsswitch.conf
+: >"$1/log" # the log of the case before this one, which has started, too
 "$2/tollgate" serve -c "$1/tollgate.yaml" >"$1/log" 2>&1 &
 daemon=$!
 for _ in $(seq 600); do grep -q event=started "$1/log" && break; sleep 0.1; done
