@@ -18,7 +18,6 @@ enum {
 	VIEW_STEP = VIEW_BYTES / 2,
 	ESCAPED_MOST = 3, /* levels of escapes in one another */
 	BETWEEN_MOST = 4, /* separators between two bytes in hexadecimal: ', ' or "\\ */
-	MARK_MOST = 3,	  /* followed by u00 */
 };
 
 int
@@ -32,43 +31,35 @@ request_keep_credential(struct request *r, struct span value)
 	return arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }
 
-/* Returns the next part of the text, from *at on, that may hold a credential in hexadecimal;
- * false: there is none. This is a prefilter: every printable byte in hexadecimal begins with a
- * decimal digit, and most texts do not have DISGUISE_LEAST digits close to each other. With
- * separators and a mark, a byte takes at most ten characters, so DISGUISE_LEAST bytes lie
- * within three blocks of 64. The part gets one block more, and the hexadecimal digits that
- * follow, because pairs are read from the end of a run. */
-static bool
-next_hex_part(struct span t, size_t *at, struct span *part)
+/* Returns true for the letters that no credential in hexadecimal contains: neither digits nor part
+ * of a mark (0x, \x, \u00). */
+static inline bool
+ends_hex(char c)
 {
-	enum { BLOCK = 64 };
-	unsigned before = 0, last = 0;
-	size_t from = t.n, to = 0, i = *at;
+	return is_alpha(c) && !is_hex(c) && to_lower(c) != 'x' && to_lower(c) != 'u';
+}
 
-	_Static_assert(2 * BLOCK >= DISGUISE_LEAST * (BETWEEN_MOST + MARK_MOST + 3), "blocks");
-	for (; i < t.n && (from == t.n || i <= to + 2 * BLOCK); i += BLOCK) {
-		unsigned char digits = 0;
-		if (i + BLOCK <= t.n)
-			for (size_t k = 0; k < BLOCK; k++)
-				digits = (unsigned char)(digits + is_digit(t.p[i + k]));
-		else
-			for (size_t k = i; k < t.n; k++)
-				digits = (unsigned char)(digits + is_digit(t.p[k]));
-		if (before + last + digits >= DISGUISE_LEAST) {
-			if (from == t.n)
-				from = i > 2 * BLOCK ? i - 2 * BLOCK : 0;
-			to = i + BLOCK;
-		}
-		before = last;
-		last = digits;
+/* Returns the next stretch of the text, from *at on, without a letter that ends hexadecimal and with
+ * the digits of a credential; false: there is none. A stretch has at least HEX_LEAST bytes, so each
+ * stretch is first read backward from there: most texts have such a letter in the last few. */
+static bool
+next_hex_stretch(struct span t, size_t *at, struct span *stretch)
+{
+	while (t.n >= HEX_LEAST && *at <= t.n - HEX_LEAST) {
+		size_t from = *at, end = from + HEX_LEAST, digits = 0;
+		while (end > from && !ends_hex(t.p[end - 1]))
+			end--;
+		*at = end;
+		if (end > from)
+			continue;
+		for (end = from; end < t.n && !ends_hex(t.p[end]); end++)
+			digits += is_hex(t.p[end]);
+		*at = end;
+		*stretch = span_cut(t, from, end);
+		if (digits >= HEX_LEAST)
+			return true;
 	}
-	*at = i < t.n ? i - 2 * BLOCK : t.n;
-	if (from == t.n)
-		return false;
-	for (to = to + BLOCK < t.n ? to + BLOCK : t.n; to < t.n && is_hex(t.p[to]);)
-		to++;
-	*part = span_cut(t, from, to);
-	return true;
+	return false;
 }
 
 /* ---- decoding ---- */
@@ -237,13 +228,13 @@ each_in_pieces(const struct request *r, struct span part, credential_fn *take, v
 static int
 each_hex(const struct request *r, struct span text, credential_fn *take, void *arg)
 {
-	struct span part;
+	struct span stretch;
 	size_t at = 0;
 	int err = 0;
 
-	while (!err && text.n >= HEX_LEAST && next_hex_part(text, &at, &part)) {
-		err = each_hex_run(r, part, take, arg);
-		err = err ? err : each_in_pieces(r, part, take, arg);
+	while (!err && next_hex_stretch(text, &at, &stretch)) {
+		err = each_hex_run(r, stretch, take, arg);
+		err = err ? err : each_in_pieces(r, stretch, take, arg);
 	}
 	return err;
 }
