@@ -23,25 +23,36 @@ struct pool_thread {
 	pthread_t id;
 	unsigned number;
 	struct pool *pool;
+	pthread_cond_t woken;
+	struct pool_thread *below; /* in the pool's `idle`, under lock */
+	bool idle;		   /* under lock */
 };
 
 struct pool {
 	pthread_mutex_t lock;
-	pthread_cond_t more;
 	struct work *first, **end; /* under lock */
+	/* under lock: the threads without work. The last one to become idle is woken first,
+	 * because its memory is still in the processor's cache. */
+	struct pool_thread *idle;
 	_Atomic bool stopping;
 	unsigned nthreads;
 	struct pool_thread thread[];
 };
 
 static struct work *
-pool_next(struct pool *p)
+pool_next(struct pool_thread *t)
 {
+	struct pool *p = t->pool;
 	struct work *w = NULL;
 
 	SCOPED_LOCK(&p->lock);
-	while (!p->first && !atomic_load(&p->stopping))
-		pthread_cond_wait(&p->more, &p->lock);
+	while (!p->first && !atomic_load(&p->stopping)) {
+		t->idle = true;
+		t->below = p->idle;
+		p->idle = t;
+		while (t->idle && !atomic_load(&p->stopping))
+			pthread_cond_wait(&t->woken, &p->lock);
+	}
 	/* Queued work still runs during a stop: it sees pool_stopping(), and the thread that
 	 * waits for it gets its message. */
 	if (p->first) {
@@ -61,7 +72,7 @@ pool_thread_main(void *arg)
 	/* On Linux, the priority applies to the calling thread alone. If the system refuses it,
 	 * all threads have the same priority. */
 	setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
-	for (struct work *w; (w = pool_next(t->pool));) {
+	for (struct work *w; (w = pool_next(t));) {
 		w->run(w, t->number);
 		sodium_stackzero(MEM_STACK_BYTES);
 	}
@@ -102,12 +113,12 @@ pool_new(unsigned threads)
 	if (!p)
 		return NULL;
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->more, NULL);
 	p->end = &p->first;
 	for (; p->nthreads < threads; p->nthreads++) {
 		struct pool_thread *t = &p->thread[p->nthreads];
 		t->number = p->nthreads;
 		t->pool = p;
+		pthread_cond_init(&t->woken, NULL);
 		if (thread_start(&t->id, NULL, pool_thread_main, t))
 			break;
 	}
@@ -124,7 +135,12 @@ pool_submit(struct pool *p, struct work *w)
 	INVARIANT(!*p->end && (p->first || p->end == &p->first));
 	*p->end = w;
 	p->end = &w->next;
-	pthread_cond_signal(&p->more);
+	struct pool_thread *t = p->idle;
+	if (t) {
+		p->idle = t->below;
+		t->idle = false;
+		pthread_cond_signal(&t->woken);
+	}
 }
 
 bool
@@ -142,11 +158,13 @@ pool_free(struct pool **pp)
 		return;
 	pthread_mutex_lock(&p->lock);
 	atomic_store(&p->stopping, true);
-	pthread_cond_broadcast(&p->more);
-	pthread_mutex_unlock(&p->lock);
 	for (unsigned i = 0; i < p->nthreads; i++)
+		pthread_cond_signal(&p->thread[i].woken);
+	pthread_mutex_unlock(&p->lock);
+	for (unsigned i = 0; i < p->nthreads; i++) {
 		pthread_join(p->thread[i].id, NULL);
-	pthread_cond_destroy(&p->more);
+		pthread_cond_destroy(&p->thread[i].woken);
+	}
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 	*pp = NULL;

@@ -197,7 +197,13 @@ struct request {
 		struct offload {	 /* WAIT_HELPER: engine/gate.c */
 			struct work work;
 			struct mail back;
-			int result; /* enum step_result */
+			/* the steps that the helper ran, one after the other from run.step on,
+			 * and when each ended */
+			struct offload_step {
+				int result; /* enum step_result */
+				uint64_t ended_us;
+			} steps[4];
+			unsigned nsteps;
 			/* the caller left; the helper's result will be dropped */
 			_Atomic bool pointless;
 		} offload;

@@ -44,38 +44,52 @@ offload_wanted(const struct request *r)
 	       (r->in.body_raw.n + r->in.said_bytes > request_inline_most(r) || r->in.coding.n);
 }
 
-/* Continues after the current step with its result. A denial skips all steps but the record. */
-static void gate_advance(struct request *r, enum step_result s);
+/* Continues after the current step with its result, if the step ended at that time; 0: now. A
+ * denial skips all steps but the record. */
+static void gate_advance(struct request *r, enum step_result s, uint64_t ended_us);
 
 static void
 offload_back(struct mail *m, void *worker UNUSED)
 {
 	struct request *r = TAGGED_OF(request, run.offload.back, m);
+	const struct offload *o = &r->run.offload;
 
 	r->worker = r->gate->worker;
 	request_waited(r);
-	gate_advance(r, (enum step_result)r->run.offload.result);
+	for (unsigned i = 0; i < o->nsteps; i++)
+		gate_advance(r, (enum step_result)o->steps[i].result, o->steps[i].ended_us);
 	request_back(r);
 }
 
+/* Runs the current step, and the steps after it up to one for the worker. The worker takes note of
+ * them when the request is back. */
 static void
 offload_run(struct work *w, unsigned thread)
 {
 	struct request *r = TAGGED_OF(request, run.offload.work, w);
+	struct offload *o = &r->run.offload;
+	size_t first = r->run.step;
+	enum step_result result;
 
 	r->worker = SNAPSHOT_HELPER + thread;
 	effort_watch(offload_over, r);
-	enum step_result result = steps[r->run.step].run(r);
+	o->nsteps = 0;
+	do {
+		result = steps[r->run.step].run(r);
+		/* The step gave up, because the caller left or the daemon stops. The next step
+		 * must not run without its results. */
+		if (result == STEP_WAIT)
+			result = request_overload(r);
+		o->steps[o->nsteps++] =
+			(struct offload_step){ (int)result, clock_mono_us() };
+		r->run.step++;
+	} while (result == STEP_NEXT && o->nsteps < COUNT_OF(o->steps) && offload_wanted(r));
 	effort_watch(NULL, NULL);
-	/* The step gave up, because the caller left or the daemon stops. The next step must not
-	 * run without its results. */
-	if (result == STEP_WAIT)
-		result = request_overload(r);
-	r->run.offload.result = (int)result;
-	mailbox_send(r->gate->mail, &r->run.offload.back);
+	r->run.step = first;
+	mailbox_send(r->gate->mail, &o->back);
 }
 
-/* Sends the next step to a helper thread; the request must not be touched after that. */
+/* Sends the next steps to a helper thread; the request must not be touched after that. */
 static void
 offload_step(struct request *r)
 {
@@ -318,7 +332,7 @@ give_verdict(struct request *r)
 }
 
 static void
-gate_advance(struct request *r, enum step_result s)
+gate_advance(struct request *r, enum step_result s, uint64_t ended_us)
 {
 	INVARIANT(r->run.step < STEPS_COUNT && s != STEP_WAIT);
 	size_t next = s == STEP_REWRITES   ? STEP_AT_rewrite
@@ -332,7 +346,7 @@ gate_advance(struct request *r, enum step_result s)
 	const struct policy *p = r->snap->policy;
 	if (next < STEPS_COUNT && steps[next].stage != steps[r->run.step].stage &&
 		(steps[r->run.step].stage != STAGE_OUTSIDE || p->ndata || p->nexternals))
-		stage_ends(r, clock_mono_us());
+		stage_ends(r, ended_us ? ended_us : clock_mono_us());
 	r->run.step = next;
 }
 
@@ -352,7 +366,7 @@ gate_run(struct request *r)
 			request_park(r);
 			return;
 		}
-		gate_advance(r, s);
+		gate_advance(r, s, 0);
 	}
 	request_unpark(r);
 	give_verdict(r);
