@@ -199,7 +199,7 @@ struct request {
 			struct mail back;
 			/* the steps that the helper ran, one after the other from run.step on,
 			 * and when each ended */
-			struct offload_step {
+			struct offload_ran {
 				int result; /* enum step_result */
 				uint64_t ended_us;
 			} steps[4];

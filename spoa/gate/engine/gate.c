@@ -81,7 +81,7 @@ offload_run(struct work *w, unsigned thread)
 		if (result == STEP_WAIT)
 			result = request_overload(r);
 		o->steps[o->nsteps++] =
-			(struct offload_step){ (int)result, clock_mono_us() };
+			(struct offload_ran){ (int)result, clock_mono_us() };
 		r->run.step++;
 	} while (result == STEP_NEXT && o->nsteps < COUNT_OF(o->steps) && offload_wanted(r));
 	effort_watch(NULL, NULL);
