@@ -64,6 +64,9 @@ struct request_in {
 	/* A message of a WebSocket: MESSAGE_OF_TURN asks for a response, which costs;
 	 * MESSAGE_ALONE only adds to a turn. */
 	enum { NO_MESSAGE, MESSAGE_OF_TURN, MESSAGE_ALONE } message;
+	/* A message that the gateway made of the sound of a session. HELD: the provider does not
+	 * have the sound; HEARD: it has; WRITTEN: it has, and the body is its transcript */
+	enum sound_state { SOUND_NONE, SOUND_HELD, SOUND_HEARD, SOUND_WRITTEN } sound;
 	/* id of the session's handshake; model of the session */
 	struct span session, session_model;
 	struct messages_joined *joined; /* belongs to the session */

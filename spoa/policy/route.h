@@ -162,6 +162,15 @@ struct route {
 	uint64_t websocket; /* most bytes of a WebSocket message; 0: handshakes are refused */
 	/* realtime.webrtc: permit: sessions outside the gateway may be opened */
 	bool beside;
+	/* realtime.audio: how the sound of sessions is handled */
+	enum route_audio {
+		AUDIO_UNREADABLE, /* not set: on_failure.unreadable decides */
+		AUDIO_PERMIT,
+		AUDIO_JUDGED,  /* a response is requested after its transcript is permitted */
+		AUDIO_REQUIRED /* sound is sent after its transcript is permitted */
+	} audio;
+	/* realtime.transcription: the model of the session's own transcripts */
+	const char *transcription;
 	enum reserve reserve;
 	uint64_t deadline_us; /* deadline: longest exchange; default 15 min */
 };

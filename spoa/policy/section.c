@@ -38,6 +38,7 @@ static const char *const transcript_words[] = { "verbose_json", "json", "text", 
 static const char *const stereo_words[] = { "split", "mixed", NULL };
 static const char *const transcriber_failure_words[] = { "unreadable", "permit", NULL };
 static const char *const media_words[] = { "deny", "strip", "transcript", NULL }; /* enum media_action */
+static const char *const audio_words[] = { "unreadable", "permit", "judged", "required", NULL }; /* enum route_audio */
 static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4", NULL }; /* enum redact_style */
 static const char *const text_words[] = { "hash", "off", "redacted", "full", NULL }; /* enum record_text */
 static const char *const argument_words[] = { "stay", "command", "leave", "call", NULL }; /* enum tool_arguments */
@@ -295,10 +296,12 @@ const struct section sections[] = {
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "longest time of a request with its response" },
   { "show_cost", A_BOOL(route, show_cost), "replaces the policy's show_cost" },
   { "websocket", OTHER(EITHER(BOOL, REF("websocket"))), "serve WebSockets of realtime sessions, with a decision on each message; default false: 426" },
-  { "realtime", OTHER(REF("realtime")), "realtime sessions outside of the gateway" },
+  { "realtime", OTHER(REF("realtime")), "sound in realtime sessions, and sessions outside of the gateway" },
 }},
 [SECTION_REALTIME] = { "realtime", .fields = {
   { "webrtc", A_FLAG(route, beside, effect_words), "permit: sessions over WebRTC and SIP, and client secrets, may be opened, and the gateway inspects nothing of them; default deny" },
+  { "audio", A_WORD(route, audio, audio_words), "sound in sessions: required: it is sent after its transcript is permitted; judged: a response is requested after that; permit: it passes; unreadable (default): on_failure.unreadable decides" },
+  { "transcription", A_TEXT(route, transcription), "audio: judged: the model of OpenAI's own transcripts; default gpt-4o-mini-transcribe" },
 }},
 [SECTION_WEBSOCKET] = { "websocket", .fields = {
   { "message", A_SIZE(route, websocket, 1024, CAP_SOCKET_MESSAGE_MAX), "the longest message; default 1MB" },

@@ -5,6 +5,7 @@
 #include "base/ascii.h"
 #include "base/codec/json.h"
 #include "scan/dialect/live.h"
+#include "scan/dialect/live_voice.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,6 +28,34 @@ holds_words_alone(struct span message, struct arena *a)
 	}
 }
 
+/* After the gateway's edit, a setup never lets the provider respond by itself, and the edit of an
+ * edited setup changes nothing. */
+static void
+setup_is_judged(const struct endpoint *e, struct span message, struct arena *a)
+{
+	struct voice_client c = voice_client_read(e, message, true, a), again;
+	struct buf once, twice;
+	struct json_event ev;
+	struct json *j = json_open(a, message);
+
+	if (c.npieces > VOICE_PIECES || (c.format.rate && c.format.rate < 8000))
+		abort();
+	while (json_next(j, &ev) != JSON_END)
+		if (ev.tok == JSON_ERROR)
+			return;
+	buf_init(&once, 0);
+	buf_init(&twice, 0);
+	if (c.setup && live_has_ids(e) && voice_put_judged(message, "m", a, &once)) {
+		again = voice_client_read(e, buf_view(&once), true, a);
+		if (!again.setup || again.detection == VOICE_PROVIDER ||
+			!voice_put_judged(buf_view(&once), "m", a, &twice) ||
+			!span_eq(buf_view(&once), buf_view(&twice)))
+			abort();
+	}
+	buf_free(&once);
+	buf_free(&twice);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -45,6 +74,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		holds_words_alone(message, &a);
 	if (got.media_bytes > message.n)
 		abort();
+	setup_is_judged(&e, message, &a);
+	voice_provider_read(message, &a);
 	arena_reset(&a);
 	return 0;
 }

@@ -306,6 +306,7 @@ session_free(struct exchange *x)
 		placeholders_close(&x->session->placeholders);
 		vault_free(&x->session->vault);
 		known_names_drop(&x->session->names);
+		voice_drop(x->session);
 		if (x->session->argument_types)
 			arena_reset(&x->session->types);
 		TAG_CLEAR(session, x->session);

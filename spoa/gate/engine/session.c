@@ -114,7 +114,7 @@ static void turns_are_joined(struct session *s, const struct said *last);
 
 /* ---- the end of a session ---- */
 
-static enum socket_goes
+enum socket_goes
 session_ends(struct session *s, unsigned code, bool denied, const char *why)
 {
 	s->end = (struct socket_end){ code, denied, why };
@@ -138,7 +138,7 @@ session_sends_denial(struct session *s, const struct exchange_plan *of, const ch
 }
 
 /* Sends an error in the dialect's form, then closes the session. */
-static enum socket_goes
+enum socket_goes
 session_denies(struct session *s, const char *code, const char *why)
 {
 	session_sends_denial(s, &s->x->plan, code, span_str(why));
@@ -229,7 +229,7 @@ session_finish(struct exchange *x, const struct exchange_result *res, void (*don
 	x->done = done;
 	x->done_arg = arg;
 	s->result = *res;
-	s->held.waits = false;
+	s->held.waits = s->voice.client.waits = false;
 	s->finishing = true;
 	for (struct said *m = LIST_FIRST(&s->said), *next; m; m = next) {
 		next = LIST_NEXT(m, all);
@@ -299,8 +299,9 @@ message_refused(
 
 /* Begins the decision; message_decided() follows. NULL: out of memory, or over a limit of held
  * bytes. */
-static struct said *
-message_asks(struct session *s, bool binary, struct span message, bool turn)
+struct said *
+session_asks(struct session *s, bool binary, struct span message, bool turn,
+	enum sound_state sound)
 {
 	struct said *m = calloc(1, sizeof(*m));
 	struct request *r = m ? message_request(s, turn) : NULL;
@@ -310,6 +311,7 @@ message_asks(struct session *s, bool binary, struct span message, bool turn)
 		free(m);
 		return NULL;
 	}
+	r->in.sound = sound;
 	message_refused(s, r, &message, &own);
 	m->body = mem_get(message.n);
 	m->n = message.n;
@@ -416,20 +418,23 @@ message_decided(void *arg, const struct exchange_denial *denial)
 	INVARIANT(!of_client || s->asking == m);
 	if (denial) {
 		goes = message_denied(m);
-		s->unpaid |= m->silent;
+		s->unpaid |= m->silent && !m->voice;
 	} else {
 		struct request *of = s->x->r, *r = m->x->r;
 		if (!of->in.body.model.n) /* the session's model from now on */
 			of->in.body.model = arena_dup(&of->arena, r->in.body.model);
 		known_names_keep(&s->names, &r->in.body);
 		bool given = message_given(s, r);
-		if (of_client && given)
+		if (m->voice && given)
+			goes = voice_permitted(m);
+		else if (of_client && given)
 			s->calls.emit(s->calls.arg, false, m->binary, m->x->plan.body);
 		if (!given || (m->turn && !turn_begins(m)))
 			goes = session_ends(s, WS_TRY_AGAIN, false, "out of memory");
 		else if (m->turn && of_client)
 			turns_are_joined(s, m);
 	}
+	bool written = m->voice && !of_client;
 	if (of_client)
 		s->asking = NULL;
 	if (m->life == SAID_DECIDED)
@@ -438,8 +443,10 @@ message_decided(void *arg, const struct exchange_denial *denial)
 		s->calls.back(s->calls.arg, true, goes);
 	if (!s->finishing && s->held.waits && goes == SOCKET_GOES)
 		session_goes_on(s);
-	else if (!of_client)
+	else if (!of_client && (!written || goes != SOCKET_GOES))
 		s->calls.back(s->calls.arg, false, goes);
+	if (!s->finishing && goes == SOCKET_GOES)
+		voice_goes_on(s);
 }
 
 /* ---- turns ---- */
@@ -514,6 +521,12 @@ turns_are_joined(struct session *s, const struct said *last)
 	}
 }
 
+size_t
+session_turns(const struct session *s)
+{
+	return turns_of(s, false);
+}
+
 /* ---- the client's messages ---- */
 
 static enum outcome
@@ -525,7 +538,7 @@ unreadable_is(const struct session *s)
 static enum socket_goes
 media_goes(struct session *s, bool to_client, uint64_t bytes)
 {
-	if (unreadable_is(s) == OUT_DENY)
+	if (unreadable_is(s) == OUT_DENY && !(to_client && s->x->r->found.route->audio))
 		return session_denies(s, "unreadable_content",
 			"audio and images cannot be inspected and are not permitted; "
 			"on_failure: {unreadable: permit} permits them");
@@ -562,6 +575,7 @@ too_many_turns(struct session *s)
 static enum socket_goes
 client_message(struct session *s, bool binary, struct span message)
 {
+	SCOPED_BUF(own, 0);
 	struct arena a;
 
 	/* the relay reads the next message after this one */
@@ -573,8 +587,10 @@ client_message(struct session *s, bool binary, struct span message)
 	arena_reset(&a);
 	if (is_outdated(s) && (e.is == LIVE_TEXT || !turns_of(s, false)))
 		return session_ends(s, WS_RESTART, false, "the policy has changed");
-	enum socket_goes goes =
-		e.is == LIVE_MEDIA ? media_goes(s, false, e.media_bytes) : SOCKET_GOES;
+	enum socket_goes goes;
+	if (voice_from_client(s, binary, &message, &e, &own, &goes))
+		return goes;
+	goes = e.is == LIVE_MEDIA ? media_goes(s, false, e.media_bytes) : SOCKET_GOES;
 	if (goes != SOCKET_GOES)
 		return goes;
 	if (e.is != LIVE_TEXT) {
@@ -583,9 +599,18 @@ client_message(struct session *s, bool binary, struct span message)
 	}
 	if (e.asks && turns_of(s, false) >= CAP_SOCKET_TURNS)
 		return too_many_turns(s);
-	s->asking = message_asks(s, binary, message, e.asks);
+	s->asking = session_asks(s, binary, message, e.asks, SOUND_NONE);
 	return s->asking ? SOCKET_WAITS
 			 : session_ends(s, WS_TRY_AGAIN, false, "the gateway's memory is full");
+}
+
+void
+session_client_again(struct session *s, bool binary, struct span message)
+{
+	enum socket_goes goes = client_message(s, binary, message);
+
+	if (goes != SOCKET_WAITS)
+		s->calls.back(s->calls.arg, true, goes);
 }
 
 /* ---- the provider's messages ---- */
@@ -773,7 +798,11 @@ turn_is_asked(struct session *s, bool binary, struct span message, const struct 
 			return SOCKET_ENDS;
 		if (!e->aside && turns_of(s, false) >= CAP_SOCKET_TURNS)
 			return too_many_turns(s);
-		if (!(m = message_asks(s, false, SPAN_LIT("{}"), true)))
+		if (!e->aside && e->begins && voice_forbids(s))
+			return session_denies(s, "unreadable_content",
+				"the provider responds to sound before its transcript was "
+				"inspected");
+		if (!(m = session_asks(s, false, SPAN_LIT("{}"), true, SOUND_NONE)))
 			return session_ends(s, WS_TRY_AGAIN, false,
 				"the gateway holds too many bytes; send less or retry later");
 		m->silent = true;
@@ -801,7 +830,7 @@ error_answers(struct session *s)
 }
 
 static enum socket_goes
-provider_message(struct session *s, bool binary, struct span message)
+provider_passes(struct session *s, bool binary, struct span message)
 {
 	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
 	SCOPED_BUF(bound, 0);
@@ -841,6 +870,14 @@ provider_message(struct session *s, bool binary, struct span message)
 		return session_ends(s, WS_INTERNAL, false,
 			"the provider sent a message outside its protocol");
 	return m ? turn_takes(m, binary, message, &e) : message_alone(s, binary, message, &e);
+}
+
+static enum socket_goes
+provider_message(struct session *s, bool binary, struct span message)
+{
+	enum socket_goes goes = provider_passes(s, binary, message);
+
+	return goes == SOCKET_GOES ? voice_from_provider(s, message) : goes;
 }
 
 /* The turn of the waiting message is decided: passes the message on. */
@@ -905,5 +942,5 @@ gate_socket_rests(const struct exchange *x)
 bool
 gate_socket_over(struct exchange *x)
 {
-	return session_is_erased(x->session);
+	return session_is_erased(x->session) || voice_is_late(x->session);
 }

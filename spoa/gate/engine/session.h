@@ -3,6 +3,7 @@
 #define GATE_ENGINE_SESSION_H
 
 #include "gate/engine/engine.h"
+#include "gate/engine/session_voice.h"
 #include "scan/text/argument_types.h"
 #include "scan/text/named.h"
 
@@ -30,6 +31,10 @@ struct said {
 		bool over;	     /* ended, except for its usage */
 		bool aside;	     /* text of an item only, not part of another response */
 	} answer;
+	enum said_voice voice; /* sent in place of the body once it is permitted */
+	bool says_nothing;     /* SAID_SETUP: nothing is sent */
+	char item[VOICE_ITEM_ID];
+	size_t nitem; /* SAID_WRITTEN: id of the item */
 	LIST_ENTRY(said) all;
 };
 
@@ -60,6 +65,7 @@ struct session {
 	/* a response was in progress that no limit admitted: the handshake's reservation
 	 * pays for it */
 	bool unpaid;
+	struct voice voice;
 	bool finishing; /* the handshake's exchange ends when all of `said` is over */
 	struct exchange_result result;
 };
@@ -68,5 +74,19 @@ struct session {
  * called later. */
 bool session_finish(struct exchange *x, const struct exchange_result *res,
 	void (*done)(void *, int), void *arg);
+
+/* ---- session.c, for session_voice.c ---- */
+
+/* Sends an error in the dialect's form, and ends the session. `code`, `why`: constants. */
+enum socket_goes session_denies(struct session *s, const char *code, const char *why);
+enum socket_goes session_ends(struct session *s, unsigned code, bool denied, const char *why);
+/* Begins the decision on a message, whose end message_decided() is. NULL: out of memory, or over
+ * a limit of held bytes. */
+struct said *session_asks(struct session *s, bool binary, struct span message, bool turn,
+	enum sound_state sound);
+/* Counts responses that are being decided or answered. */
+size_t session_turns(const struct session *s);
+/* Handles a client's message that has waited, and reports the result to the relay. */
+void session_client_again(struct session *s, bool binary, struct span message);
 
 #endif

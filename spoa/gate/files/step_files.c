@@ -693,7 +693,7 @@ request_file_hit(const struct request *r, const struct hit *h)
 static bool
 strip_file(const struct request *r, struct file *f)
 {
-	f->stripped = r->found.verdict.strips && f->media.part;
+	f->stripped = r->found.verdict.strips && f->media.part && r->in.sound != SOUND_HEARD;
 	f->written = f->stripped && r->found.verdict.strips == MEDIA_TRANSCRIPT && !f->why &&
 		     f->read & FILE_SPEECH;
 	return f->stripped;

@@ -208,7 +208,20 @@ request_files_go(const struct request *r)
 			return false;
 		unread++;
 	}
-	return r->found.verdict.strips && unread == r->in.unread.nmedia;
+	return r->found.verdict.strips && unread == r->in.unread.nmedia &&
+	       r->in.sound != SOUND_HEARD;
+}
+
+/* Returns true if a session's message has sound that was not transcribed, and the route permits
+ * sound by its transcript alone. */
+static bool
+session_unheard(const struct request *r)
+{
+	bool any = false;
+
+	for (size_t i = 0; r->in.message && i < r->in.unread.nmedia; i++)
+		any |= span_is(r->in.unread.media[i].kind, "audio");
+	return any && r->found.route->audio >= AUDIO_JUDGED;
 }
 
 /* Denies requests that the rules permit but that must not pass. Returns STEP_NEXT if there is
@@ -221,7 +234,8 @@ may_pass(struct request *r)
 	if (r->found.no_session)
 		return request_no_session(r);
 	bool unreadable =
-		r->in.unreadable && of->unreadable == OUT_DENY && !request_files_go(r);
+		r->in.unreadable && (of->unreadable == OUT_DENY || session_unheard(r)) &&
+		!request_files_go(r);
 	if (unreadable && r->in.body.ids_bytes)
 		return request_deny(r, 403, "unreadable_content", "",
 			SPAN_LIT("the request contains token ids that cannot be decoded for "

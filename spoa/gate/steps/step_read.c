@@ -407,6 +407,8 @@ step_read(struct request *r)
 				 "realtime: {webrtc: permit} on the route"));
 	if (s == STEP_NEXT)
 		s = read_request_body(r);
+	for (size_t i = 0; r->in.sound == SOUND_WRITTEN && i < r->in.body.nsegments; i++)
+		r->in.body.segments[i].spoken = true;
 
 	if (s == STEP_NEXT && (r->in.socket || r->in.message))
 		s = read_session(r);

@@ -855,6 +855,10 @@ step_rewrite(struct request *r)
 	limits_expect(r);
 	if (!request_strip_files(r, &r->scan.overlay, &bad))
 		return deny_file(r, bad);
+	if (r->in.sound == SOUND_WRITTEN && !r->found.verdict.strips &&
+		r->scan.overlay.nhits + r->scan.overlay.nwholes > 0)
+		return request_deny(r, 403, "content_policy_violation", ruled_by(r),
+			SPAN_LIT("data that must be redacted was spoken"));
 	int err = rewrite_request(r);
 	if (err < 0)
 		return deny_rewrite(r, err);

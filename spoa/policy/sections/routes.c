@@ -706,6 +706,26 @@ build_websocket(struct builder *b, const struct yaml_node *n, struct route *r)
 			"relay.listen");
 }
 
+/* realtime: {audio, transcription, webrtc} */
+static void
+build_realtime(struct builder *b, const struct yaml_node *n, struct route *r)
+{
+	const struct yaml_node *c = n ? yaml_get(n, "audio") : NULL;
+
+	r->transcription = "gpt-4o-mini-transcribe";
+	build_section(b, n, SECTION_REALTIME, r);
+	if (!c || !r->audio)
+		return;
+	if (!r->websocket)
+		diag_at(b->d, c->key,
+			"realtime: audio: the route serves no sessions: add websocket: true");
+	bool own = r->audio == AUDIO_REQUIRED ||
+		   (r->audio == AUDIO_JUDGED && r->dialect == dialect_find(SPAN_LIT("gemini")));
+	if (own && !b->p->ntranscribers)
+		diag_at(b->d, c->key,
+			"realtime: audio: nobody transcribes the sound: add transcribers");
+}
+
 /* Reads one route of the list. */
 static void
 build_route(struct builder *b, const struct yaml_node *n, struct route *r)
@@ -742,7 +762,7 @@ build_route(struct builder *b, const struct yaml_node *n, struct route *r)
 	build_cache(b, yaml_get(n, "cache"), r);
 	build_on_failure(b, yaml_get(n, "on_failure"), &r->on_failure);
 	build_websocket(b, yaml_get(n, "websocket"), r);
-	build_section(b, yaml_get(n, "realtime"), SECTION_REALTIME, r);
+	build_realtime(b, yaml_get(n, "realtime"), r);
 }
 
 void

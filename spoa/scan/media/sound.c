@@ -43,7 +43,6 @@ enum {
 	WAV_ALAW = 6,
 	WAV_MULAW = 7,
 	WAV_EXTENSIBLE = 0xfffe,
-	WAV_HEAD = 44,
 	/* a chunk of another kind that is longer could be sound */
 	WAV_TAG_MOST = 4 << 10,
 };
@@ -130,6 +129,23 @@ put_wav_number(char *to, uint32_t v, size_t n)
 	return to + n;
 }
 
+char *
+sound_wav_head(char to[WAV_HEAD], unsigned tag, unsigned rate, unsigned bits, size_t n)
+{
+	memcpy(to, "RIFF", 4);
+	to = put_wav_number(to + 4, (uint32_t)(WAV_HEAD - 8 + n), 4);
+	memcpy(to, "WAVEfmt ", 8);
+	to = put_wav_number(to + 8, 16, 4);
+	to = put_wav_number(to, tag, 2);
+	to = put_wav_number(to, 1, 2);
+	to = put_wav_number(to, rate, 4);
+	to = put_wav_number(to, rate * (bits / 8), 4);
+	to = put_wav_number(to, bits / 8, 2);
+	to = put_wav_number(to, bits, 2);
+	memcpy(to, "data", 4);
+	return put_wav_number(to + 4, (uint32_t)n, 4);
+}
+
 struct span
 sound_channel(struct span wav, const struct sound *s, unsigned channel, struct arena *a)
 {
@@ -148,18 +164,7 @@ sound_channel(struct span wav, const struct sound *s, unsigned channel, struct a
 	char *head = arena_alloc(a, WAV_HEAD + n), *to = head;
 	if (!head)
 		return (struct span){ NULL, 0 };
-	memcpy(to, "RIFF", 4);
-	to = put_wav_number(to + 4, (uint32_t)(WAV_HEAD - 8 + n), 4);
-	memcpy(to, "WAVEfmt ", 8);
-	to = put_wav_number(to + 8, 16, 4);
-	to = put_wav_number(to, f.tag, 2);
-	to = put_wav_number(to, 1, 2);
-	to = put_wav_number(to, f.rate, 4);
-	to = put_wav_number(to, f.rate * s->sample_bytes, 4);
-	to = put_wav_number(to, s->sample_bytes, 2);
-	to = put_wav_number(to, f.bits, 2);
-	memcpy(to, "data", 4);
-	to = put_wav_number(to + 4, (uint32_t)n, 4);
+	to = sound_wav_head(to, f.tag, f.rate, f.bits, n);
 	for (size_t i = 0; i < frames; i++, to += s->sample_bytes)
 		memcpy(to, s->samples.p + i * block + channel * s->sample_bytes,
 			s->sample_bytes);

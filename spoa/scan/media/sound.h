@@ -40,6 +40,10 @@ bool sound_kind(enum file_magic kind);
 /* Reads the sound of a whole file of this kind. *out is always set. */
 void sound_read(struct span bytes, enum file_magic kind, struct sound *out);
 
+/* Writes the head of a WAV file of one channel with `n` bytes of samples. `tag`: WAVE_FORMAT_…
+ * (RFC 2361: 1 PCM, 6 A-law, 7 mu-law). Returns the end of the head. */
+enum { WAV_HEAD = 44 };
+char *sound_wav_head(char to[WAV_HEAD], unsigned tag, unsigned rate, unsigned bits, size_t n);
 /* Copies one channel (from 0) of such a WAV file as a WAV file of one channel. Returns an empty
  * span if memory is exhausted, or if the file has no such channel. */
 struct span sound_channel(

@@ -9,6 +9,7 @@
  * handle of N bytes. */
 #include "socket.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "base/codec/ws.h"
@@ -22,6 +23,10 @@ struct mock_socket {
 	uint64_t serial, connection, turns, audio_bytes;
 	char *text; /* the client's last text */
 	bool gone, resumable, writes_down;
+	/* OpenAI: turn_detection is null, or does not request responses; transcripts are on */
+	bool manual, only_ends, transcribes;
+	struct buf sound; /* decoded bytes since the last commit */
+	uint64_t items;
 	struct later {
 		char id[64], *text, *rest;
 	} later[LATER_MAX];
@@ -211,12 +216,64 @@ openai_turn(struct mock_socket *s, struct buf *out, bool audio)
 	openai_later(s, out);
 }
 
+/* session.audio.input of today's API. */
+static void
+openai_setup(struct mock_socket *s, json_t *session)
+{
+	json_t *in = json_object_get(json_object_get(session, "audio"), "input"),
+	       *turns = json_object_get(in, "turn_detection");
+
+	if (json_is_object(json_object_get(in, "transcription")))
+		s->transcribes = true;
+	if (turns) {
+		s->manual = json_is_null(turns);
+		s->only_ends = json_is_false(json_object_get(turns, "create_response"));
+	}
+}
+
+/* Sound of the tests is text. "…." ends a turn if the provider detects turns; "mute" gets no
+ * transcript, and "noise" a failed one. */
+static void
+openai_committed(struct mock_socket *s, struct buf *out)
+{
+	struct span text = buf_view(&s->sound);
+	bool fails = span_is(text, "noise");
+	char item[32];
+
+	snprintf(item, sizeof item, "item_%llu", (unsigned long long)++s->items);
+	say_message(s, out,
+		json_pack("{s:s,s:s}", "type", "input_audio_buffer.committed", "item_id", item));
+	if (s->transcribes && !span_is(text, "mute"))
+		say_message(s, out,
+			json_pack("{s:s,s:s,s:i,s:s%}", "type",
+				fails ? "conversation.item.input_audio_transcription.failed"
+				      : "conversation.item.input_audio_transcription.completed",
+				"item_id", item, "content_index", 0, "transcript",
+				text.p ? text.p : "", text.n));
+	keep_text(s, text);
+	buf_clear(&s->sound);
+}
+
+static void
+openai_sound(struct mock_socket *s, struct span text, struct buf *out)
+{
+	char *to = buf_reserve(&s->sound, text.n);
+	size_t n = 0;
+
+	if (to && !sodium_base642bin((unsigned char *)to, text.n, text.p, text.n, NULL, &n, NULL,
+			  sodium_base64_VARIANT_ORIGINAL))
+		buf_commit(&s->sound, n);
+	if (!s->manual && span_ends(buf_view(&s->sound), SPAN_LIT("....")))
+		openai_committed(s, out);
+}
+
 static void
 openai_message(struct mock_socket *s, json_t *m, struct buf *out)
 {
 	struct span type = member_text(m, "type");
 
 	if (span_is(type, "session.update")) {
+		openai_setup(s, json_object_get(m, "session"));
 		s->writes_down = span_is(
 			member_text(json_object_get(m, "session"), "type"), "transcription");
 		say_message(s, out,
@@ -229,6 +286,16 @@ openai_message(struct mock_socket *s, json_t *m, struct buf *out)
 				json_object_get(m, "item")));
 	} else if (span_is(type, "input_audio_buffer.append")) {
 		s->audio_bytes += member_text(m, "audio").n;
+		if (s->manual || s->only_ends)
+			openai_sound(s, member_text(m, "audio"), out);
+	} else if ((s->manual || s->only_ends) && !s->sound.n &&
+		   span_is(type, "input_audio_buffer.commit")) {
+		say_message(s, out,
+			json_pack("{s:s,s:{s:s,s:s,s:s}}", "type", "error", "error", "type",
+				"invalid_request_error", "code",
+				"input_audio_buffer_commit_empty", "message", "no sound"));
+	} else if ((s->manual || s->only_ends) && span_is(type, "input_audio_buffer.commit")) {
+		openai_committed(s, out);
 	} else if (span_is(type, "input_audio_buffer.commit")) {
 		char said[64]; /* prose: ok said */
 		snprintf(said, sizeof said, "you said %llu bytes",
@@ -336,6 +403,10 @@ live_message(struct mock_socket *s, json_t *m, struct buf *out)
 		keep_text(s, SPAN_LIT("you were heard"));
 		live_turn(s, out);
 	}
+	if (json_is_object(json_object_get(input, "activityEnd"))) {
+		keep_text(s, SPAN_LIT("you have spoken"));
+		live_turn(s, out);
+	}
 }
 
 /* ---- the connection ---- */
@@ -390,6 +461,7 @@ mock_socket_free(struct mock_socket *s)
 	while (s->nlater)
 		free(s->later[--s->nlater].text);
 	free(s->text);
+	buf_free(&s->sound);
 	free(s);
 }
 
