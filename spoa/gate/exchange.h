@@ -70,6 +70,11 @@ struct exchange {
 	enum attempt_said said;
 	enum refusal refusal; /* without `tries`: the kind of the error response */
 	struct guard *guard;
+	struct { /* engine/answer.c: the response's sounds are being transcribed */
+		void (*back)(void *arg); /* NULL: no */
+		void *arg;
+		bool waits;
+	} hearing;
 	struct session *session; /* WebSocket: engine/session.c; NULL: none */
 	/* WebSocket: turns that ended; bytes of base64 audio and pictures from and to the
 	 * client */

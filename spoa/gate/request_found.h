@@ -100,6 +100,8 @@ struct request_found {
 		SEARCH_LIMITED,	 /* a segment reaches a limit, `search_limit` */
 		SEARCH_TOO_DEAR, /* a segment takes more work than its length allows */
 	} search;
+	/* transcribes the sounds of the response; NULL: none, or no rule reads response.speech */
+	const struct transcriber *hears;
 	const char *search_limit; /* SEARCH_LIMITED: "100,000 findings" */
 	bool charges_denied; /* SEARCH_TOO_DEAR and denied: its limits of requests are charged
 			      */

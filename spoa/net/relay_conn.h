@@ -219,7 +219,7 @@ struct edge {
 	 * bytes and `out` in this structure belong to the helper; neither side is read, and
 	 * whatever ends the exchange waits. */
 	struct {
-		bool away; /* a helper has them */
+		bool away; /* a helper has them, or their sounds are being transcribed */
 		bool late;	   /* the exchange's deadline has passed meanwhile */
 		bool at_once;	   /* head and body arrived in one read */
 		/* why the exchange ends when the helper returns; NULL: it continues */

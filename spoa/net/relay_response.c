@@ -1088,7 +1088,7 @@ read_response_body(struct upstream *u, struct buf *to)
 			err = put_payload(c, payload, to);
 		buf_consume(&u->in, (size_t)n);
 	}
-	if (u->answer.body.done && c->guard && !err) {
+	if (u->answer.body.done && c->guard && !err && !guard_hears(c->guard)) {
 		c->answer.refused = guard_end(c->guard, to);
 		/* The reader of a stream that stays open asks again for an event that was cut
 		 * off. */
@@ -1152,6 +1152,26 @@ body_goes_to(struct edge *c, size_t *from)
 	return withheld ? &c->spool : &c->out;
 }
 
+static void heard_done(void *arg);
+
+/* Reads and sends what has arrived. Before the end of a whole response, its sounds are
+ * transcribed. */
+static void
+body_is_read(struct upstream *u, size_t from, struct buf *to, int err)
+{
+	struct edge *c = u->edge;
+
+	if (!err && u->answer.body.done && c->guard && guard_hears(c->guard)) {
+		c->reading.away = gate_hear(c->x, heard_done, c);
+		if (c->reading.away) {
+			upstream_rest(u);
+			return;
+		}
+		err = read_response_body(u, to);
+	}
+	body_passes(u, from, err);
+}
+
 /* Runs on a helper thread. */
 static void
 read_aside(void *arg)
@@ -1161,11 +1181,10 @@ read_aside(void *arg)
 	c->reading.err = read_response_body(c->up, &c->reading.out);
 }
 
-/* Runs on the worker after the helper. */
+/* Continues on the worker after the helper, or after the transcripts have arrived. */
 static void
-read_aside_done(void *arg)
+reading_continues(struct edge *c, bool heard)
 {
-	struct edge *c = TAGGED(edge, arg);
 	struct upstream *u = c->up;
 	size_t from;
 
@@ -1178,8 +1197,10 @@ read_aside_done(void *arg)
 	if (c->reading.late) {
 		request_timeout(c);
 	} else {
-		buf_move(body_goes_to(c, &from), &c->reading.out);
-		body_passes(u, from, c->reading.err);
+		struct buf *to = body_goes_to(c, &from);
+		if (!heard)
+			buf_move(to, &c->reading.out);
+		body_is_read(u, from, to, heard ? read_response_body(u, to) : c->reading.err);
 	}
 	if (c->up == u) {
 		if (u->in.n == 0)
@@ -1188,6 +1209,18 @@ read_aside_done(void *arg)
 		upstream_flush(u);
 	}
 	edge_update(c);
+}
+
+static void
+read_aside_done(void *arg)
+{
+	reading_continues(TAGGED(edge, arg), false);
+}
+
+static void
+heard_done(void *arg)
+{
+	reading_continues(TAGGED(edge, arg), true);
 }
 
 void
@@ -1222,7 +1255,7 @@ pass_body(struct upstream *u, bool at_once, const char *wrong)
 		return;
 	}
 	struct buf *to = body_goes_to(c, &from);
-	body_passes(u, from, read_response_body(u, to));
+	body_is_read(u, from, to, read_response_body(u, to));
 }
 
 void

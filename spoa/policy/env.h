@@ -53,6 +53,7 @@
 	X(V_RESPONSE_CLASSES,    "response.classes",    CEL_LIST,   CEL_STRING) \
 	X(V_RESPONSE_ENTITIES,   "response.entities",   CEL_LIST,   CEL_STRING) \
 	X(V_RESPONSE_MEDIA,      "response.media",      CEL_LIST,   CEL_STRING) \
+	X(V_RESPONSE_SPEECH,     "response.speech",     CEL_LIST,   CEL_STRING) \
 	X(V_RESPONSE_INJECTION,  "response.injection",  CEL_DOUBLE, CEL_DYN) \
 	X(V_RESPONSE_BYTES,      "response.bytes",      CEL_INT,    CEL_DYN) \
 	X(V_RESPONSE_TOKENS,     "response.tokens",     CEL_INT,    CEL_DYN) \

@@ -400,6 +400,7 @@ add_uses(struct builder *b, const struct rule *r, struct answer_uses *u)
 			(r->redacts || (r->when && cel_reads(r->when, V_TOOL_ARGUMENTS)));
 	u->tool_calls |= u->calls || (r->when && cel_reads(r->when, V_RESPONSE_TOOL_CALLS));
 	u->media |= r->when && cel_reads(r->when, V_RESPONSE_MEDIA);
+	u->speech |= r->when && cel_reads(r->when, V_RESPONSE_SPEECH);
 }
 
 /* Returns true if limits count the calls in the route's responses. With `response: ignore`,

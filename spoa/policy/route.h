@@ -44,6 +44,7 @@ struct answer_uses {
 	bool injection;	 /* the injection score, directly or by a class */
 	bool tool_calls; /* names and arguments of tool calls */
 	bool media;
+	bool speech;	/* sounds of whole responses are transcribed */
 	bool calls;	/* a rule with phase: tool may reach a call in responses */
 	bool arguments; /* such a rule reads or redacts arguments, or reads tool.left */
 	bool left;	/* such a rule reads tool.left */

@@ -163,6 +163,42 @@ is "a request that waits for its transcriber delays no other" "$status $(cat "$D
 wait $slow
 is "the other one is answered" "$(cat "$D/slow")" 200
 
+# ---- spoken responses ----
+tc '{}'
+# says_sound NAME TYPE, says_chat NAME: set the sound of the provider's next responses
+says_sound() { control "{\"body_base64\":\"$(b64 "$1")\",\"content_type\":\"$2\"}"; }
+says_chat() { control "$(jq -nc --arg s "$(b64 "$1")" '{body: ({id: "c", object: "chat.completion", model: "m", choices: [{index: 0, finish_reason: "stop", message: {role: "assistant", audio: {id: "a", data: $s, transcript: "as you wish"}}}], usage: {prompt_tokens: 3, completion_tokens: 9, total_tokens: 12}} | tojson), content_type: "application/json"}')"; }
+speech() { ask spoken.test /v1/audio/speech '{"model":"tts-1","input":"Read this.","voice":"alloy"}'; }
+completion() { settled; journals | grep '"type":"completion"' | grep -m 1 "\"$(header x-tollgate-id)\"" | jq -c "$1"; }
+while IFS='|' read -r sound type want verdict; do
+	says_sound "$sound" "$type"
+	speech
+	is "audio/speech returns $sound: $want" "$status" "$want"
+	is "the record has the verdict on $sound" "$(completion '[.answer.verdict.speech, .answer.rule]')" "$verdict"
+done <<'S'
+harmless.wav|audio/wav|200|[["transcribed","english"],null]
+card.wav|audio/wav|403|[["transcribed","english"],"no-card-back"]
+card.mp3|audio/mpeg|403|[["transcribed","english"],"no-card-back"]
+card.opus|application/octet-stream|403|[["transcribed","english"],"no-card-back"]
+mail.wav|audio/wav|403|[["transcribed","english"],"mail-back"]
+lie.wav|audio/wav|503|[null,null]
+S
+says_sound harmless.wav audio/wav
+curl -s -o "$D/spoken" -H "$auth" -H "$json" -H 'host: spoken.test' -d '{"model":"tts-1","input":"Read this.","voice":"alloy"}' "$EDGE/v1/audio/speech"
+cmp -s "$D/spoken" "$sounds/harmless.wav" && ok "the permitted sound is unchanged" || not_ok "the permitted sound is unchanged" "$(wc -c <"$D/spoken")"
+says_chat harmless.wav
+ask spoken.test /v1/chat/completions '{"model":"m","messages":[{"role":"user","content":"Speak."}],"modalities":["text","audio"]}'
+is "chat with a harmless sound passes" "$status $(error '.choices[0].message.audio.transcript')" '200 "as you wish"'
+says_chat card.wav
+ask spoken.test /v1/chat/completions '{"model":"m","messages":[{"role":"user","content":"Speak."}],"modalities":["text","audio"]}'
+is "chat whose sound differs from its transcript is denied" "$status $(completion .answer.rule)" '403 "no-card-back"'
+tc '{"mode":"hang"}'
+says_sound harmless.wav audio/wav
+speech
+is "a transcriber that hangs denies the response" "$status" 503
+tc '{}'
+control '{}'
+
 # ---- facts ----
 tc '{"mode":"quiet"}'
 chat facts.test harmless.wav

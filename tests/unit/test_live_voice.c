@@ -1,4 +1,4 @@
-/* Sound in realtime sessions: what messages do, and how setups are edited. */
+/* Sound in realtime sessions: the effects of messages, and the edits of setups. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

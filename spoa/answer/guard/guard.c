@@ -563,6 +563,8 @@ settle_way(struct guard *g, struct span bytes, struct buf *out)
 		memcpy(begins, kept.p, kept.n);
 	memcpy(begins + kept.n, more.p, more.n);
 	g->unsure_way = false;
+	if (g->plan.hears && g->status / 100 == 2)
+		return; /* its sound is transcribed once it is whole */
 	if (guard_begins_json(s) || guard_begins_events(s) || guard_looks_like_events(g, s))
 		return;
 	const char *hidden = guard_hides(g, s);

@@ -74,6 +74,7 @@ struct guard_plan {
 	const struct policy *shadow;
 	const struct answer_request *shadow_asked;
 	bool reads_calls; /* a rule reads the tool calls */
+	bool hears;	  /* a rule reads response.speech: guard_sounds() */
 	/* Asks the limits about a call that the rules permitted. Returns NULL and counts the
 	 * call, or returns why the call is denied. NULL: limits are not asked. */
 	const char *(*may_call)(void *arg, struct span name);
@@ -294,6 +295,15 @@ enum guard_result guard_end(struct guard *g, struct buf *out);
  * line. */
 void guard_say_error(struct guard *g, const char *code, struct span message, struct span id,
 	bool half, struct buf *out);
+/* plan.hears: returns the number of sounds of a response that has arrived whole, and the sounds in
+ * *out, in the guard's memory. 0: none, or they were returned before. guard_speech_told() must
+ * follow before guard_end(): `text` is NULL if `why`, a constant, states why there is no
+ * transcript; why NULL with text NULL: the sounds pass unheard. `words` of response.speech. */
+size_t guard_sounds(struct guard *g, const struct span **out);
+/* Returns true if guard_sounds() must be called before guard_end(). */
+bool guard_hears(const struct guard *g);
+void guard_speech_told(struct guard *g, const struct span *text, const struct span *words,
+	size_t n, const char *why);
 /* plan.copies: returns the bytes copied since guard_copied_clear(). */
 struct span guard_copied(const struct guard *g);
 void guard_copied_clear(struct guard *g);

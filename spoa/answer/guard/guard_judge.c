@@ -736,6 +736,8 @@ facts(struct guard *g)
 		.evasion = g->evasion,
 		.media = media,
 		.nmedia = nmedia,
+		.speech = g->speech.words,
+		.nspeech = g->speech.nwords,
 		.tools = tools,
 		.ntools = ntools,
 	};
@@ -1073,6 +1075,7 @@ guard_note(struct guard *g, const struct answer_document *d)
 	r->opaque_bytes += d->opaque_bytes;
 	r->sealed_bytes += d->sealed_bytes;
 	g->media |= d->media;
+	guard_speech_missed(g, d);
 	guard_called_note(g, d);
 	keep_calls(g, d);
 	if (!r->first_text_us && says)

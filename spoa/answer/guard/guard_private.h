@@ -128,6 +128,8 @@ struct known {
 
 /* One response. owner: worker, except for `stopped`. Members are grouped by the file that
  * writes them. */
+enum { GUARD_SPEECH_WORDS = 4 };
+
 struct guard {
 	struct guard_plan plan;
 	int status;
@@ -183,6 +185,16 @@ struct guard {
 		/* MCP: the response includes a response to another request */
 		bool others_answered;
 	};
+
+	/* guard_speech.c */
+	struct {
+		bool asked, told;
+		const char *why; /* why there is no transcript; NULL: there is one, or no sound */
+		struct span text;
+		struct span words[GUARD_SPEECH_WORDS]; /* response.speech */
+		size_t nwords;
+		struct findings found;
+	} speech;
 
 	/* guard_judge.c: the facts for the rules */
 	struct {
@@ -391,6 +403,11 @@ enum guard_result guard_spliced(
 	struct guard *g, struct span raw, struct splice *v, size_t n, struct span *out);
 /* Returns g->failed, and ends the response if nobody waits for it. Called for every text. */
 enum guard_result guard_over(struct guard *g);
+/* guard_speech.c: searches the transcript; after the rules were asked, denies the response if a
+ * value of it would be replaced; and handles sound that was not transcribed. */
+enum guard_result guard_speech_scan(struct guard *g);
+enum guard_result guard_speech_settle(struct guard *g);
+void guard_speech_missed(struct guard *g, const struct answer_document *d);
 /* Counts bytes that are sent uninspected, or ends the response if the policy demands it. */
 enum guard_result guard_unread(struct guard *g, size_t bytes, const char *why);
 /* guard_gave_up() does the same for a text whose scan failed with `err`; guard_unread_run()

@@ -575,8 +575,8 @@ guard_decode_whole(struct guard *g)
 	return g->failed;
 }
 
-enum guard_result
-guard_whole(struct guard *g, struct buf *out)
+static enum guard_result
+whole_body(struct guard *g, struct buf *out)
 {
 	if (guard_filter_list(g) || guard_message_whole(g) || guard_calls_whole(g))
 		return g->failed;
@@ -605,4 +605,12 @@ guard_whole(struct guard *g, struct buf *out)
 		return g->failed;
 	buf_span(out, raw);
 	return buf_failed(out) ? guard_no_memory(g) : g->failed;
+}
+
+enum guard_result
+guard_whole(struct guard *g, struct buf *out)
+{
+	if (guard_speech_scan(g) || whole_body(g, out))
+		return g->failed;
+	return guard_speech_settle(g);
 }

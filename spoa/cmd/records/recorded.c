@@ -699,6 +699,8 @@ read_recorded_lists(struct recorded_answer *out, json_t *record, struct arena *a
 			.lost = !out->arguments_held };
 	out->facts.media = recorded_spans(
 		record_get(record, RF_ANSWER_VERDICT_MEDIA), a, &out->facts.nmedia);
+	out->facts.speech = recorded_spans(
+		record_get(record, RF_ANSWER_VERDICT_SPEECH), a, &out->facts.nspeech);
 	out->facts.tools = tools;
 	out->facts.ntools = json_array_size(calls);
 	out->left_held = tools && read_calls_left(tools, out->facts.ntools, record);

@@ -3,6 +3,7 @@
 #include "base/ascii.h"
 #include "base/err.h"
 #include "gate/engine/engine.h"
+#include "gate/files/speech.h"
 #include "gate/sealing/sealing.h"
 #include "policy/policy.h"
 #include "policy/prices.h"
@@ -447,6 +448,7 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 		plan.scores |= x->shadow_asked.route->uses.injection;
 	}
 	plan.usage_first = route->show_cost;
+	plan.hears = route->uses.speech && !x->r->in.message && !x->session;
 	struct price_row row;
 	if (x->r->found.offered.n[PRICE_CHARACTERS] &&
 		request_price(x->r, request_priced_model(x->r), &row) &&
@@ -471,4 +473,38 @@ gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out)
 	x->guard = guard_new(&plan, h);
 	*out = x->guard;
 	return x->guard ? 0 : ERR_NOMEM;
+}
+
+/* ---- speech in the response ---- */
+
+/* The exchange waits for the transcripts, so it outlives the questions. */
+static void
+answer_heard(void *arg, const struct heard_answer *h)
+{
+	struct exchange *x = arg;
+	void (*back)(void *arg) = x->hearing.back;
+
+	guard_speech_told(x->guard, h->why ? NULL : &h->text, h->words, h->nwords,
+		h->passes ? NULL : h->why);
+	x->hearing.back = NULL;
+	if (back && x->hearing.waits)
+		back(x->hearing.arg);
+	x->hearing.waits = false;
+}
+
+bool
+gate_hear(struct exchange *x, void (*back)(void *arg), void *arg)
+{
+	const struct span *sounds;
+	size_t n = guard_sounds(x->guard, &sounds);
+
+	if (!n)
+		return false;
+	INVARIANT(!x->hearing.back);
+	x->hearing.back = back;
+	x->hearing.arg = arg;
+	x->hearing.waits = false;
+	speech_of_answer(x->r, sounds, n, answer_heard, x);
+	x->hearing.waits = x->hearing.back != NULL;
+	return x->hearing.waits;
 }

@@ -108,6 +108,11 @@ void gate_replay(struct exchange *x, struct buf *to);
 struct guard;
 struct guard_head;
 int gate_answer(struct exchange *x, const struct guard_head *h, struct guard **out);
+/* Call when the body of a whole response has arrived, before guard_end(): asks for the transcripts
+ * of its sounds, if a rule reads response.speech. Returns true if back() will run on the loop;
+ * until then the guard must not be used and the exchange must not end. Returns false if there is
+ * nothing to wait for. */
+bool gate_hear(struct exchange *x, void (*back)(void *arg), void *arg);
 /* If plan.leads is set: changes the provider's URLs in the fields of the response's head to the
  * gateway's. The values live as long as the exchange. Returns false if memory is out. */
 bool gate_lead(struct exchange *x, struct http_field *fields, size_t n);

@@ -153,7 +153,7 @@ decide_turn(struct session *s, bool binary)
 
 /* Sends the sound of the turn, and its end. */
 static enum socket_goes
-send_turn(struct said *m)
+voice_send_turn(struct said *m)
 {
 	struct session *s = m->of;
 	struct voice *v = &s->voice;
@@ -444,7 +444,7 @@ voice_permitted(struct said *m)
 		s->voice.ready = true;
 		return SOCKET_GOES;
 	case SAID_WRITTEN: return transcript_permitted(m);
-	default: return send_turn(m);
+	default: return voice_send_turn(m);
 	}
 }
 

@@ -34,7 +34,7 @@ struct voice {
 	bool begun;  /* required: activityStart was withheld */
 	struct voice_format format;
 	struct buf sound; /* bytes of the turn so far */
-	size_t held;	  /* of these, counted by the gate */
+	size_t held;	  /* bytes of `sound` that the gate counts as held */
 	/* the client ended turns that the provider has not confirmed; since when */
 	unsigned ended;
 	uint64_t ended_us;
@@ -51,7 +51,7 @@ struct voice {
 	} client;
 };
 
-/* What message_decided() does with a message that was made of sound. */
+/* The use of a message that the gateway made: message_decided() reads it. */
 enum said_voice {
 	SAID_TEXT,    /* none was */
 	SAID_SETUP,   /* the gateway's session.update */
@@ -69,7 +69,7 @@ enum socket_goes voice_from_provider(struct session *s, struct span message);
 bool voice_forbids(const struct session *s);
 /* Sends what a permitted message stands for. */
 enum socket_goes voice_permitted(struct said *m);
-/* The message is over: lets the client's waiting message go on. */
+/* The message is over: continues with the client's waiting message. */
 void voice_goes_on(struct session *s);
 /* Ends the session and returns true if a transcript did not arrive in time. */
 bool voice_is_late(struct session *s);

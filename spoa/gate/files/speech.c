@@ -1,7 +1,9 @@
 /* Speech in sounds: chooses a transcriber, and turns its response into texts of the file. */
 #include <sodium.h>
+#include <stdlib.h>
 
 #include "base/ascii.h"
+#include "base/attr.h"
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -370,4 +372,145 @@ speech_facts(struct request *r)
 			err = add_speech_word(r, SPAN_LIT("silent"));
 	}
 	return err;
+}
+
+/* ---- sounds of responses ---- */
+
+/* One question for each channel of each sound. Ends with its last response. owner: worker. */
+struct hearing {
+	struct arena arena;
+	const struct transcriber *by;
+	heard_answer_fn *done;
+	void *arg;
+	struct heard_answer answer;
+	bool uncertain, silent;
+	struct buf text;
+	char language[LANGUAGE_MOST];
+	size_t nlanguage;
+	unsigned outstanding;
+	bool begun; /* all questions were asked */
+};
+
+struct hearing_ask {
+	struct extract_ask ask;
+	struct hearing *of;
+	uint64_t ms;
+};
+
+int
+speech_of_answer_plan(struct request *r)
+{
+	return choose_transcriber(r, &r->found.hears);
+}
+
+static void
+hearing_ends(struct hearing *h)
+{
+	struct heard_answer *a = &h->answer;
+
+	if (!h->begun || h->outstanding)
+		return;
+	if (buf_failed(&h->text))
+		a->why = transcribe_away;
+	a->text = buf_view(&h->text);
+	a->passes = h->by && h->by->passes;
+	if (!a->why)
+		a->words[a->nwords++] = SPAN_LIT("transcribed");
+	if (!a->why && h->nlanguage)
+		a->words[a->nwords++] = span_of(h->language, h->nlanguage);
+	if (!a->why && h->uncertain)
+		a->words[a->nwords++] = SPAN_LIT("uncertain");
+	if (!a->why && h->silent)
+		a->words[a->nwords++] = SPAN_LIT("silent");
+	h->done(h->arg, a);
+	buf_free(&h->text);
+	arena_reset(&h->arena);
+	free(h);
+}
+
+static void
+hearing_answered(struct extract_ask *a, const char *why, struct span answer)
+{
+	struct hearing_ask *q = a->arg;
+	struct hearing *h = q->of;
+	struct transcript t;
+
+	if (!why && transcript_read(answer, h->by->form.format, q->ms, &h->arena, &t))
+		why = transcribe_nonsense;
+	h->answer.why = h->answer.why ? h->answer.why : why;
+	if (!why) {
+		buf_span(&h->text, t.text);
+		buf_putc(&h->text, '\n');
+		buf_span(&h->text, t.other);
+		h->uncertain |= t.confidence >= 0 && t.confidence < UNCERTAIN;
+		h->silent |= t.no_speech > SILENT;
+		h->nlanguage = t.language.n <= LANGUAGE_MOST && span_is_alnum(t.language, "-")
+				       ? t.language.n
+				       : 0;
+		memcpy(h->language, t.language.p ? t.language.p : "", h->nlanguage);
+	}
+	h->outstanding--;
+	hearing_ends(h);
+}
+
+static bool
+hearing_is_over(const struct extract_ask *a UNUSED)
+{
+	return false;
+}
+
+/* Asks about one sound. Returns why it cannot, or NULL. */
+static const char *
+hear_sound(struct request *r, struct hearing *h, struct span bytes)
+{
+	enum file_magic kind = file_kind_of(bytes);
+	struct sound s;
+
+	if (!h->by || !sound_kind(kind))
+		return speech_no_reader;
+	sound_read(bytes, kind, &s);
+	const char *why = sound_fault(h->by, &s);
+	bool splits = s.channels > 1 && s.samples.p;
+	for (unsigned i = 0; !why && i < (splits ? s.channels : 1); i++) {
+		struct hearing_ask *q = arena_new(&h->arena, struct hearing_ask);
+		struct span one = splits ? sound_channel(bytes, &s, i, &h->arena) : bytes;
+		if (!q || !one.p)
+			return transcribe_away;
+		*q = (struct hearing_ask){ .of = h, .ms = s.ms };
+		q->ask = (struct extract_ask){ .file = one,
+			.by = h->by,
+			.kind = file_kinds[kind].name,
+			.caller = r->run.held_slot,
+			.deadline_us = clock_mono_us() + h->by->deadline_us,
+			.over = hearing_is_over,
+			.done = hearing_answered,
+			.arg = q };
+		if (!transcribe(r->gate->transcribers, &q->ask))
+			return transcribe_away;
+		h->outstanding++;
+	}
+	return why;
+}
+
+void
+speech_of_answer(struct request *r, const struct span *sounds, size_t n, heard_answer_fn *done,
+	void *arg)
+{
+	struct hearing *h = calloc(1, sizeof(*h));
+	struct heard_answer none = { .why = transcribe_away };
+
+	if (!h) {
+		done(arg, &none);
+		return;
+	}
+	h->by = r->found.hears;
+	h->done = done;
+	h->arg = arg;
+	arena_init(&h->arena, CAP_REQUEST_ARENA, true);
+	buf_init(&h->text, CAP_TRANSCRIPT);
+	for (size_t i = 0; i < n && !h->answer.why; i++)
+		h->answer.why = hear_sound(r, h, sounds[i]);
+	h->begun = true;
+	gate_tick(r->gate);
+	hearing_ends(h);
 }

@@ -60,6 +60,25 @@ bool speech_time(const struct request *r, const struct file *f, const struct seg
  * memory. */
 struct span speech_written(struct request *r, const struct file *f);
 
+/* ---- sounds of responses ---- */
+
+/* The transcripts of all sounds together. Views last for the call. */
+struct heard_answer {
+	const char *why; /* why a sound has none; NULL: each has one */
+	bool passes;	 /* on_failure: permit of the transcriber: `why` is no reason to deny */
+	struct span text;
+	struct span words[4]; /* as of prompt.speech */
+	size_t nwords;
+};
+typedef void heard_answer_fn(void *arg, const struct heard_answer *h);
+/* Notes the transcriber of the response's sounds, while the request's facts exist. Returns 0 or
+ * ERR_NOMEM. */
+int speech_of_answer_plan(struct request *r);
+/* Asks for the transcripts. done() runs once: on the loop, or, if nobody can be asked, within this
+ * call. The sounds must live until then. */
+void speech_of_answer(struct request *r, const struct span *sounds, size_t n,
+	heard_answer_fn *done, void *arg);
+
 /* The facts prompt.speech (appended to *words, in the request's arena) and
  * prompt.speech_seconds. Returns 0 or ERR_NOMEM. */
 int speech_facts(struct request *r);

@@ -156,6 +156,7 @@ put_facts(struct buf *b, const struct guard_report *a)
 	put_int(b, RF_ANSWER_VERDICT_STATUS, f->status);
 	put_flag(b, RF_ANSWER_VERDICT_EVASION, f->evasion);
 	put_spans(b, RF_ANSWER_VERDICT_MEDIA, f->media, nmedia);
+	put_spans(b, RF_ANSWER_VERDICT_SPEECH, f->speech, f->nspeech);
 	bool calls = put_verdict_calls(b, a);
 	/* lists that are cut are named, so that a replay does not use them */
 	const struct {

@@ -866,6 +866,8 @@ step_rewrite(struct request *r)
 	if (sent != STEP_NEXT)
 		return sent;
 	note_amended(r);
+	if (r->found.route->uses.speech && speech_of_answer_plan(r))
+		return request_overload(r);
 	if (request_translate(r))
 		return request_overload(r);
 	note_decision(r);

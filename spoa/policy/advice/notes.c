@@ -601,6 +601,11 @@ note_sockets(const struct noting *r)
 				"client secret opens: records end with the request that opens "
 				"them",
 				t->name);
+		if (t->uses.speech && !r->p->ntranscribers)
+			note_say(r, t->at,
+				"route %s: a rule reads response.speech, and nobody transcribes: "
+				"responses with sound fail: add transcribers",
+				t->name);
 		if (!t->websocket)
 			continue;
 		if (!t->response)

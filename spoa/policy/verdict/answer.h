@@ -50,6 +50,8 @@ struct answer_facts {
 	bool evasion;		  /* as `evasion` of struct policy_facts */
 	const struct span *media; /* kinds of parts that are not text */
 	size_t nmedia;
+	const struct span *speech; /* about the transcribed sounds of a whole response */
+	size_t nspeech;
 	const struct answer_tool *tools;
 	size_t ntools;
 	bool asks_all; /* evaluate calls again that were released */

@@ -250,6 +250,7 @@ facts_of_answer(struct facts_view *v, enum policy_slot slot)
 	case V_RESPONSE_CLASSES: return facts_classes(v, &v->answer_classes);
 	case V_RESPONSE_ENTITIES: return facts_entities(v, f->rules, &f->entities);
 	case V_RESPONSE_MEDIA: return facts_texts(v, f->media, f->nmedia);
+	case V_RESPONSE_SPEECH: return facts_texts(v, f->speech, f->nspeech);
 	case V_RESPONSE_INJECTION: return cel_double(f->injection);
 	case V_RESPONSE_BYTES: return cel_int(f->bytes);
 	case V_RESPONSE_TOKENS: return cel_int(f->tokens);

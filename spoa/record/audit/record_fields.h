@@ -385,6 +385,7 @@
   X(ANSWER_VERDICT_STATUS,         "answer.verdict.",    "status",                 INTEGER, COMPLETION, "guard",    V_RESPONSE_STATUS,      NULL) \
   X(ANSWER_VERDICT_EVASION,        "answer.verdict.",    "evasion",                FLAG,    COMPLETION, "guard",    V_RESPONSE_EVASION,     NULL) \
   X(ANSWER_VERDICT_MEDIA,          "answer.verdict.",    "media",                  TEXTS,   COMPLETION, "guard",    V_RESPONSE_MEDIA,       NULL) \
+  X(ANSWER_VERDICT_SPEECH,         "answer.verdict.",    "speech",                 TEXTS,   COMPLETION, "guard",    V_RESPONSE_SPEECH,      NULL) \
   X(ANSWER_VERDICT_TOOL_CALLS,     "answer.verdict.",    "tool_calls",             TEXTS,   COMPLETION, "guard",    V_RESPONSE_TOOL_CALLS,  NULL) \
   X(ANSWER_VERDICT_TOOL_ARGUMENTS, "answer.verdict.",    "tool_arguments",         TEXTS,   COMPLETION, "guard",    V_COUNT,                NULL) \
   X(ANSWER_VERDICT_NOT_HELD,       "answer.verdict.",    "not_held",               TEXTS,   COMPLETION, "guard",    V_COUNT,                NULL) \

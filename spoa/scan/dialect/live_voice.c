@@ -190,7 +190,7 @@ gemini_chunks(struct voice_client *c, struct span list, struct arena *a)
 }
 
 static bool
-has_value(const struct live_value *v)
+is_set_value(const struct live_value *v)
 {
 	return v->tok != JSON_END && v->tok != JSON_ERROR && v->tok != JSON_NULL;
 }
@@ -201,7 +201,7 @@ gemini_detection(struct span setup, const char *path, struct arena *a)
 {
 	struct live_value v = value_at(setup, path, a);
 
-	return v.tok == JSON_TRUE ? VOICE_MANUAL : has_value(&v) ? VOICE_PROVIDER : VOICE_UNSET;
+	return v.tok == JSON_TRUE ? VOICE_MANUAL : is_set_value(&v) ? VOICE_PROVIDER : VOICE_UNSET;
 }
 
 static struct voice_client
@@ -214,7 +214,7 @@ gemini_client_read(struct span message, bool plain, struct arena *a)
 	struct voice_client c = { .odd = false };
 	struct live_value v = value_at(message, "setup", a);
 
-	if (has_value(&v)) {
+	if (is_set_value(&v)) {
 		c.setup = true;
 		c.detection = gemini_detection(message,
 			"setup.realtimeInputConfig.automaticActivityDetection.disabled", a);
@@ -237,14 +237,14 @@ gemini_client_read(struct span message, bool plain, struct arena *a)
 			if (v.tok == JSON_ARRAY)
 				gemini_chunks(&c, span_cut(in, v.start, v.end), a);
 			v = value_at(in, begins[k], a);
-			c.begins |= has_value(&v);
+			c.begins |= is_set_value(&v);
 			v = value_at(in, ends[k], a);
-			c.ends |= has_value(&v);
+			c.ends |= is_set_value(&v);
 		}
 		v = value_at(in, "video", a);
 		bool sounds = c.npieces > before || c.odd;
 		/* one message does one thing, so that its parts can be sent at different times */
-		c.odd |= sounds && (!plain || has_value(&v) || c.begins || c.ends);
+		c.odd |= sounds && (!plain || is_set_value(&v) || c.begins || c.ends);
 		c.odd |= (c.begins || c.ends) && (!plain || (c.begins && c.ends));
 	}
 	return c;
@@ -269,7 +269,7 @@ voice_provider_read(struct span message, struct arena *a)
 	if (span_is(type, "session.created") || span_is(type, "transcription_session.created")) {
 		struct live_value v = value_at(message, "session.turn_detection", a);
 		p.is = VOICE_CREATED;
-		p.beta = has_value(&v) ||
+		p.beta = is_set_value(&v) ||
 			 value_at(message, "session.input_audio_format", a).tok == JSON_STRING;
 		p.only_writes = span_starts(type, SPAN_LIT("transcription")) ||
 				span_is(value_at(message, "session.type", a).text, "transcription");
@@ -340,7 +340,7 @@ edit_detection(struct span message, const char *path, struct arena *a, struct vo
 }
 
 static int
-edit_by_start(const void *x, const void *y)
+voice_edit_order(const void *x, const void *y)
 {
 	const struct voice_edit *a = x, *b = y;
 
@@ -361,7 +361,7 @@ voice_put_judged(struct span message, const char *model, struct arena *a, struct
 		if (v.tok == JSON_NULL)
 			edits[n++] = (struct voice_edit){ v.start, v.end, model, true };
 	}
-	qsort(edits, n, sizeof(*edits), edit_by_start);
+	qsort(edits, n, sizeof(*edits), voice_edit_order);
 	for (size_t i = 0; i < n; i++) {
 		buf_span(out, span_cut(message, at, edits[i].start));
 		if (edits[i].model)

@@ -1,4 +1,4 @@
-/* Sound in realtime sessions: what a message does to it, and the messages that the gateway sends
+/* Sound in realtime sessions: the effect of a message on it, and the messages that the gateway sends
  * about it. Any thread.
  *
  *   https://platform.openai.com/docs/api-reference/realtime-client-events
@@ -11,7 +11,7 @@
 
 enum { VOICE_PIECES = 8 };
 
-/* Who decides when the person has finished speaking. */
+/* The side that decides when the person has finished speaking. */
 enum voice_detection {
 	VOICE_UNSET,	/* the message does not state it */
 	VOICE_MANUAL,	/* the client states the end of each turn */
