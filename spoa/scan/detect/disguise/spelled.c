@@ -4,7 +4,7 @@
 #include "base/among.h"
 #include "scan/detect/disguise/heuristics.h"
 
-enum { LABEL_MAX = 63, LOCAL_MAX = 64, SIGNS_MAX = 12 };
+enum { LABEL_MAX = 63, LOCAL_MAX = 64, SIGNS_MAX = 12, LOCAL_SIGNS = 4 };
 
 /* A sign of an address in the text, offsets include the spaces around it. */
 struct sign {
@@ -12,6 +12,7 @@ struct sign {
 	bool worded; /* a word or in brackets instead of the sign itself */
 	bool spaced; /* the sign itself with spaces next to it */
 	bool half;   /* with a space on one side only */
+	const char *with; /* the sign */
 };
 
 static size_t
@@ -99,6 +100,19 @@ static const char *const dot_words[] = { "dot", "d", "punto", "punkt", "ponto", 
 	"period", "punt", "kropka", "pont", "nokta", "tecka", "te\xC4\x8Dka",
 	"\xD1\x82\xD0\xBE\xD1\x87\xD0\xBA\xD0\xB0", NULL };
 static const char *const bare_dot[] = { "dot", "punto", "punkt", "ponto", NULL };
+/* Words for other signs of an address, as people say them. */
+static const char *const low_words[] = { "underscore", "unterstrich", "tiret bas", "soulign\xC3\xA9",
+	"guion bajo", "gui\xC3\xB3n bajo", "underline", NULL };
+static const char *const dash_words[] = { "dash", "hyphen", "minus", "bindestrich", "tiret",
+	"trait d'union", "guion", "gui\xC3\xB3n", "h\xC3\xAD" "fen", NULL };
+static const char *const plus_words[] = { "plus", "m\xC3\xA1s", NULL };
+/* The signs that a local part and a domain can have. The dot is the first. */
+static const struct spoken_sign {
+	const char *const *words, *const *bare, *with;
+	size_t longest; /* bytes of the longest bare word with its spaces */
+} spoken_signs[] = { { dot_words, bare_dot, ".", 8 }, { low_words, low_words, "_", 13 },
+	{ dash_words, dash_words, "-", 15 }, { plus_words, plus_words, "+", 6 } };
+enum { SIGN_DOT, SIGN_LOW, SIGN_DASH };
 /* Words for the dot after a foreign word for @; "at some point in" must not match. */
 static const char *const foreign_dot[] = { "point", "punto", "ponto", "punt", "dot", NULL };
 /* Words that are no domain: "look at the dot com" */
@@ -110,8 +124,12 @@ evade_is_sign_word(struct span word)
 	struct heuristic l = { .t = word };
 	size_t end;
 
-	return (word_at(&l, 0, at_words, &end) || word_at(&l, 0, dot_words, &end)) &&
-	       end == word.n;
+	if (word_at(&l, 0, at_words, &end) && end == word.n)
+		return true;
+	for (size_t i = 0; i < COUNT_OF(spoken_signs); i++)
+		if (word_at(&l, 0, spoken_signs[i].words, &end) && end == word.n)
+			return true;
+	return false;
 }
 
 /* Frequent top-level domains. A guess with another one needs more evidence. */
@@ -135,15 +153,18 @@ static const char *const no_user[] = { "account", "accounts", "address", "are", 
 
 /* An address that was read. */
 struct address {
-	struct sign sign, dot, dots[SIGNS_MAX]; /* dot: a dot in words in the local part; to is 0
-						 * if there is none */
+	struct sign sign, dots[SIGNS_MAX]; /* dots: the signs between the labels */
 	size_t n;
+	struct sign said[LOCAL_SIGNS]; /* signs in words in the local part, the last one first */
+	size_t nsaid;
 	size_t local, last, end; /* begin of the local part; begin and end of the last label */
 };
 
 static bool
 read_domain(const struct heuristic *l, size_t i, const char *const *bare, struct address *a)
 {
+	size_t dashes = 0;
+
 	for (a->n = 0;;) {
 		size_t k = i, alpha = 0;
 		struct sign *dot = &a->dots[a->n];
@@ -158,34 +179,49 @@ read_domain(const struct heuristic *l, size_t i, const char *const *bare, struct
 			return false;
 		a->last = i;
 		a->end = k;
-		if (a->n == SIGNS_MAX || !sign_at(l, k, dot_words, bare, '.', dot) ||
-			!is_alnum(byte_at(l, dot->to)))
-			return a->n > 0 && alpha >= 2 && alpha == k - i;
+		const struct spoken_sign *dash = &spoken_signs[SIGN_DASH];
+		bool is_dot = a->n < SIGNS_MAX && sign_at(l, k, dot_words, bare, '.', dot);
+		bool is_dash = !is_dot && a->n < SIGNS_MAX && byte_at(l, k) == ' ' &&
+			       sign_at(l, k, dash->words, dash->bare, '-', dot) && dot->worded;
+		if (!(is_dot || is_dash) || !is_alnum(byte_at(l, dot->to)))
+			return a->n > dashes && alpha >= 2 && alpha == k - i;
+		dot->with = is_dash ? dash->with : ".";
+		dashes += is_dash;
 		i = dot->to;
 		a->n++;
 	}
 }
 
-/* Reads backwards from the sign: the beginning of the local part, and a dot in words in it. */
+/* Reads a sign in words that ends at i and follows a letter or digit. */
+static bool
+said_before(const struct heuristic *l, size_t i, struct sign *s)
+{
+	for (size_t k = 0; k < COUNT_OF(spoken_signs); k++)
+		for (size_t back = 3; back <= spoken_signs[k].longest && i > back; back++) {
+			const struct spoken_sign *w = &spoken_signs[k];
+			if (!sign_at(l, i - back, w->words, w->bare, w->with[0], s) ||
+				!s->worded || s->to != i || !is_alnum(byte_at(l, i - back - 1)))
+				continue;
+			s->with = w->with;
+			return true;
+		}
+	return false;
+}
+
+/* Reads backwards from the sign: the beginning of the local part, and signs in words in it. */
 static void
 read_local_part(const struct heuristic *l, size_t end, struct address *a)
 {
 	size_t i = end;
 
-	a->dot = (struct sign){ 0 };
+	a->nsaid = 0;
 	while (i > 0 && end - i < LOCAL_MAX &&
 		(is_alnum(byte_at(l, i - 1)) || strchr("._+-", byte_at(l, i - 1))) &&
 		byte_at(l, i - 1))
 		i--;
-	for (size_t back = 3; back <= 8 && i > back; back++) {
-		struct sign s;
-		if (sign_at(l, i - back, dot_words, bare_dot, '.', &s) && s.worded &&
-			s.to == i && is_alnum(byte_at(l, i - back - 1))) {
-			a->dot = s;
-			for (i -= back; i > 0 && is_alnum(byte_at(l, i - 1));)
-				i--;
-			break;
-		}
+	while (a->nsaid < LOCAL_SIGNS && said_before(l, i, &a->said[a->nsaid])) {
+		for (i = a->said[a->nsaid++].from; i > 0 && is_alnum(byte_at(l, i - 1));)
+			i--;
 	}
 	a->local = i;
 }
@@ -231,7 +267,7 @@ is_written_so(const struct address *a)
 	for (size_t k = 0; k < a->n; k++)
 		if (a->dots[k].worded || a->dots[k].spaced)
 			return false;
-	return !a->sign.worded && !a->sign.spaced && !a->dot.to;
+	return !a->sign.worded && !a->sign.spaced && !a->nsaid;
 }
 
 /* Returns true if the sign belongs to a sentence or a list and stands between two complete
@@ -250,10 +286,11 @@ cut_address(const struct heuristic *l, struct address *a)
 {
 	if (sign_separates(l, &a->sign))
 		return false;
-	if (a->dot.to && sign_separates(l, &a->dot)) {
-		a->local = a->dot.to;
-		a->dot = (struct sign){ 0 };
-	}
+	for (size_t k = 0; k < a->nsaid; k++)
+		if (sign_separates(l, &a->said[k])) {
+			a->local = a->said[k].to;
+			a->nsaid = k;
+		}
 	for (size_t k = 0; k < a->n; k++)
 		if ((a->dots[k].worded || a->dots[k].spaced) &&
 			sign_separates(l, &a->dots[k])) {
@@ -356,11 +393,14 @@ heuristic_address(struct heuristic *l, size_t i)
 	int flags = trust(l, &a, bare);
 	if (flags < 0)
 		return;
-	if (a.dot.to && a.dot.from >= l->at)
-		heuristic_edit(l, a.dot.from, a.dot.to, ".", (unsigned)flags);
+	for (size_t k = a.nsaid; k-- > 0;)
+		if (a.said[k].from >= l->at)
+			heuristic_edit(l, a.said[k].from, a.said[k].to, a.said[k].with,
+				(unsigned)flags);
 	if (a.sign.worded || a.sign.spaced)
 		heuristic_edit(l, a.sign.from, a.sign.to, "@", (unsigned)flags);
 	for (size_t k = 0; k < a.n; k++)
 		if (a.dots[k].worded || a.dots[k].spaced)
-			heuristic_edit(l, a.dots[k].from, a.dots[k].to, ".", (unsigned)flags);
+			heuristic_edit(l, a.dots[k].from, a.dots[k].to, a.dots[k].with,
+				(unsigned)flags);
 }
