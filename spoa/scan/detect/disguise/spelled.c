@@ -122,9 +122,11 @@ bool
 evade_is_sign_word(struct span word)
 {
 	struct heuristic l = { .t = word };
+	/* parts of signs of two words */
+	static const char *const parts[] = { "bas", "bajo", "trait", "d'union", "union", NULL };
 	size_t end;
 
-	if (word_at(&l, 0, at_words, &end) && end == word.n)
+	if ((word_at(&l, 0, at_words, &end) || word_at(&l, 0, parts, &end)) && end == word.n)
 		return true;
 	for (size_t i = 0; i < COUNT_OF(spoken_signs); i++)
 		if (word_at(&l, 0, spoken_signs[i].words, &end) && end == word.n)
