@@ -67,9 +67,32 @@ read_price(
 			yaml_found(n));
 }
 
+/* minute: the price of a second as providers state it, rounded up to a whole pico-dollar. */
+static void
+read_minute(struct diag *d, const struct yaml_node *n, struct price_rates *out)
+{
+	const struct yaml_node *c = yaml_get(n, "minute");
+	uint64_t pico;
+
+	if (!c)
+		return;
+	if (yaml_get(n, price_names[PRICE_SECONDS])) {
+		diag_at(d, c, "minute: second states the same price: remove one");
+	} else if (c->kind != YAML_SCALAR || price_parse(c->s, PRICE_SCALE_EACH, &pico)) {
+		diag_at(d, c,
+			"minute: US dollars for one, such as 0.006, without sign and exponent, "
+			"are expected, found %s",
+			yaml_found(c));
+	} else {
+		out->pico[PRICE_SECONDS] = (pico + 59) / 60;
+		out->has |= 1u << PRICE_SECONDS;
+	}
+}
+
 static void
 read_rates(struct diag *d, const struct yaml_node *n, struct price_rates *out)
 {
+	read_minute(d, n, out);
 	for (enum price_kind k = 0; k < PRICE_KINDS; k++) {
 		const struct yaml_node *c = yaml_get(n, price_names[k]);
 		if (c)

@@ -486,6 +486,7 @@ const struct section sections[] = {
 #define X(id, name, of, otherwise, help) { name, OTHER(NUMBER ",\"minimum\":0"), help },
 [SECTION_UNKNOWN_PRICE] = { "unknown_price", "[\"input\",\"output\"]", .fields = {
   PRICE_TABLE(X)
+  { "minute", OTHER(NUMBER ",\"minimum\":0"), "minutes of transcribed audio, in place of second" },
 }},
 [SECTION_PRICES] = { "prices", "[\"prices\",\"providers\"]", .fields = {
   { "prices", OTHER(ONE("1")), "version of this format" },
@@ -497,6 +498,7 @@ const struct section sections[] = {
   { "model", OTHER(TEXTS), "names or patterns; * matches any text, and the most specific one applies" },
   { "from", OTHER(TEXT), "first day of the price (UTC); default: always" },
   PRICE_TABLE(X)
+  { "minute", OTHER(NUMBER ",\"minimum\":0"), "minutes of transcribed audio, in place of second" },
   { "tiers", OTHER(LIST(REF("price_tier"))), "prices of long prompts" },
   { "where", OTHER(LIST(REF("price_where"))), "prices by parameters of the request; the first row that matches applies" },
   { "batch", OTHER(SHARE), "share of the prices that a batch costs" },
@@ -510,6 +512,7 @@ const struct section sections[] = {
   { "over", A_COUNT(price_tier, over, 1, 1ull << 40), "applies to prompts with more tokens" },
   { "from", A_COUNT(price_tier, from, 2, 1ull << 40), "applies to prompts with at least as many tokens" },
   PRICE_TABLE(X)
+  { "minute", OTHER(NUMBER ",\"minimum\":0"), "minutes of transcribed audio, in place of second" },
 }},
 #undef X
 [SECTION_PRICE_WHERE] = { "price_where", .fields = {
@@ -522,6 +525,7 @@ const struct section sections[] = {
   { "tool_image", OTHER(NUMBER ",\"minimum\":0"), "price of each" },
   { "search", OTHER(NUMBER ",\"minimum\":0"), "price of each" },
   { "second", OTHER(NUMBER ",\"minimum\":0"), "price of each" },
+  { "minute", OTHER(NUMBER ",\"minimum\":0"), "price of each, in place of second" },
   { "character", OTHER(NUMBER ",\"minimum\":0"), "price of each" },
 }},
 };

@@ -125,6 +125,13 @@ is "audio is charged by seconds" "$(said .usage.seconds)" '[900000,null,9]'
 answers '{"text":"hi"}'
 hear whisper-1
 is "without a number of seconds, the most that its bytes can be is charged" "$(completion '(.reserved_usage // .estimated_usage).cost_nanousd > 10000000')" true
+cp "$root/tests/fuzz/seeds/sound/mono.mp3" "$D/sound"
+answers '{"text":"hi"}'
+hear whisper-1
+is "a sound whose frames can be counted is charged by its length" "$(completion '(.reserved_usage // .estimated_usage).cost_nanousd')" 100000
+answers '{"text":"hi"}'
+req POST /v1/audio/translations -H "$auth" -F model=whisper-1 -F file=@"$D/sound"
+is "so is a translation" "$(completion '(.reserved_usage // .estimated_usage).cost_nanousd')" 100000
 answers '{"text":"hi","usage":{"type":"duration","seconds":9}}'
 hear gpt-4o
 is "seconds without a price are reported" "$(said .usage.seconds)" '[0,["second"],9]'

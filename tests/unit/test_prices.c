@@ -180,6 +180,26 @@ row_is_read_whole(void **state)
 }
 
 static void
+minute_is_sixty_seconds(void **state)
+{
+	const struct prices *p =
+		read_list_of(HEAD "    - {model: a, input: 0, output: 0, minute: 0.006}\n");
+	struct price_usage used = { .n = { [PRICE_SECONDS] = 61 } };
+	struct price_cost c;
+
+	(void)state;
+	assert_non_null(p);
+	assert_int_equal(price_cost(&p->lists[0].rows[0], &used, &c), 0);
+	assert_int_equal(c.nanousd, 6100000);
+	/* a price that 60 does not divide is rounded up */
+	p = read_list_of(HEAD "    - {model: a, input: 0, output: 0, minute: 0.0035}\n");
+	assert_int_equal(p->lists[0].rows[0].rates.pico[PRICE_SECONDS], 58333334);
+	assert_null(read_list_of(
+		HEAD "    - {model: a, input: 0, output: 0, minute: 1, second: 1}\n"));
+	assert_null(read_list_of(HEAD "    - {model: a, input: 0, output: 0, minute: -1}\n"));
+}
+
+static void
 tier_begins_at_its_size(void **state)
 {
 	const struct prices *p = read_list_of(HEAD
@@ -477,6 +497,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(errors_in_a_price_list_have_their_place),
 		cmocka_unit_test(row_is_read_whole),
+		cmocka_unit_test(minute_is_sixty_seconds),
 		cmocka_unit_test(tier_begins_at_its_size),
 		cmocka_unit_test(shipped_list_has_known_models),
 		cmocka_unit_test(target_has_its_providers_price_list),

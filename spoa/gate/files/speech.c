@@ -355,9 +355,11 @@ speech_facts(struct request *r)
 {
 	int err = 0;
 
+	r->in.sounds_measured = r->in.nfiles > 0;
 	for (size_t i = 0; i < r->in.nfiles && !err; i++) {
 		const struct file *f = &r->in.files[i];
 		const struct speech *s = f->speech;
+		r->in.sounds_measured &= s && !s->sound.flaw;
 		if (!s)
 			continue;
 		r->in.speech_seconds += (int64_t)((s->sound.ms + 999) / 1000);

@@ -358,7 +358,8 @@ add_offered_sizes(const struct request *r, struct price_usage *most)
 		most->n[PRICE_STORED] = (uint64_t)r->found.input_tokens * cache_s(r);
 	if (!span_is(name, "transcriptions"))
 		return;
-	most->n[PRICE_SECONDS] = r->in.raw.n / SOUND_A_SECOND + 1;
+	most->n[PRICE_SECONDS] = r->in.sounds_measured ? (uint64_t)r->in.speech_seconds
+						    : r->in.raw.n / SOUND_A_SECOND + 1;
 	for (size_t i = 0; i < COUNT_OF(links); i++)
 		if (string_param(r, links[i]).n)
 			most->n[PRICE_SECONDS] = SOUND_ELSEWHERE_S;
