@@ -153,6 +153,7 @@
   X(M_RELAY_ABORTS,        "relay_aborts_total",                 "",                          "Counts exchanges that either side aborted.") \
   X(M_HAPROXY_ANSWERED,    "haproxy_answered_total",             "",                          "Counts relay requests that HAProxy replied to itself, in place of the provider.") \
   X(M_ANSWERS_DENIED,      "answers_denied_total",               "",                          "Counts responses that a rule of phase response denied.") \
+  X(M_JOIN_LEFT_OUT,       "mcp_left_out_total",                 "",                          "Counts MCP servers that were left out of a response of a joined route.") \
   X(M_TOOLS_HIDDEN,        "tools_hidden_total",                 "",                          "Counts entries of MCP lists that rules of phase tool removed.") \
   X(M_URI_REFUSED,         "odd_uris_total",                     "result=\"refused\"",       "Counts requests whose URI is not in its normal form, by result.") \
   X(M_URI_PASSED,          "odd_uris_total",                     "result=\"passed\"",        "") \

@@ -120,6 +120,7 @@ struct exchange {
 		/* the prompt's vector, 32-bit floats: engine/together.c; empty: none */
 		struct buf vector;
 	} together;
+	struct join *join; /* engine/join.c: several MCP servers are asked; NULL: none */
 	struct { /* engine/gate.c: work on a helper thread */
 		struct work work;
 		struct mail back;

@@ -361,6 +361,8 @@ exchange_head(struct request *r, struct arena *a, struct http_head *out)
 			value = request_param_sent(r, f->name, value, now);
 		if (request_is_session(r, f->name))
 			value = r->found.session;
+		if (r->found.joined && !request_joined_field(r, f->name, &value))
+			continue;
 		if (request_sends(r, f->name, value))
 			out->fields[out->nfields++] =
 				(struct http_field){ arena_dup(a, f->name),

@@ -160,7 +160,9 @@ request_message_passes(struct request *r)
 
 	if (!f || f->said.kind == MCP_RESPONSE)
 		return STEP_NEXT;
-	if (to)
+	if (r->found.joined && r->found.joined->goes != JOINED_TO_ONE)
+		f->call.server = SPAN_LIT(""); /* the message is for no single server */
+	else if (to)
 		f->call.server = span_str(to->name);
 	if (request_is_pinned(r))
 		find_pin(r, f);
@@ -252,7 +254,9 @@ request_session_key(const struct request *r, unsigned char out[SHA256_BYTES])
 	const struct mcp_session_of of = { .person = r->found.identity.person,
 		.agent = r->found.identity.agent,
 		.route = span_str(r->found.route->name),
-		.server = span_str(to ? to->name : NULL) };
+		/* no provider has this name */
+		.server = request_is_joined(r) ? SPAN_LIT("(joined)")
+					       : span_str(to ? to->name : NULL) };
 
 	mcp_session_key(r->gate->shared->session_key, &of, out);
 }
@@ -276,11 +280,13 @@ request_read_session(struct request *r)
 
 	r->found.session = (struct span){ NULL, 0 };
 	r->found.no_session = false;
-	if (n == 0)
-		return STEP_NEXT;
 	if (n < 0)
 		return request_deny(r, 400, "invalid_request", "",
 			SPAN_LIT("several Mcp-Session-Id fields; send one"));
+	if (r->gate && request_is_joined(r))
+		return request_read_joined(r, n ? span_trim(given, " \t") : SPAN_LIT(""));
+	if (n == 0)
+		return STEP_NEXT;
 	request_session_key(r, key);
 	struct span id;
 	bool own = mcp_session_check(key, span_trim(given, " \t"), &id);

@@ -66,6 +66,10 @@ struct exchange_plan {
 	struct span id;	      /* the decision's public id, for the relay's own errors */
 	/* the gateway's own response: nothing is sent upstream; empty: none */
 	struct span document;
+	/* its status, with further fields, each with its line's end; 0: 200 if there is a
+	 * document. With a status, the document may be empty. */
+	int own_status;
+	struct span own_fields;
 	bool replays; /* gate_replay() has the response: nothing is sent upstream */
 	/* how a denial of the response begins, for JSON-RPC; NULL: not JSON-RPC */
 	const struct mcp_refusal *mcp;
@@ -75,6 +79,13 @@ struct exchange_plan {
 	size_t socket_bytes;
 	const char *subprotocol; /* subprotocol in the 101 response; NULL: none */
 };
+
+/* Returns true if the gateway responds itself, and nothing is sent upstream. */
+static inline bool
+plan_responds(const struct exchange_plan *p)
+{
+	return p->document.n || p->own_status;
+}
 
 /* ---- WebSockets: the result of gate_message() for one message ---- */
 

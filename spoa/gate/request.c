@@ -329,6 +329,7 @@ request_let_go(struct request *r, struct arena *own)
 		r->found.cache.why = arena_strdup(own, r->found.cache.why);
 	request_denial_says(r, (struct span){ NULL, 0 });
 	r->found.message = NULL;
+	r->found.joined = NULL;
 	r->found.form = NULL;
 	r->found.offer.cut = NULL;
 	r->found.offer.told = (struct tools_told){ 0 };

@@ -309,6 +309,23 @@ const struct mcp_message *request_message_sent(struct request *r);
 /* Returns false if the value of one of these fields cannot be sent after redaction. */
 bool request_params_may_go(struct request *r);
 
+/* ---- joined.c: several MCP servers as one ---- */
+/* Returns true if the route joins MCP servers. */
+bool request_is_joined(const struct request *r);
+/* Makes found.joined, and reads the caller's session id (empty: none) into it. Returns STEP_NEXT,
+ * or denies with 404 (not the
+ * caller's). */
+enum step_result request_read_joined(struct request *r, struct span given);
+/* Finds out where the message goes. A call loses its server's name (in.raw, found.message), and
+ * found.pin is the server. Returns STEP_NEXT, or denies. */
+enum step_result request_join_message(struct request *r, struct found_message *f);
+/* Returns the caller's id for the servers' sessions, by target; empty: too long, or no memory. */
+struct span request_joined_session(const struct request *r, const struct joined_session *of,
+	struct arena *a);
+/* Sets the value of a field that the server knows in its own form. Returns false if the server
+ * does not get the field. */
+bool request_joined_field(const struct request *r, struct span name, struct span *value);
+
 /* ---- request.c ---- */
 /* Denies with the refusal of a reader of bodies or paths. */
 enum step_result request_refuse(struct request *r, const struct body_refusal *why);

@@ -62,6 +62,23 @@ struct found_seal {
 	bool runs;
 };
 
+/* gate/joined.c: a message to several MCP servers that the caller sees as one. */
+struct found_joined {
+	enum joined_goes {
+		JOINED_TO_ONE, /* to found.pin.to, as on a route with one server */
+		JOINED_TO_ALL, /* engine/join.c asks each server, and joins the responses */
+		JOINED_HERE    /* the gateway responds */
+	} goes;
+	bool begun; /* the caller's session id names the sessions below */
+	/* by target: the server's session */
+	struct joined_session {
+		bool in; /* the server is in the session */
+		struct span id, version; /* empty: none */
+	} of[TARGETS_MAX];
+	/* Mcp-Name as the server knows it; empty: the message names nothing */
+	struct span name;
+};
+
 /* The results of the steps. Lives until the request ends: strings are copied into the new arena
  * when request_let_go() drops the old one. owner: worker. */
 struct request_found {
@@ -198,6 +215,7 @@ struct request_found {
 		const struct tool_verdict *ruled;
 		struct mcp_error wrong; /* code 0: no error */
 	} * message;
+	struct found_joined *joined; /* in the arena; NULL: no joined route */
 	struct found_form *form; /* in the arena; NULL: sent as it arrived */
 	/* gate/cached.c: the lookup in the response cache */
 	struct found_cache {

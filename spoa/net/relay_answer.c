@@ -173,10 +173,11 @@ answer_denial(struct edge *c, const struct exchange_denial *d)
 void
 answer_document(struct edge *c)
 {
-	c->result.status = 200;
+	c->result.status = c->plan->own_status ? c->plan->own_status : 200;
 	if (!c->body.done) /* nobody will read the body */
 		c->last_request = true;
-	compose_own_response(c, 200, gate_response_fields(c->x), false, c->plan->document);
+	compose_own_response(c, c->result.status, gate_response_fields(c->x), false,
+		c->plan->document);
 	c->held = c->out.n;
 	answer_finish(c, END_COMPLETE, NULL);
 }

@@ -118,7 +118,7 @@ body_verdict(void *arg, const struct exchange_denial *denial)
 		c->plan = gate_plan(c->x);
 		c->active_us = clock_mono_us();
 		edge_enter(c, EDGE_EXCHANGE);
-		if (c->plan->document.n)
+		if (plan_responds(c->plan))
 			answer_document(c);
 		else
 			upstream_begin(c);
@@ -353,9 +353,9 @@ begin_body(struct edge *c)
 		refuse_request(c, FAIL_BODY_UNEXPECTED);
 		return;
 	}
-	if (plan->document.n || plan->replays)
+	if (plan_responds(plan) || plan->replays)
 		drop_request_body(c);
-	if (plan->document.n) {
+	if (plan_responds(plan)) {
 		answer_document(c);
 		return;
 	}

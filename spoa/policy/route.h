@@ -105,6 +105,8 @@ struct route_cache {
 };
 
 enum { TARGETS_MAX = 16, ALIASES_MAX = 256, ABOUT_BYTES = 200, DROPS_MAX = 32 };
+/* route.mcp.names: the names by which callers know the tools of several MCP servers. */
+enum joined_names { JOINED_PREFIXED /* PROVIDER__TOOL */ };
 /* One route. Owner: the policy; immutable after policy_compile(). */
 struct route {
 	const char *name;
@@ -156,6 +158,10 @@ struct route {
 		record_tools; /* arguments and results of tool calls */
 	struct about about;
 	const struct login *login; /* NULL: no login */
+	bool joined; /* mcp: the targets are MCP servers that callers see as one */
+	enum joined_names joined_names;
+	/* mcp.list_deadline: longest time for the servers' responses to a list, in µs */
+	uint64_t list_deadline_us;
 	bool find_all;		   /* record.find: all: search for more than the policy uses */
 	bool receipt;		   /* send x-tollgate-receipt */
 	struct on_failure on_failure;

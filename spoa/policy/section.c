@@ -57,6 +57,7 @@ static const char *const reserve_words[] = { "cap", "learned", "estimate", NULL 
 static const char *const probe_words[] = { "guard", "provider", NULL };
 static const char *const via_words[] = { "direct", "relay", NULL };
 static const char *const route_via_words[] = { "relay", "direct", NULL };
+static const char *const joined_words[] = { "prefixed", NULL }; /* enum joined_names */
 static const char *const by_words[] = { "order", "weight", "latency", "price", NULL }; /* enum choose_by */
 static const char *const sticky_words[] = { "none", "conversation", "identity", NULL }; /* enum choose_sticky */
 
@@ -288,6 +289,7 @@ const struct section sections[] = {
   { "record", OTHER(REF("record")), "how prompts and responses are recorded" },
   { "about", OTHER(REF("about")), "purpose of the route, for records" },
   { "login", OTHER(REF("login")), "for a route to an MCP server: where its clients get tokens (RFC 9728)" },
+  { "mcp", OTHER(REF("joined")), "for a route with several MCP servers: how they are joined" },
   { "restore", OTHER(REF("restore")), "rows of tools for this route alone" },
   { "translate", OTHER(REF("translate")), "fields that a translation to another form may drop" },
   { "cache", OTHER(REF("route_cache")), "stored responses for equal or similar requests" },
@@ -317,6 +319,10 @@ const struct section sections[] = {
   { "authorization_servers", OTHER(TEXTS), "https URLs of the issuers of tokens" },
   { "scopes_supported", OTHER(TEXTS), "scopes that tokens may have" },
   { "scope", OTHER(TEXT), "scopes of a first login, separated by spaces; default: scopes_supported" },
+}},
+[SECTION_JOINED] = { "joined", .fields = {
+  { "names", A_WORD(route, joined_names, joined_words), "prefixed: each tool's name begins with its provider's name and __" },
+  { "list_deadline", A_DURATION(route, list_deadline_us, 100 * MS, 60 * S), "longest time for the servers' responses to a list; default 2s" },
 }},
 [SECTION_MATCH] = { "match", .fields = {
   { "methods", OTHER(TEXTS), "HTTP methods; default: all" },

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "gate/auth/auth.h"
 #include "gate/cache/meaning.h"
+#include "gate/engine/join.h"
 #include "gate/engine/session.h"
 #include "gate/exchange.h"
 #include "gate/sealing/sealing.h"
@@ -96,10 +97,11 @@ let_exchange_go(struct request *r, struct exchange *x)
 		return 0; /* over at once */
 	if (r->out.decision.kind != D_DEFER && request_repeats(r))
 		return keep_exchange(r, x);
-	/* a list of models also keeps everything, because the rules decide about each model */
+	/* a list of models also keeps everything, because the rules decide about each model;
+	 * and so does a message to several servers, because they decide for each */
 	if (r->in.socket)
 		return keep_session(r, x);
-	if (r->out.decision.kind == D_DEFER || x->lists_models) {
+	if (r->out.decision.kind == D_DEFER || x->lists_models || join_asks(x)) {
 		if (!request_own_head(r))
 			return ERR_NOMEM;
 		int wrong = exchange_head(r, &r->arena, &x->plan.head);
@@ -109,9 +111,9 @@ let_exchange_go(struct request *r, struct exchange *x)
 	int err = 0;
 	if (r->in.message)
 		x->plan.head = r->in.head; /* the handshake's head, as it was sent */
-	else if (!x->plan.document.n)
+	else if (!plan_responds(&x->plan))
 		err = exchange_head(r, &own, &x->plan.head);
-	if (!err && !x->plan.document.n)
+	if (!err && !plan_responds(&x->plan))
 		err = exchange_expect(r, x, &own);
 	x->plan.document = arena_dup(&own, x->plan.document);
 	request_let_go(r, &own);
@@ -218,6 +220,7 @@ exchange_open(struct request *r)
 	INVARIANT(r->run.life == LIFE_ANSWERED && !r->run.resumed);
 	if (!x)
 		return ERR_NOMEM;
+	join_here(x);
 	x->plan.replays = r->out.replay.n;
 	x->hide_usage = r->out.ask_usage;
 	x->lists_models = r->out.decision.kind != D_DEFER && request_lists_models(r);
@@ -328,6 +331,7 @@ exchange_free(struct request *r)
 	together_over(x, FLIGHT_ENDS_KEPT);
 	buf_free(&x->together.vector);
 	exchange_left(x);
+	join_free(x);
 	explicit_bzero(x->ticket_text, sizeof(x->ticket_text));
 	explicit_bzero(x->session_key, sizeof(x->session_key));
 	guard_drop(&x->guard);
@@ -568,6 +572,7 @@ relay_verdict(struct request *r)
 	x->plan.body_mode = BODY_SWAP;
 	x->plan.body = exchange_body_sent(r);
 	x->plan.document = r->found.document;
+	join_here(x);
 	x->plan.replays = r->out.replay.n;
 	if (!x->plan.document.n)
 		x->plan.reads_answer |= request_reads_answer(r); /* the model is known by now */
@@ -676,6 +681,9 @@ gate_response_fields(struct exchange *x)
 	if (r->found.counted)
 		fields = arena_printf(
 			&r->arena, "%.*sx-tollgate-estimate: tokens\r\n", SPAN_ARG(fields));
+	if (x->plan.own_fields.n)
+		fields = arena_printf(&r->arena, "%.*s%.*s", SPAN_ARG(fields),
+			SPAN_ARG(x->plan.own_fields));
 	const struct found_cache *c = &r->found.cache;
 	if (c->state) {
 		bool other = c->state == CACHED_HIT && c->looks == LOOKS_FOR_OTHERS;
@@ -894,6 +902,8 @@ gate_keep(struct exchange *x)
 struct span
 gate_session(struct exchange *x, struct span id)
 {
+	if (x->r->found.route->joined) /* the caller's id names the servers' sessions */
+		return (struct span){ NULL, 0 };
 	request_note_session(x->r, span_trim(id, " \t"));
 	return mcp_session_bind(x->session_key, span_trim(id, " \t"), &x->r->arena);
 }

@@ -24,6 +24,7 @@
 #include "gate/cache/cache_store.h"
 #include "gate/cache/meaning.h"
 #include "gate/engine/engine.h"
+#include "gate/engine/join.h"
 #include "policy/prices.h"
 
 /* Returns how long in µs the request may wait now, so that enough time is left to send it
@@ -659,6 +660,10 @@ together_begin(struct exchange *x, void (*then)(struct exchange *x))
 	INVARIANT(then && !t->then && t->life == TOGETHER_NONE);
 	t->then = then;
 	t->since_us = clock_mono_us();
+	if (join_asks(x) && !x->plan.unrecorded) {
+		join_begin(x);
+		return;
+	}
 	if (!r->found.cache.looked_us || x->plan.unrecorded || r->out.decision.kind == D_DENY ||
 		!request_cache_keeps(r))
 		continue_exchange(x);

@@ -483,7 +483,7 @@ request_begin(struct request *r)
 	request_attempt_over(r, CAUSE_ABORTED, 0, REFUSED_NOT, 0);
 	/* the WebSocket already has its place, and its messages use it */
 	if (!r->gate || r->in.message || !gate_cfg(r->gate)->relay || !r->found.ranks ||
-		v->ruled.effect == RULE_DENY || route->direct || request_lists_models(r) ||
+		v->ruled.effect == RULE_DENY || route->direct || route->joined || request_lists_models(r) ||
 		(route->ntargets == 1 && !to->breaker.on && !to->concurrent))
 		return BEGUN;
 	if (v->none_in)

@@ -201,23 +201,26 @@ request_read_message(struct request *r)
 		err = mcp_headers(&r->in.head, &f->said, &r->arena, &f->wrong);
 	if (err == ERR_NOMEM)
 		return request_overload(r);
+	r->found.message = f;
+	enum step_result joined =
+		!err && r->found.joined ? request_join_message(r, f) : STEP_NEXT;
 	f->call = (struct tool_call){
 		.method = f->said.method,
 		.name = f->said.about == MCP_ABOUT_RESOURCE ? SPAN_LIT("") : f->said.name,
 		.uri = f->said.about == MCP_ABOUT_RESOURCE ? f->said.name : SPAN_LIT(""),
-		.server = span_str(r->found.route->targets->name),
+		.server = span_str(
+			r->found.pin.to ? r->found.pin.to->name : r->found.route->targets->name),
 		.description = SPAN_LIT(""),
 		.arguments = f->said.arguments,
 	};
 	f->call.odd_uri =
 		f->call.uri.n && !(f->said.refers ? uri_template_is_normal(f->call.uri)
 						  : uri_is_normal(f->call.uri));
-	r->found.message = f;
 	r->found.call = (struct found_call){ .is = tool_is_call(&f->call) && !f->said.refers };
 	if (err)
 		return request_deny(r, (enum deny_status)f->wrong.status,
 			code_of(f->wrong.code), "", span_str(f->wrong.why));
-	return STEP_NEXT;
+	return joined;
 }
 
 /* Denies a response in the background that the client could not fetch: the policy has no route for

@@ -431,7 +431,7 @@ build_targets(struct builder *b, const struct yaml_node *n, const struct yaml_no
 				"model: a body in dialect %s contains no model: remove it",
 				dialect_name(r->dialect));
 	}
-	break_by_default(v, count);
+	break_by_default(v, yaml_get(r->at, "mcp") ? 1 : count);
 }
 
 /* ---- order and retries ---- */
@@ -471,7 +471,8 @@ static void
 default_attempts(const struct builder *b, struct route *r)
 {
 	const struct yaml_node *retry = yaml_get(r->at, "retry");
-	bool one = r->direct || (!retry && b->cfg && !b->cfg->relay);
+	/* each call of a joined route belongs to one server */
+	bool one = r->direct || r->joined || (!retry && b->cfg && !b->cfg->relay);
 
 	if (one)
 		r->retry.attempts = 1;
@@ -521,6 +522,49 @@ provider_with(const struct builder *b, const char *backend, const struct dialect
 	return n == 1 ? any : nspeak == 1 ? speaks : NULL;
 }
 
+/* Between the provider's name and the tool's. */
+static const char separator[] = "__";
+
+/* A joined route's target must leave no doubt where its name ends in PROVIDER__TOOL. */
+static void
+check_joined_target(struct builder *b, const struct target *t)
+{
+	struct span name = span_str(t->name);
+
+	if (strstr(t->name, separator) || span_ends(name, SPAN_LIT("_")))
+		diag_at(b->d, t->at,
+			"targets: the tools of %s would be named %s%sTOOL, and a provider of "
+			"a joined route has no __ in its name and no _ at its end: rename it",
+			t->name, t->name, separator);
+}
+
+/* Reads `mcp` of a route, after its targets. */
+static void
+build_joined(struct builder *b, const struct yaml_node *n, const struct yaml_node *to,
+	struct route *r)
+{
+	bool mcp = to && r->dialect && dialect_is_of_mcp(r->dialect);
+
+	if (!n) {
+		if (mcp && r->ntargets > 1)
+			diag_at(b->d, to,
+				"targets: a session belongs to one MCP server: leave one "
+				"target, or add mcp: {names: prefixed} to join the servers");
+		return;
+	}
+	r->joined = true;
+	r->list_deadline_us = 2 * SECOND_US;
+	if (!build_section(b, n, SECTION_JOINED, r))
+		return;
+	if (!mcp) {
+		diag_at(b->d, n->key,
+			"mcp: the route has no targets with dialect: mcp: remove mcp");
+		return;
+	}
+	for (size_t i = 0; i < r->ntargets; i++)
+		check_joined_target(b, &r->targets[i]);
+}
+
 void
 build_destination(struct builder *b, const struct yaml_node *n, struct route *r)
 {
@@ -555,10 +599,7 @@ build_destination(struct builder *b, const struct yaml_node *n, struct route *r)
 			"of the two");
 	if (to)
 		build_targets(b, to, d, r);
-	if (to && r->ntargets > 1 && r->dialect && dialect_is_of_mcp(r->dialect))
-		diag_at(b->d, to,
-			"targets: a route to MCP servers must have one target, because a "
-			"session belongs to one server");
+	build_joined(b, yaml_get(n, "mcp"), to, r);
 	if (c)
 		build_choose(b, c, &r->choose);
 	build_retry(b, n, r);

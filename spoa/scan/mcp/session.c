@@ -66,3 +66,42 @@ mcp_session_check(const unsigned char of[SHA256_BYTES], struct span given, struc
 	tag_of(of, *id, tag);
 	return sodium_memcmp(tag, given.p + given.n - TAG_TEXT, TAG_TEXT) == 0;
 }
+
+/* ---- sealed texts: the ids of several sessions as one ---- */
+
+enum {
+	NONCE = crypto_secretbox_NONCEBYTES,
+	OVERHEAD = NONCE + crypto_secretbox_MACBYTES,
+	BASE64URL = sodium_base64_VARIANT_URLSAFE_NO_PADDING
+};
+
+struct span
+mcp_seal(const unsigned char of[SHA256_BYTES], struct span text, struct arena *a)
+{
+	size_t n = text.n + OVERHEAD, room = sodium_base64_encoded_len(n, BASE64URL);
+	unsigned char *box = text.n <= MCP_SEALED_MAX ? arena_alloc(a, n) : NULL;
+	char *out = box ? arena_alloc(a, room) : NULL;
+
+	if (!out)
+		return (struct span){ NULL, 0 };
+	randombytes_buf(box, NONCE);
+	crypto_secretbox_easy(box + NONCE, (const unsigned char *)text.p, text.n, box, of);
+	sodium_bin2base64(out, room, box, n, BASE64URL);
+	return span_of(out, room - 1);
+}
+
+struct span
+mcp_unseal(const unsigned char of[SHA256_BYTES], struct span given, struct arena *a)
+{
+	size_t room = given.n / 4 * 3 + 3, n;
+	bool fits = given.n <= sodium_base64_encoded_len(MCP_SEALED_MAX + OVERHEAD, BASE64URL);
+	unsigned char *box = fits ? arena_alloc(a, room) : NULL;
+	unsigned char *out = box ? arena_alloc(a, room) : NULL;
+
+	if (!out ||
+		sodium_base642bin(box, room, given.p, given.n, NULL, &n, NULL, BASE64URL) ||
+		n < OVERHEAD ||
+		crypto_secretbox_open_easy(out, box + NONCE, n - NONCE, box, of))
+		return (struct span){ NULL, 0 };
+	return span_of(out, n - OVERHEAD);
+}

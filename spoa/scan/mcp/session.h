@@ -27,4 +27,14 @@ struct span mcp_session_bind(
 bool mcp_session_check(
 	const unsigned char of[SHA256_BYTES], struct span given, struct span *id);
 
+/* Returns a text that only the holder of the identity's key can read and make, in the arena:
+ * base64url of a nonce and the encrypted bytes (XSalsa20-Poly1305). Empty: longer than
+ * MCP_SEALED_MAX bytes, or no memory. */
+enum { MCP_SEALED_MAX = 6144 };
+struct span mcp_seal(const unsigned char of[SHA256_BYTES], struct span text, struct arena *a);
+/* Returns the text of a sealed one, in the arena. p NULL: it was sealed with another key, was
+ * changed, or no memory. */
+struct span mcp_unseal(
+	const unsigned char of[SHA256_BYTES], struct span given, struct arena *a);
+
 #endif

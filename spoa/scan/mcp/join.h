@@ -1,0 +1,38 @@
+/* Responses of several MCP servers as one: the entries of their lists, with names that tell the
+ * servers apart, and the results of their handshakes. Pure; any thread. */
+#ifndef SCAN_MCP_JOIN_H
+#define SCAN_MCP_JOIN_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/span.h"
+
+/* Between a server's name and the name of its tool. */
+#define MCP_JOIN_BETWEEN "__"
+
+/* What a server's response contains. Spans point into the response or into the arena. */
+struct mcp_joined {
+	bool found; /* a message with the id and a result was read */
+	bool error; /* a message with the id and an error was read */
+	size_t entries;		/* appended tools */
+	struct span next;	/* result.nextCursor, decoded; empty: none */
+	struct span version;	/* result.protocolVersion, decoded; empty: none */
+	bool tools;		/* result.capabilities has tools */
+};
+
+/* Reads a response: one message of JSON, or an event stream (`events`) with the message that
+ * has the id (as written) among others. Appends the entries of result.tools to *out, separated
+ * by commas, each with `server` and MCP_JOIN_BETWEEN before its name. An entry without a name is
+ * left out. Returns 0, ERR_NOMEM or ERR_SYNTAX; then *out may have a part of the entries. */
+int mcp_join_read(struct span response, bool events, struct span id, struct span server,
+	struct arena *a, struct buf *out, struct mcp_joined *is);
+
+/* Appends a tools/call message to *out as its server knows it: without the first `n` decoded
+ * bytes of params.name. Returns 0, ERR_NOMEM or ERR_SYNTAX (no such name). */
+int mcp_join_unname(struct span message, size_t n, struct arena *a, struct buf *out);
+
+/* Returns a member of an object as it is written, if it is a string (with its quotes) or a
+ * number. Empty: neither, no such member, or no JSON. */
+struct span mcp_join_member(struct span object, const char *name, struct arena *a);
+
+#endif
