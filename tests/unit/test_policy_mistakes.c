@@ -410,8 +410,21 @@ static const struct policy_mistake rows[] = {
 		H "  - {name: x, match: {path: /x}, targets: [p, q]}\n"
 		  "providers: {p: {backend: openai, dialect: mcp}, q: {backend: openai, "
 		  "dialect: mcp}}\n",
-		":5:43: targets: a route to MCP servers must have one target, because a "
-		"session belongs to one" },
+		":5:43: targets: a session belongs to one MCP server: leave one target, or "
+		"add mcp" },
+	{ "a joined server whose name has the separator",
+		H "  - {name: x, match: {path: /x}, targets: [p, a__b], mcp: {}}\n"
+		  "providers: {p: {backend: openai, dialect: mcp}, a__b: {backend: openai, "
+		  "dialect: mcp}}\n",
+		":5:47: targets: the tools of a__b would be named a__b__TOOL, and" },
+	{ "a joined server whose name ends like it",
+		H "  - {name: x, match: {path: /x}, targets: p_, mcp: {}}\n"
+		  "providers: {p_: {backend: openai, dialect: mcp}}\n",
+		":5:43: targets: the tools of p_ would be named p___TOOL, and" },
+	{ "servers of another dialect",
+		H "  - {name: x, match: {path: /x}, targets: p, mcp: {names: prefixed}}\n"
+		  "providers: {p: {backend: openai, dialect: openai}}\n",
+		":5:46: mcp: the route has no targets with dialect: mcp: remove mcp" },
 	{ "a call of MCP that is made again",
 		H "  - {name: x, match: {path: /x}, targets: p, retry: {attempts: 2}}\n"
 		  "providers: {p: {backend: openai, dialect: mcp}}\n",
