@@ -34,7 +34,8 @@ detect_pattern_info(const struct detect_rules *r, size_t entity, size_t nth,
 	static const char *const starts[] = { [START_ANYWHERE] = "anywhere",
 		[START_LITERAL] = "literal",
 		[START_DIGITS] = "digits",
-		[START_BYTE] = "byte" };
+		[START_BYTE] = "byte",
+		[START_SEED] = "seed" };
 
 	for (size_t i = 0; i < r->npatterns; i++) {
 		const struct pattern *p = &r->patterns[i];

@@ -240,12 +240,16 @@ add_bytes(struct loader *l, struct span s, const struct pattern *p)
 	}
 }
 
-/* start = anywhere | {literals|words|digits: list} | {bytes: text} */
+/* start = anywhere | seed | {literals|words|digits: list} | {bytes: text} */
 static void
 start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 {
 	if (map->kind == YAML_SCALAR && span_is(map->s, "anywhere"))
 		return;
+	if (map->kind == YAML_SCALAR && span_is(map->s, "seed")) {
+		p->kind = START_SEED;
+		return;
+	}
 	if (!rule_is_kind(l, map, YAML_MAPPING, "start"))
 		return;
 	for (const struct yaml_node *c = map->child; c; c = c->next) {
@@ -269,6 +273,9 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 			add_bytes(l, rule_text(l, c, "bytes"), p);
 		} else if (span_is(k, "back")) {
 			read_byte_set(l, c, p->back_set);
+		} else if (span_is(k, "back_one")) {
+			read_byte_set(l, c, p->back_one);
+			p->needs_back = true;
 		} else if (span_is(k, "then")) {
 			read_byte_set(l, c, p->then);
 			p->has_then = true;
@@ -283,7 +290,7 @@ start_of(struct loader *l, const struct yaml_node *map, struct pattern *p)
 		} else {
 			diag_at(l->d, c->key,
 				"unknown key: start has literals, words, names, digits, alone, "
-				"then, clear, bytes, back, back_max");
+				"then, clear, bytes, back, back_one, back_max");
 		}
 	}
 	if (p->kind == START_ANYWHERE)

@@ -68,6 +68,7 @@ static int
 index_patterns(struct detect_rules *r)
 {
 	r->anywhere = arena_array(&r->arena, r->npatterns, sizeof(uint16_t));
+	r->seeds = arena_array(&r->arena, r->npatterns, sizeof(uint16_t));
 	for (size_t e = 0; e < DETECT_ENTITIES_MAX; e++)
 		r->context_best[e] = -1.0f;
 	for (size_t i = 0; !arena_failed(&r->arena) && i < r->npatterns; i++) {
@@ -82,6 +83,8 @@ index_patterns(struct detect_rules *r)
 		}
 		if (p->kind == START_ANYWHERE)
 			r->anywhere[r->nanywhere++] = (uint16_t)i;
+		if (p->kind == START_SEED)
+			r->seeds[r->nseeds++] = (uint16_t)i;
 	}
 	if (arena_failed(&r->arena))
 		return ERR_NOMEM;
@@ -144,6 +147,7 @@ hash_rules(struct detect_rules *r)
 		hash_str(&h, p->check ? p->check->name : "");
 		hash_bytes(&h, numbers, sizeof(numbers));
 		hash_bytes(&h, p->back_set, sizeof(p->back_set));
+		hash_bytes(&h, p->back_one, sizeof(p->back_one));
 		hash_bytes(&h, p->then, sizeof(p->then));
 		hash_bytes(&h, &p->score, sizeof(p->score));
 	}

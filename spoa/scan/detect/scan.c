@@ -19,6 +19,7 @@
 #include "scan/detect/names/names.h"
 #include "scan/detect/prefilter/starts.h"
 #include "scan/detect/validate/check.h"
+#include "scan/detect/validate/seed.h"
 
 /* Units of work for functions that do not count their own work (base/effort.h). */
 enum { WORK_PARTIAL = 128, WORK_CHECK = 48, WORK_CONTEXT = 64, WORK_CELL = 128 };
@@ -55,6 +56,7 @@ struct sweep {
 	struct check_memo memo;
 	struct verdict verdicts[VERDICTS];
 	size_t bare_from, bare_to;	   /* cache of digit_near(): no digit is in this range */
+	size_t seeds_to;		   /* end of the last row of words of seed phrases */
 	size_t word_at;			   /* offset of the word that was walked last */
 	/* the patterns that may match in this word; NULL: no word was walked yet */
 	const struct automaton_list *word;
@@ -356,6 +358,21 @@ digit_near(struct sweep *w, size_t i, size_t n)
 	return at < to;
 }
 
+/* Returns the first place, not before `least`, at which a match of p may begin whose start condition holds
+ * at i. Returns i if p needs one of some bytes before i, and there is none. */
+static size_t
+back_start(const struct pattern *p, struct span t, size_t i, size_t least)
+{
+	size_t start = i;
+	bool one = !p->needs_back;
+
+	while (start > least && i - start < p->back_max && set_has(p->back_set, t.p[start - 1])) {
+		start--;
+		one |= set_has(p->back_one, t.p[start]);
+	}
+	return one ? start : i;
+}
+
 /* Tries p, whose start condition holds at i. */
 static void
 try_at(struct sweep *w, const struct pattern *p, size_t i)
@@ -372,9 +389,9 @@ try_at(struct sweep *w, const struct pattern *p, size_t i)
 	if (i < free_from || (w->keyed && !p->keyed) ||
 		scan_threshold(w->r, w->opt, p->entity) > 1.0f)
 		return;
-	while (start > free_from && i - start < p->back_max &&
-		set_has(p->back_set, w->text.p[start - 1]))
-		start--;
+	start = back_start(p, w->text, i, free_from);
+	if (p->needs_back && start == i)
+		return;
 	if (p->digit_offset && !digit_near(w, i, p->digit_offset) &&
 		!ends_within(w, i, p->digit_offset))
 		return;
@@ -689,11 +706,50 @@ within_parts(const struct detect_scratch *s, size_t from, size_t *next)
 	return bits;
 }
 
+/* Tries the patterns of seed phrases for the word at `at`. They are tried at the first of the adjacent
+ * words of the list. */
+static void
+try_seeds(struct sweep *w, size_t at)
+{
+	size_t from = at, to = at;
+
+	if (!seed_row(w->text, &from, &to))
+		return;
+	w->seeds_to = to;
+	for (size_t k = 0; k < w->r->nseeds && !w->err; k++)
+		try_at(w, &w->r->patterns[w->r->seeds[k]], from);
+}
+
+/* Looks up the words that begin in each half of the block, unless one has less than three letters: the
+ * shortest phrases have 63 bytes, so they contain a half. */
+static inline void
+sweep_seeds(struct sweep *w, const struct block *b)
+{
+	const uint64_t low = UINT32_MAX;
+	uint64_t words = b->begins & b->alpha;
+	uint64_t brief = words & ~(b->alpha >> 1 & b->alpha >> 2) & ~UINT64_C(0) >> 2;
+
+	for (unsigned half = 0; half < BLOCK; half += BLOCK / 2) {
+		uint64_t more = words & low << half;
+		if (brief & low << half || !(more & (more - 1)))
+			continue;
+		size_t at = b->from + (unsigned)__builtin_ctzll(more);
+		for (; more; more &= more - 1) {
+			size_t i = b->from + (unsigned)__builtin_ctzll(more);
+			if (i + 4 <= w->text.n && !seed_may_begin(w->text.p + i))
+				break;
+		}
+		if (!more && at >= w->seeds_to)
+			try_seeds(w, at);
+	}
+}
+
 static void
 sweep_text(struct sweep *w, size_t to)
 {
 	struct block b = { 0 };
 	size_t next = 0;
+	bool seeds = w->r->nseeds && !w->keyed && !w->s->nparts;
 
 	effort_add(to);
 	struct span before = w->opt && !w->keyed ? w->opt->before : SPAN_LIT("");
@@ -713,6 +769,8 @@ sweep_text(struct sweep *w, size_t to)
 			b.runs &= in;
 		}
 		sweep_block(w, &b, bits_below(to - from));
+		if (seeds)
+			sweep_seeds(w, &b);
 	}
 	w->s->free_base += w->text.n + 1;
 }
@@ -900,7 +958,8 @@ open_finish(struct detect_rules *r)
 	for (size_t i = 0; i < r->npatterns; i++)
 		x->digits |= r->patterns[i].kind == START_DIGITS;
 	for (size_t i = 0; i < r->npatterns; i++)
-		if (r->patterns[i].back_max && has_separator(r->patterns[i].back_set))
+		if (r->patterns[i].back_max && r->patterns[i].kind != START_LITERAL &&
+			has_separator(r->patterns[i].back_set))
 			x->patterns[x->npatterns++] = (uint16_t)i;
 	return 0;
 }
@@ -927,21 +986,33 @@ has_begun(const struct literal_begin *b, struct span t)
 }
 
 /* Returns the offset of the first literal that the text's end cuts off, or of the first pattern
- * that begins before the digits or the byte of its start condition. Returns t.n if there is
- * none. */
+ * that begins before the digits or the byte of its start condition. Words of a seed phrase count from
+ * `done` on. Returns t.n if there is none. */
 static size_t
 begun_before(const struct detect_rules *r, struct detect_scratch *s, struct span t,
-	const struct detect_options *opt)
+	const struct detect_options *opt, size_t done)
 {
 	unsigned slot = t.n > 1 ? opener_slot(t.p + t.n) : 0;
 	size_t from = set_has(r->open.alone, t.p[t.n - 1]) ? t.n - 1 : t.n;
 
 	for (size_t i = r->open.begins[slot]; t.n > 1 && i < r->open.begins[slot + 1]; i++) {
 		const struct literal_begin *b = &r->open.v[i];
-		if (t.n - b->n < from && has_begun(b, t) &&
-			!is_off(r, opt, b->literal->pattern))
-			from = t.n - b->n;
+		const struct pattern *p = &r->patterns[b->literal->pattern];
+		if (t.n - b->n >= from || !has_begun(b, t) || is_off(r, opt, p->index))
+			continue;
+		size_t begin = t.n - b->n, start = back_start(p, t, begin, 0);
+		if (start < begin && rules_may_continue(r, s, t, p, start))
+			from = start > done ? start : done;
+		else if (!p->needs_back)
+			from = begin;
 	}
+	for (size_t i = 0; i < r->nseeds; i++)
+		if (!is_off(r, opt, r->seeds[i])) {
+			size_t seed = seed_open(t);
+			seed = seed > done ? seed : done;
+			from = seed < from ? seed : from;
+			break;
+		}
 	for (size_t i = 0; i < r->open.npatterns; i++) {
 		const struct pattern *p = &r->patterns[r->open.patterns[i]];
 		if (is_off(r, opt, p->index))
@@ -966,7 +1037,7 @@ open_scan(const struct detect_rules *r, struct detect_scratch *s, struct span t,
 	s->open = (struct scan_open){ .of = t.p, .least = at ? at - 1 : 0, .from = t.n };
 	int err = scan_candidates(r, s, t, opt);
 	s->open.of = NULL;
-	size_t begun = err || t.n == 0 ? t.n : begun_before(r, s, t, opt);
+	size_t begun = err || t.n == 0 ? t.n : begun_before(r, s, t, opt, at);
 	*from = begun < s->open.from ? begun : s->open.from;
 	return err;
 }
@@ -988,7 +1059,7 @@ open_is_quiet(const struct detect_rules *r, struct detect_scratch *s,
 		if (from < *open && v.literal & bits_below(*open - from))
 			return false;
 	}
-	size_t begun = begun_before(r, s, t, opt);
+	size_t begun = begun_before(r, s, t, opt, at);
 	if (begun < *open)
 		*open = begun;
 	return true;

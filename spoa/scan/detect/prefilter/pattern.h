@@ -26,7 +26,7 @@ enum {
 };
 
 /* The places at which a pattern is tried, anchored there. */
-enum start_kind { START_ANYWHERE, START_LITERAL, START_DIGITS, START_BYTE };
+enum start_kind { START_ANYWHERE, START_LITERAL, START_DIGITS, START_BYTE, START_SEED };
 
 /* A compiled pattern. Owner: the rule set; at most DETECT_PATTERNS_MAX. */
 struct pattern {
@@ -54,6 +54,8 @@ struct pattern {
 	uint16_t back_max;    /* bytes of a match before the start condition */
 	/* set of the bytes that can precede the start condition in a match */
 	uint64_t back_set[4];
+	bool needs_back; /* a byte of back_one is among these bytes */
+	uint64_t back_one[4];
 	uint64_t first[4]; /* set of bytes with which a match can begin */
 	/* a digit is within this many bytes of the beginning; 0: unknown */
 	uint16_t digit_offset;

@@ -70,7 +70,7 @@ struct open_index {
 	struct literal_begin *v;
 	uint16_t begins[OPEN_SLOTS + 1];
 	uint64_t alone[4]; /* bit set of the one-byte prefixes */
-	/* patterns that can begin before their literal, across a separator */
+	/* patterns that can begin before their digits or their byte, across a separator */
 	uint16_t *patterns;
 	size_t npatterns;
 	bool digits; /* some pattern begins at a digit */
@@ -87,6 +87,9 @@ struct detect_rules {
 	/* indexes of patterns that need no start condition and run at every place */
 	uint16_t *anywhere;
 	size_t nanywhere;
+	/* indexes of patterns that are tried where words of seed phrases follow each other */
+	uint16_t *seeds;
+	size_t nseeds;
 	bool any_keyed;
 	/* Bit numbers of an entity's context lists in context_index; CONTEXT_NONE: not in the
 	 * index. */

@@ -41,6 +41,8 @@
  * - A value more than CAP_STREAM_HELD bytes after its label.
  * - An obfuscated value that is wider than these distances, or that is spread over strings of other
  *   texts (chunks of a stream as JSON).
+ * - The first four words of a seed phrase that follows the words of a sentence without a colon or a
+ *   line break between. The rest is found.
  * - The ordinary word that an obfuscated value begins with: "alice" in "alice at example dot com",
  *   of which the rest is found.
  * - A value in a tuple of an SQL INSERT, under a name in the statement's list, if the statement
