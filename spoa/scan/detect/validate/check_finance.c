@@ -42,6 +42,12 @@ check_card(struct candidate *c)
 	char digits[20];
 	size_t ends[20], n = 0;
 
+	/* the commit in a version of a Go module: v0.0.0-20200305110556-506484158171 */
+	enum { GO_TIME = 14 };
+	if (c->start > GO_TIME + 1 && c->text.p[c->start - 1] == '-' &&
+		c->text.p[c->start - GO_TIME - 2] == '-' &&
+		span_all(span_cut(c->text, c->start - GO_TIME - 1, c->start - 1), is_digit))
+		return CHECK_NO;
 	for (size_t i = c->start; i < c->end && n < 19; i++)
 		if (is_digit(c->text.p[i])) {
 			digits[n] = c->text.p[i];

@@ -301,8 +301,12 @@ is_thrown_part(struct span s)
 static bool
 looks_like_a_path(struct span s)
 {
+	static const char *const roots[] = { "/home/", "/var/", "/usr/", "/etc/", "/opt/", "/tmp/",
+		"/srv/", "/mnt/", "/run/", "/lib/", "/Users/" };
 	struct span rest = s;
 
+	if (SPAN_AMONG(s, roots, span_starts))
+		return true;
 	bool dotted = false, thrown = false;
 	while (span_chr(s, '.') < s.n && rest.p) {
 		struct span part = span_next(&rest, '.');
@@ -804,7 +808,8 @@ is_of_base64(struct span s)
 static bool
 is_drawn_token(struct span text, size_t at, struct span s)
 {
-	if (s.n < DRAWN_LEAST)
+	/* the checksum of a Go module */
+	if (s.n < DRAWN_LEAST || (at > 2 && !memcmp(text.p + at - 3, "h1:", 3)))
 		return false;
 	struct mix m = mix_of(s);
 	bool quoted = at && is_quote(text.p[at - 1]);

@@ -8,6 +8,7 @@
  * bytes. Only weights are NUL-terminated. */
 #include "scan/detect/validate/check.h"
 
+#include "base/among.h"
 #include "base/ascii.h"
 
 /* ---- the arithmetic of check digits and dates ---- */
@@ -999,8 +1000,10 @@ static enum check_result
 check_mrn(struct candidate *c)
 {
 	struct counts n = count_kinds(c);
+	struct span s = span_cut(c->text, c->start, c->end);
+	bool hex = span_istarts(s, SPAN_LIT("0x")) && span_all(span_cut(s, 2, s.n), is_hex);
 
-	return n.same || n.digits < (n.letters ? 3 : 5) || is_date(c, &n) ? CHECK_NO
+	return hex || n.same || n.digits < (n.letters ? 3 : 5) || is_date(c, &n) ? CHECK_NO
 									  : CHECK_SHAPE;
 }
 

@@ -243,6 +243,9 @@ check_v6(struct candidate *c, bool special)
 		is_special_v6(bytes) != special)
 		return CHECK_NO;
 	c->end = c->start + s.n;
+	/* a path of Rust or C++ that is called: d2::d2() */
+	if (c->end < c->text.n && c->text.p[c->end] == '(')
+		return CHECK_NO;
 	if (!strong)
 		c->score -= 0.3f;
 	return CHECK_VALID;

@@ -268,6 +268,19 @@ is_point_or_part(const struct candidate *c)
 	return at > 2 && !memcmp(p + at - 3, "pp.", 3);
 }
 
+/* Returns true for pairs of digits that are counted: 05 06 07 08 09. */
+static bool
+counts_up(const struct number *r)
+{
+	if (r->groups < 4 || r->n != 2 * r->groups)
+		return false;
+	for (size_t i = 2; i < r->n; i += 2)
+		if (r->group[i / 2] != 2 ||
+			sum_two(r->digits + i) != sum_two(r->digits + i - 2) + 1)
+			return false;
+	return true;
+}
+
 static enum check_result
 check_phone(struct candidate *c)
 {
@@ -278,7 +291,7 @@ check_phone(struct candidate *c)
 	const char *d = r.digits;
 	size_t n = r.n;
 
-	if (n < 7 || n > 17 || one_digit_repeated(d, n) || inside_uuid(c))
+	if (n < 7 || n > 17 || one_digit_repeated(d, n) || counts_up(&r) || inside_uuid(c))
 		return CHECK_NO;
 	if (r.plus)
 		return is_international(d, n) ? CHECK_VALID : weak_phone(c, 0.4f);

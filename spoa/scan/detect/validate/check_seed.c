@@ -155,14 +155,61 @@ words_in_order(const uint16_t *word, size_t n)
 	return true;
 }
 
-/* Sets the ends of the candidate to the longest phrase with a valid checksum. Returns false if there is
- * none. */
+/* Returns true if enough of the words differ. Code repeats a few names. */
 static bool
-seed_find(const struct seed_run *r, struct candidate *c)
+words_differ(const uint16_t *word, size_t n)
+{
+	size_t other = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t k = 0;
+		while (k < i && word[k] != word[i])
+			k++;
+		other += k == i;
+	}
+	return 4 * other >= 3 * n;
+}
+
+/* Returns true if the text between two words is that of a list or of a sentence, as in "1. legal",
+ * "legal, winner" and quotes of a program. */
+static bool
+is_list_gap(struct span gap)
+{
+	bool digit = false, mark = false;
+
+	for (size_t i = 0; i < gap.n; i++) {
+		digit |= is_digit(gap.p[i]);
+		mark |= is_one_of(gap.p[i], ".:)#*-");
+		if (!is_digit(gap.p[i]) && !is_one_of(gap.p[i], " \t\r\n,;|\"'`.:)#*-"))
+			return false;
+	}
+	return !mark || digit || memchr(gap.p, '\n', gap.n);
+}
+
+/* Returns true if the words of the phrase are separated like those of a list, or all in one way. */
+static bool
+is_separated(const struct seed_run *r, size_t i, size_t n, struct span t)
+{
+	struct span first = span_cut(t, r->end[i], r->start[i + 1]);
+
+	for (; n > 1; i++, n--) {
+		struct span gap = span_cut(t, r->end[i], r->start[i + 1]);
+		if (!is_list_gap(gap) && !(gap.n == 1 && gap.p[0] != '.' && span_eq(gap, first)))
+			return false;
+	}
+	return true;
+}
+
+/* Sets the ends of the candidate to the longest phrase with a valid checksum. `bare`: no label precedes
+ * it, so its words and what separates them must be those of a phrase. Returns false if there is none. */
+static bool
+seed_find(const struct seed_run *r, bool bare, struct candidate *c)
 {
 	for (size_t n = SEED_MOST; n >= SEED_LEAST; n -= 3)
 		for (size_t i = 0; i + n <= r->n; i++)
-			if (!words_in_order(r->word + i, n) && seed_is_valid(r->word + i, n)) {
+			if (!words_in_order(r->word + i, n) && seed_is_valid(r->word + i, n) &&
+				(!bare || (words_differ(r->word + i, n) &&
+						  is_separated(r, i, n, c->text)))) {
 				c->start = r->start[i];
 				c->end = r->end[i + n - 1];
 				return true;
@@ -182,7 +229,7 @@ check_seed(struct candidate *c)
 	}
 	if (r.n < SEED_LEAST)
 		return CHECK_NO;
-	if (seed_find(&r, c))
+	if (seed_find(&r, false, c))
 		return CHECK_VALID;
 	/* A word was mistyped or changed, but the others still tell the seed. */
 	c->start = r.start[0];
@@ -212,7 +259,7 @@ check_bare_seed(struct candidate *c)
 	if (seed_before(c->text, c->start) < c->start)
 		return CHECK_NO;
 	seed_read(c->text, c->start, c->end, SEED_GAP, &r);
-	return valid_if(r.n >= SEED_LEAST && r.n < SEED_RUN && seed_find(&r, c));
+	return valid_if(r.n >= SEED_LEAST && r.n < SEED_RUN && seed_find(&r, true, c));
 }
 
 /* Returns true if the text after the phrase's words is known, so that none is added. */
