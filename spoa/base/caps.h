@@ -168,6 +168,11 @@
 #define CAP_TOOL_PIN_TEXTS     (4u << 20)   /* bytes of all texts of a server's pins; a further text is hashed, and not kept for `tools show` and `diff` */
 #define CAP_TOOL_DESCRIPTIONS  (256u << 10) /* bytes of the names and descriptions of a chat request's tools, for tool.description in its response; reading a further one fails */
 #define CAP_TOOL_RESULTS       1024         /* names of tools whose results a request has; reading prompt.tool_results fails, and the rule's on_error applies */
+#define CAP_ORIGIN_WORDS       (2u << 20)   /* words of a conversation in which values of calls are looked up; with more, reading the origins of a value fails, and the rule's on_error applies */
+#define CAP_ORIGIN_STEPS       (32u << 20)  /* comparisons of words for the values of one call: likewise */
+#define CAP_ORIGIN_VALUES      4096         /* values and pieces of URLs in the arguments of one call: likewise */
+#define CAP_ORIGIN_RECORD      (16u << 10)  /* bytes of the origins of one call in a record; longer ones are left out, and the call cannot be replayed by rules that read them */
+#define CAP_LABELS             32           /* labels of a policy: `check` refuses more */
 #define CAP_KEPT_VALUES        4096         /* values of a stored conversation that are restored in later turns; further ones stay placeholders */
 #define CAP_KEPT_BYTES         (64u << 20)  /* bytes of sealed tables of stored conversations in this process; the ones unused for longest are dropped, and their placeholders stay */
 #define CAP_PINS               65536        /* subjects whose target is remembered in this process; the oldest of eight is dropped */

@@ -129,6 +129,7 @@ void build_translate(struct builder *b, const struct yaml_node *n, struct route 
 void build_credentials(struct builder *b);
 /* Before the routes, which use its rows. */
 void build_tools(struct builder *b, const struct yaml_node *n);
+void build_labels(struct builder *b, const struct yaml_node *n);
 void build_routes(struct builder *b, const struct yaml_node *n);
 /* targets.c: reads a route's targets and its retries. Called after the route's match. */
 void build_destination(struct builder *b, const struct yaml_node *n, struct route *r);

@@ -69,6 +69,7 @@
 	X(V_TOOL_SERVER,         "tool.server",         CEL_STRING, CEL_DYN) \
 	X(V_TOOL_ARGUMENTS,      "tool.arguments",      CEL_DYN,    CEL_DYN) \
 	X(V_TOOL_LEFT,           "tool.left",           CEL_LIST,   CEL_STRING) \
+	X(V_TOOL_ORIGINS,        "tool.origins",        CEL_DYN,    CEL_DYN) \
 	X(V_TOOL_STATE,          "tool.state",          CEL_STRING, CEL_DYN) \
 	X(V_TOOL_DESCRIPTION,    "tool.description",    CEL_STRING, CEL_DYN) \
 	X(V_RESOURCE_URI,        "resource.uri",        CEL_STRING, CEL_DYN) \

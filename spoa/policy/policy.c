@@ -396,6 +396,8 @@ add_uses(struct builder *b, const struct rule *r, struct answer_uses *u)
 	u->calls |= r->phase == PHASE_TOOL;
 	u->left |= r->phase == PHASE_TOOL && r->when && cel_reads(r->when, V_TOOL_LEFT);
 	u->arguments |= u->left;
+	u->origins |= r->phase == PHASE_TOOL && r->when && cel_reads(r->when, V_TOOL_ORIGINS);
+	u->arguments |= u->origins;
 	u->arguments |= r->phase == PHASE_TOOL &&
 			(r->redacts || (r->when && cel_reads(r->when, V_TOOL_ARGUMENTS)));
 	u->tool_calls |= u->calls || (r->when && cel_reads(r->when, V_RESPONSE_TOOL_CALLS));
@@ -967,6 +969,7 @@ policy_compile(struct arena *a, const struct yaml_node *root, const char *file,
 	build_providers(&b, yaml_get(root, "providers"));
 	build_credentials(&b);
 	build_tools(&b, yaml_get(root, "tools"));
+	build_labels(&b, yaml_get(root, "labels"));
 	if ((c = yaml_get(root, "routes")))
 		build_routes(&b, c);
 	else

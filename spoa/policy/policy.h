@@ -101,6 +101,8 @@ struct policy {
 	size_t noperations;
 	const struct tool_row *tools; /* policy/tools.h */
 	size_t ntools;
+	const struct label *labels; /* policy/labels.h */
+	size_t nlabels;
 	const struct prices *prices; /* NULL: no price file */
 	/* NULL: limits in dollars refuse unknown models */
 	const struct price_row *unknown_price;

@@ -48,6 +48,7 @@ struct answer_uses {
 	bool calls;	/* a rule with phase: tool may reach a call in responses */
 	bool arguments; /* such a rule reads or redacts arguments, or reads tool.left */
 	bool left;	/* such a rule reads tool.left */
+	bool origins;	/* such a rule reads tool.origins */
 	bool offered;	/* such a rule may reach tools or servers that a request offers */
 	/* such a rule, not in shadow mode, reads the URI of a server or resource */
 	bool uris;
@@ -163,6 +164,8 @@ struct route {
 	/* mcp.list_deadline: longest time for the servers' responses to a list, in µs */
 	uint64_t list_deadline_us;
 	bool find_all;		   /* record.find: all: search for more than the policy uses */
+	/* user_text: the person typed the user messages, or clients also put other texts there */
+	enum user_text { USER_TYPED, USER_MIXED } user_text;
 	bool receipt;		   /* send x-tollgate-receipt */
 	struct on_failure on_failure;
 	bool show_cost;	    /* send x-tollgate-cost */

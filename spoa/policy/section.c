@@ -12,6 +12,7 @@
 #include "policy/identity_entry.h"
 #include "policy/limit.h"
 #include "policy/policy.h"
+#include "policy/labels.h"
 #include "policy/tools.h"
 #include "policy/transcriber.h"
 #include "scan/detect/custom/custom.h"
@@ -40,6 +41,7 @@ static const char *const transcriber_failure_words[] = { "unreadable", "permit",
 static const char *const media_words[] = { "deny", "strip", "transcript", NULL }; /* enum media_action */
 static const char *const audio_words[] = { "unreadable", "permit", "judged", "required", NULL }; /* enum route_audio */
 static const char *const with_words[] = { "placeholder", "mask", "hash", "remove", "last4", NULL }; /* enum redact_style */
+static const char *const user_text_words[] = { "typed", "mixed", NULL };
 static const char *const text_words[] = { "hash", "off", "redacted", "full", NULL }; /* enum record_text */
 static const char *const argument_words[] = { "stay", "command", "leave", "call", NULL }; /* enum tool_arguments */
 static const char *const find_words[] = { "used", "all", NULL };
@@ -83,6 +85,7 @@ const struct section sections[] = {
   { "routes", OTHER(LIST(REF("route"))), "requests that are served; a request that matches none gets 404" },
   { "rules", OTHER(LIST(REF("rule"))), "evaluated from top to bottom; deny and permit end the evaluation, the other effects add up" },
   { "tools", OTHER(LIST(REF("tool"))), "what becomes of the arguments of tools that models call; it determines in which of them values are restored" },
+  { "labels", OTHER(MAPOF(REF("label"))), "what results of tools are, by names that tool.from() takes; untrusted: other people may write them" },
   { "operations", OTHER(MAPOF(TEXTS)), "names, each with the tools that it stands for: SERVER/TOOL, SERVER/*, or /TOOL in responses of models; records can be searched and listed by the name" },
   { "default", A_FLAG(policy, default_permit, effect_words), "decision if no rule ends the evaluation" },
   { "limits", OTHER(LIST(REF("limit"))), "bounds on requests, tokens and cost" },
@@ -296,6 +299,7 @@ const struct section sections[] = {
   { "on_failure", OTHER(REF("on_failure")), "replaces the policy's on_failure" },
   { "reserve", A_WORD(route, reserve, reserve_words), "cap: reserve the request's cap, and send output_default if it has none; learned: reserve and send the usual size of responses; estimate: reserve output_default and send no cap" },
   { "deadline", A_DURATION(route, deadline_us, S, DAY), "longest time of a request with its response" },
+  { "user_text", A_WORD(route, user_text, user_text_words), "mixed: clients put texts of others into the person's messages, so no value counts as one that the person wrote" },
   { "show_cost", A_BOOL(route, show_cost), "replaces the policy's show_cost" },
   { "websocket", OTHER(EITHER(BOOL, REF("websocket"))), "serve WebSockets of realtime sessions, with a decision on each message; default false: 426" },
   { "realtime", OTHER(REF("realtime")), "sound in realtime sessions, and sessions outside of the gateway" },
@@ -391,6 +395,11 @@ const struct section sections[] = {
 [SECTION_TOOL] = { "tool", "[\"names\",\"arguments\"]", .fields = {
   { "names", OTHER(TEXTS), "names of tools, as models write them, or patterns such as *__write_file; the first row that matches applies" },
   { "arguments", A_WORD(tool_row, arguments, argument_words), "stay: written to files of the caller's machine; command: a shell command, which itself determines where they go; leave: sent to other machines; call: they name another tool, whose row applies" },
+}},
+[SECTION_LABEL] = { "label", .fields = {
+  { "results_of", OTHER(TEXTS), "tools whose results have the label: SERVER/TOOL, a name alone, or patterns such as web/*" },
+  { "documents", A_BOOL(label, documents), "documents in requests have the label too" },
+  { "fields", OTHER(MAPOF(TEXTS)), "for untrusted: members of a tool's results that count as fields and not as text, such as account.iban" },
 }},
 [SECTION_RULE] = { "rule", "[\"name\"]", .fields = {
   { "name", OTHER(TEXT), "name in records, headers and errors" },

@@ -176,6 +176,8 @@ struct guard_called {
 	/* without tags; the trace is in `outcomes`, one letter per rule */
 	struct rule_outcome ruled;
 	char *outcomes;
+	/* tool.origins as JSON, if a rule read it; empty: none did, or it is too long */
+	struct span origins;
 };
 
 /* Results for the completion record and the metrics. Views are valid as long as the guard. */

@@ -320,6 +320,12 @@ judged(struct guard *g, struct guard_called *c, const struct tool_verdict *v, bo
 	for (size_t i = 0; i < n; i++)
 		c->outcomes[i] = explain_letters[v->ruled.trace[i].fate];
 	c->outcomes[n] = '\0';
+	if (v->origins.type == CEL_MAP) {
+		SCOPED_BUF(text, CAP_ORIGIN_RECORD);
+		cel_json(&v->origins, &text);
+		c->origins = buf_failed(&text) ? (struct span){ NULL, 0 }
+					       : arena_dup(&g->life, buf_view(&text));
+	}
 	c->judged = true;
 	c->ruled = v->ruled;
 	c->ruled.trace = NULL;
@@ -652,6 +658,7 @@ kept_calls(struct guard *g, struct answer_tool *tools)
 			continue;
 		struct span all = t.name;
 		t.left = guard_left(g, &all, 1, t.arguments, left);
+		t.meant = guard_meant(g, t.arguments, &g->judged);
 		t.let_go = guard_called_was(g, t.name, k);
 		tools[n++] = t;
 		for (size_t i = 0, from = 0; k->nnames > 1 && i < k->nnames; i++) {

@@ -378,6 +378,9 @@ bool guard_message_is_none(const struct guard *g, const struct frame *f);
 /* Notes the placeholders that stay in `t`, which is a text of a call's arguments. */
 void guard_called_left(
 	struct guard *g, const struct answer_text *t, const size_t left[LEFT_REASONS]);
+/* Returns the arguments with the values that placeholders stand for, if rules ask where values come
+ * from and there is a placeholder; otherwise an empty span. In the arena. */
+struct span guard_meant(struct guard *g, struct span arguments, struct arena *a);
 /* Sets the numbers of a call that was denied, which is entry `entry`: those of guard_left(). */
 /* Frees the memory of the calls. */
 void guard_called_free(struct guard *g);

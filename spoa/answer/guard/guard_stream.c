@@ -994,6 +994,7 @@ ask_tool_rules(struct guard *g, const struct call *c, unsigned left, struct aren
 	for (size_t i = 0; i < c->nnames; i++) {
 		struct answer_tool t = { .name = c->names[i],
 			.arguments = c->arguments,
+			.meant = guard_meant(g, c->arguments, a),
 			.lost = c->lost,
 			.left = left };
 		if (!one || policy_called(g->plan.policy, g->plan.asked, &t, a, i ? one : out))
@@ -1055,6 +1056,7 @@ ask_repeated(struct guard *g, const struct call *c, unsigned left, struct arena 
 	struct tool_verdict *v = arena_array(a, 2, sizeof(*v));
 	struct answer_tool t = { .name = c->repeated,
 		.arguments = c->arguments,
+		.meant = guard_meant(g, c->arguments, a),
 		.lost = c->lost,
 		.left = left };
 	struct answer_tool nobodys = t;
@@ -1079,6 +1081,7 @@ deny_turn(struct guard *g, const struct call *c, unsigned left, const char *limi
 
 	g->denied_call = (struct answer_tool){ .name = c->names[0],
 		.arguments = c->arguments,
+		.meant = guard_meant(g, c->arguments, &g->asking),
 		.lost = c->lost,
 		.left = left };
 	for (size_t i = 0; i < c->nnames && !g->failed; i++) {
@@ -1137,6 +1140,8 @@ judge_held_call(void *arg, const struct call *c, struct call_answer *out)
 	if (v->ruled.effect == RULE_DENY) {
 		out->is = CALL_DENIED;
 		put_tool_reason(c->names[0], v->ruled.reason, &g->call_text);
+		if (v->because.n)
+			buf_printf(&g->call_text, ". Why: %.*s.", SPAN_ARG(v->because));
 	} else if (entities_any(&v->redact.of) && c->lost) {
 		out->is = CALL_DENIED;
 		put_tool_reason(c->names[0],

@@ -381,6 +381,28 @@ guard_restorer(struct guard *g, const struct answer_text *t)
 	return r;
 }
 
+struct span
+guard_meant(struct guard *g, struct span arguments, struct arena *a)
+{
+	const struct guard_plan *p = &g->plan;
+	struct restorer *r;
+
+	if (!p->asked || !p->asked->route || !p->asked->route->uses.origins || !p->vault ||
+		!vault_count(p->vault) || !arguments.n)
+		return (struct span){ NULL, 0 };
+	if (!(r = restorer_new(p->vault, RESTORE_JSON))) {
+		guard_no_memory(g);
+		return (struct span){ NULL, 0 };
+	}
+	SCOPED_BUF(out, 0);
+	int err = restorer_feed(r, arguments, &out);
+	if (!err)
+		err = restorer_end(r, &out);
+	restorer_free(&r);
+	return err || buf_failed(&out) ? (struct span){ NULL, 0 }
+				       : arena_dup(a, buf_view(&out));
+}
+
 unsigned
 guard_left(struct guard *g, const struct span *names, size_t nnames, struct span arguments,
 	size_t left[LEFT_REASONS])

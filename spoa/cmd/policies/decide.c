@@ -456,7 +456,10 @@ result_json(const struct request *r, const struct tool_verdict *v, bool hidden)
 {
 	bool denied = v->ruled.effect == RULE_DENY;
 
-	return json_pack("{ss ss ss* ss* sb so* so* ss*}", "decision",
+	SCOPED_BUF(origins, 0);
+	if (v->origins.type == CEL_MAP)
+		cel_json(&v->origins, &origins);
+	return json_pack("{ss ss ss* ss* sb so* so* ss* so* so*}", "decision",
 		rule_effect_name(v->ruled.effect), "rule",
 		v->ruled.rule ? v->ruled.rule->name : "", "as",
 		!denied	   ? NULL
@@ -467,7 +470,12 @@ result_json(const struct request *r, const struct tool_verdict *v, bool hidden)
 		decide_unless_empty(decide_names(v->ruled.tags, v->ruled.ntags)), "shadow",
 		!v->ruled.shadowed     ? NULL
 		: v->ruled.shadow_rule ? v->ruled.shadow_rule->name
-				       : "none");
+				       : "none",
+		"origins",
+		v->origins.type == CEL_MAP
+			? json_loadb(buf_view(&origins).p, buf_view(&origins).n, 0, NULL)
+			: NULL,
+		"because", v->because.n ? json_stringn(v->because.p, v->because.n) : NULL);
 }
 
 const char *

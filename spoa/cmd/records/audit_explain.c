@@ -251,6 +251,31 @@ explain_text(const json_t *o, enum record_field f)
 	return s ? s : "";
 }
 
+/* Writes where the values of a call came from: each argument with the sources of the value and of
+ * the pieces of a URL. */
+static void
+explain_origins(json_t *origins, struct buf *out)
+{
+	const char *path;
+	json_t *pieces, *piece, *source;
+	size_t i, k;
+
+	json_object_foreach(origins, path, pieces)
+	{
+		const char *sep = ": ";
+		buf_printf(out, "\n  value of %s from", *path ? path : "the arguments");
+		json_array_foreach(pieces, i, piece)
+		{
+			json_array_foreach(piece, k, source)
+			{
+				buf_printf(out, "%s%s", sep, json_string_value(source));
+				sep = ", ";
+			}
+			sep = "; a piece: ";
+		}
+	}
+}
+
 /* Prints each call with its decision, such as "call by mcp: tools/pay: deny by drops;
  * without shadow it would be deny by soon", the evaluated rules, and the values that the
  * record has. */
@@ -291,6 +316,7 @@ print_calls(struct buf *out, json_t *calls)
 					placeholder_left_words[why],
 					(long long)json_integer_value(count), reason);
 		}
+		explain_origins(record_in(one, RF_CALLS_ORIGINS), out);
 		const char *sep = "\n  read: ";
 		for (k = 0; k < COUNT_OF(read); k++) {
 			if (!*explain_text(one, read[k].field))

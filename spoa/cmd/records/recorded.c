@@ -684,6 +684,29 @@ read_calls_left(struct answer_tool *tools, size_t n, json_t *record)
 	return at == n;
 }
 
+/* Fills in tool.origins of the calls. Returns false unless the record has it for each call. */
+static bool
+read_calls_origins(struct answer_tool *tools, size_t n, json_t *record, struct arena *a)
+{
+	json_t *call;
+	size_t i, at = 0;
+
+	json_array_foreach(record_get(record, RF_CALLS), i, call)
+	{
+		json_t *held = record_in(call, RF_CALLS_ORIGINS);
+		if (!span_is(json_span(record_in(call, RF_CALLS_BY)), "answer"))
+			continue;
+		if (at == n || !held ||
+			!span_eq(json_span(record_in(call, RF_CALLS_TOOL)), tools[at].name))
+			return false;
+		struct cel_value *v = arena_new(a, struct cel_value);
+		if (!v || data_json_of_others(held, CAP_DATA_DEPTH, a, v) < 0)
+			return false;
+		tools[at++].origins = v;
+	}
+	return at == n;
+}
+
 static void
 read_recorded_lists(struct recorded_answer *out, json_t *record, struct arena *a)
 {
@@ -703,6 +726,7 @@ read_recorded_lists(struct recorded_answer *out, json_t *record, struct arena *a
 		record_get(record, RF_ANSWER_VERDICT_SPEECH), a, &out->facts.nspeech);
 	out->facts.tools = tools;
 	out->facts.ntools = json_array_size(calls);
+	out->origins_held = tools && read_calls_origins(tools, out->facts.ntools, record, a);
 	out->left_held = tools && read_calls_left(tools, out->facts.ntools, record);
 }
 
@@ -751,6 +775,7 @@ recorded_answer_read(struct recorded_answer *out, json_t *record, json_t *decisi
 		out->missing.in[slot] = false; /* known for tool calls of a model */
 	out->missing.in[V_TOOL_DESCRIPTION] = out->facts.ntools > 0;
 	out->missing.in[V_TOOL_LEFT] = out->facts.ntools > 0 && !out->left_held;
+	out->missing.in[V_TOOL_ORIGINS] = out->facts.ntools > 0 && !out->origins_held;
 	out->missing.in[V_TOOL_NAME] = out->missing.in[V_RESPONSE_TOOL_CALLS];
 	out->missing.in[V_TOOL_ARGUMENTS] = out->facts.ntools && !out->arguments_held;
 	/* as rules on responses read it: with the target that the request was sent to */

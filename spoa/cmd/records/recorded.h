@@ -72,6 +72,7 @@ struct recorded_answer {
 	const char *effect, *rule, *outcomes;
 	json_t *tags; /* NULL: none */
 	struct answer_facts facts;
+	bool origins_held; /* tool.origins is known for each call */
 	struct answer_request asked;
 	bool left_held; /* the reasons why placeholders stayed in the calls are recorded */
 	bool arguments_held;   /* the arguments of tool calls are known */

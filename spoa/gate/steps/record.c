@@ -20,6 +20,7 @@
 #include "base/caps.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/scoped.h"
 #include "base/utf8.h"
 #include "gate/exchange.h"
 #include "gate/limits/limits.h"
@@ -666,6 +667,14 @@ put_message(const struct request *r, struct buf *b)
 			record_outcomes(b, RF_CALLS_OUTCOMES, v->ruled.trace,
 				r->snap->policy->ntool_rules);
 	}
+	if (v && v->origins.type == CEL_MAP) {
+		SCOPED_BUF(text, CAP_ORIGIN_RECORD);
+		cel_json(&v->origins, &text);
+		if (!buf_failed(&text)) {
+			put_object(b, RF_CALLS_ORIGINS);
+			buf_span(b, span_cut(buf_view(&text), 1, buf_view(&text).n));
+		}
+	}
 	if (!m->call.arguments.n)
 		return;
 	put_int(b, RF_CALLS_ARGUMENTS_BYTES, (int64_t)m->call.arguments.n);
@@ -767,6 +776,10 @@ put_called(struct request *r, struct guard *g, const struct guard_called *c, boo
 	for (size_t i = 0; i < LEFT_REASONS; i++)
 		left[i] = c->left[i];
 	put_left(b, RF_CALLS_LEFT, left);
+	if (c->origins.n) {
+		put_object(b, RF_CALLS_ORIGINS);
+		buf_span(b, span_cut(c->origins, 1, c->origins.n));
+	}
 	if (r->found.route->record_tools != KEPT_OFF) {
 		guard_called_hash(g, c, hash);
 		put_text_hash(b, RF_CALLS_ARGUMENTS_HMAC, r, hash);

@@ -547,6 +547,14 @@ no_overload(struct cel_check *k, const struct cel_node *n, struct span name)
 		asks_list ? "; to search a list, write VALUE in LIST" : "");
 }
 
+/* Returns true for the functions of tool.origins: in tool.from("to", ["user"]), the receiver is the
+ * field tool.origins. */
+static bool
+of_origins(struct span name)
+{
+	return span_is(name, "tool.from") || span_is(name, "tool.origin");
+}
+
 /* Returns a function's name with its namespace, such as math.abs in math.abs(x). */
 static struct span
 qualify(struct cel_check *k, struct cel_node *n)
@@ -560,9 +568,41 @@ qualify(struct cel_check *k, struct cel_node *n)
 	if (!full.p || !cel_fn_next(NULL, full, false))
 		return name;
 	n->flags &= (uint8_t)~F_MEMBER;
+	if (of_origins(full)) {
+		struct cel_node *slot = arena_alloc(k->a, sizeof(*slot) + sizeof(slot->kid[0]));
+		if (!slot)
+			return name;
+		*slot = (struct cel_node){ .op = OP_SELECT,
+			.at = n->kid[0]->at,
+			.nkids = 1,
+			.depth = n->kid[0]->depth + 1,
+			.name = SPAN_LIT("origins") };
+		slot->kid[0] = n->kid[0];
+		n->kid[0] = slot;
+		return full;
+	}
 	n->nkids--;
 	memmove(n->kid, n->kid + 1, n->nkids * sizeof(n->kid[0]));
 	return full;
+}
+
+/* Reports an argument of tool.from() or tool.origin() that is no literal. The gateway must know all paths
+ * and sources when it loads the policy. */
+static bool
+check_literals(struct cel_check *k, const struct cel_node *n)
+{
+	for (uint32_t i = 1; i < n->nkids; i++) {
+		const struct cel_node *arg = n->kid[i];
+		bool literal = arg->op == OP_CONST || arg->op == OP_LIST;
+		for (uint32_t j = 0; literal && arg->op == OP_LIST && j < arg->nkids; j++)
+			literal = arg->kid[j]->op == OP_CONST &&
+				  arg->kid[j]->value.type == CEL_STRING;
+		if (!literal)
+			return cel_error_at(k->err, k->src, arg->at,
+				"%.*s() takes literals: a path, and a list of sources",
+				SPAN_ARG(n->name));
+	}
+	return true;
 }
 
 static bool
@@ -572,6 +612,11 @@ check_call(struct cel_check *k, struct cel_node *n)
 	bool member = n->flags & F_MEMBER;
 	size_t n_fn = 0, all = 0;
 
+	if (of_origins(name)) {
+		n->name = name;
+		if (!check_literals(k, n))
+			return false;
+	}
 	if (!check_kids(k, n, 0))
 		return false;
 	for (const struct cel_fn *fn = NULL; (fn = cel_fn_next(fn, name, member));)

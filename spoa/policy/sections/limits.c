@@ -483,6 +483,8 @@ find_tool_limit(struct builder *b, const struct yaml_node *n, struct limit *l)
 		for (size_t i = 0; i < l->nper; i++)
 			l->reads_tool |= cel_reads(l->per[i], slot);
 	}
+	if (l->when && cel_reads(l->when, V_TOOL_ORIGINS))
+		diag_at(b->d, n, "a limit cannot read where the values of a call come from");
 	if (l->reads_tool && l->of != LIMIT_REQUESTS)
 		diag_at(b->d, n,
 			"a limit that reads a field of a call counts calls: only `requests` "

@@ -28,6 +28,11 @@ struct answer_tool {
 	/* the arguments exceed the bound on what is kept, so reading them fails (prose: ok
 	 * what) */
 	bool lost;
+	/* the arguments with the values that placeholders stand for, as tool.origins reads them;
+	 * empty: as written */
+	struct span meant;
+	/* replay: tool.origins as recorded; NULL: the values are looked up */
+	const struct cel_value *origins;
 	unsigned left; /* as in struct tool_call */
 	const uint32_t *slot; /* ANSWER_SLOTS numbers that name the call; NULL: not set */
 	/* its rules were evaluated as it ended, and are not evaluated again */
@@ -57,6 +62,14 @@ struct answer_facts {
 	bool asks_all; /* evaluate calls again that were released */
 };
 
+/* The sources of a request's texts, for tool.origins. In the arena of the struct answer_request. */
+struct answer_origins {
+	bool asked;	     /* the route's rules ask */
+	bool unseen;	     /* MCP: the person's text is not part of the request */
+	struct origins *index; /* NULL: no texts */
+	const char *why;     /* why reading the field fails; NULL: it does not */
+};
+
 /* The request's facts that response and tool rules read. Lives in the arena it was made in, and
  * borrows from the policy. */
 struct answer_request {
@@ -71,6 +84,7 @@ struct answer_request {
 	} * kept;
 	/* descriptions of tools, if a rule with phase: tool reads tool.description */
 	struct tools_told told;
+	struct answer_origins origins;
 };
 
 /* Returns 0 or ERR_NOMEM. */

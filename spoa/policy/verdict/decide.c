@@ -21,6 +21,7 @@
 #include "policy/transcriber.h"
 #include "policy/verdict/answer.h"
 #include "policy/verdict/facts.h"
+#include "policy/verdict/origins.h"
 #include "policy/verdict/tool.h"
 
 /* ---- two outcomes in one pass ---- */
@@ -323,6 +324,12 @@ policy_tool(const struct policy *p, const struct answer_request *asked,
 		tracks_rule(&j->k, p, asked->verified, r, hit, &r->redact, t);
 	}
 	fill_tool_verdict(j, out);
+	if (j->view.known[V_TOOL_ORIGINS]) {
+		const struct rule *by = out->ruled.effect == RULE_DENY ? out->ruled.rule : NULL;
+		out->origins = j->view.value[V_TOOL_ORIGINS];
+		if (by && by->when && cel_reads(by->when, V_TOOL_ORIGINS))
+			out->because = origins_because(&out->origins, a);
+	}
 	return arena_failed(a) ? ERR_NOMEM : 0;
 }
 
@@ -358,6 +365,8 @@ policy_called(const struct policy *p, const struct answer_request *asked,
 {
 	struct tool_call c = { .name = t->name,
 		.arguments = t->arguments,
+		.meant = t->meant,
+		.origins = t->origins,
 		.lost = t->lost,
 		.left = t->left };
 
@@ -432,7 +441,7 @@ is_known_slot(void *ctx, size_t slot)
 {
 	const struct tool_call *c = ((const struct facts_view *)ctx)->call;
 
-	if (slot == V_TOOL_ARGUMENTS || slot == V_TOOL_LEFT)
+	if (slot == V_TOOL_ARGUMENTS || slot == V_TOOL_LEFT || slot == V_TOOL_ORIGINS)
 		return false;
 	if (slot == V_TOOL_NAME || slot == V_TOOL_DESCRIPTION)
 		return !c->any;
@@ -456,7 +465,8 @@ static bool
 fails_for_good(const struct rule *r, const struct tool_call *c)
 {
 	return c->as == TOOL_HOSTED && !c->any && !r->skip_on_error &&
-	       !cel_reads(r->when, V_TOOL_ARGUMENTS) && !cel_reads(r->when, V_TOOL_LEFT);
+	       !cel_reads(r->when, V_TOOL_ARGUMENTS) && !cel_reads(r->when, V_TOOL_LEFT) &&
+	       !cel_reads(r->when, V_TOOL_ORIGINS);
 }
 
 struct entry {
@@ -551,8 +561,10 @@ policy_answer_request(const struct policy *p, const struct policy_facts *f, stru
 			     cel_reads(p->tool_rules[i].when, V_TOOL_DESCRIPTION);
 	if (f->told && described && tools_told_copy(f->told, a, &out->told))
 		return ERR_NOMEM;
+	if (f->route && f->route->uses.origins)
+		origins_of_request(p, f, a, &out->origins);
 	if (p->nanswer_slots == 0)
-		return 0;
+		return arena_failed(a) ? ERR_NOMEM : 0;
 	SCOPED_ARENA(own, 0, true);
 	struct facts_view *v = arena_new(&own, struct facts_view);
 	if (v)

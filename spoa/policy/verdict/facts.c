@@ -11,6 +11,7 @@
 #include "policy/route.h"
 #include "policy/target.h"
 #include "policy/verdict/facts.h"
+#include "policy/verdict/origins.h"
 #include "scan/dialect/dialect.h"
 #include "scan/text/body.h"
 #include "scan/text/placeholder.h"
@@ -80,6 +81,7 @@ facts_init(struct facts_view *v, const struct policy *p, const struct policy_fac
 	v->target = f->target || !f->route ? f->target : f->route->targets;
 	v->a = a;
 	v->answer = NULL;
+	v->asked = NULL;
 	v->call = f->call;
 	memset(&v->classes_hit, 0, sizeof(v->classes_hit));
 	memset(v->known, 0, sizeof(v->known));
@@ -145,6 +147,7 @@ begin_with_kept(struct facts_view *v, const struct policy *p,
 	static const struct policy_facts nothing;
 
 	facts_init(v, p, &nothing, a);
+	v->asked = asked;
 	memset(&v->answer_classes, 0, sizeof(v->answer_classes));
 	for (size_t i = 0; i < p->nanswer_slots; i++) {
 		size_t slot = p->answer_slots[i];
@@ -276,6 +279,23 @@ left_in_call(struct facts_view *v, unsigned left)
 	return cel_list(list, n);
 }
 
+/* Returns tool.origins. */
+static struct cel_value
+call_origins(struct facts_view *v)
+{
+	static const struct answer_origins none;
+	bool present;
+
+	if (v->call && v->call->origins)
+		return *v->call->origins;
+	struct cel_value arguments = v->call && v->call->meant.n && !v->call->lost
+					     ? facts_arguments(v, v->call->meant)
+					     : facts_lookup(v, V_TOOL_ARGUMENTS, &present);
+
+	return origins_of_call(
+		v->p, v->asked ? &v->asked->origins : &none, &arguments, v->a);
+}
+
 /* Returns the value of a field of the call. */
 static struct cel_value
 facts_of_tool(struct facts_view *v, enum policy_slot slot, bool *present)
@@ -293,6 +313,7 @@ facts_of_tool(struct facts_view *v, enum policy_slot slot, bool *present)
 		return (struct cel_value){ .type = CEL_ERROR,
 			.s = SPAN_LIT("the descriptions of the request's tools are longer than "
 				      "the gateway keeps") };
+	case V_TOOL_ORIGINS: return call_origins(v);
 	case V_TOOL_LEFT: return left_in_call(v, c->left);
 	case V_TOOL_STATE: return cel_string(span_str(tool_states[c->state]));
 	case V_RESOURCE_URI: return cel_string(c->uri);

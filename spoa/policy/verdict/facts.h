@@ -16,6 +16,7 @@ struct facts_view {
 	/* facts of a response; NULL: none yet */
 	const struct answer_facts *answer;
 	struct entity_set answer_classes;
+	const struct answer_request *asked; /* NULL: the decision is about a request */
 	const struct tool_call *call; /* NULL: the decision is not about a call */
 	struct cel_value value[V_ALL];
 	bool present[V_ALL];

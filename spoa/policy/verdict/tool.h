@@ -39,6 +39,8 @@ struct tool_call {
 	/* the arguments exceed the bound on what is kept, so reading them fails (prose: ok
 	 * what) */
 	bool lost;
+	struct span meant; /* this and the next: as in struct answer_tool */
+	const struct cel_value *origins;
 	/* placeholders that stay in the arguments: bit N is enum placeholder_left N */
 	unsigned left;
 	bool undescribed; /* the descriptions of the request's tools exceed that bound */
@@ -55,6 +57,11 @@ struct tool_verdict {
 	bool hide;    /* the denial also removes it from lists */
 	/* deny: {as: error}; otherwise the denial is a result that the agent reads */
 	bool error;
+	/* the value of tool.origins, if a rule read it; otherwise its type is CEL_NULL */
+	struct cel_value origins;
+	/* for a denial by a rule that reads tool.origins: the argument and its source; in the
+	 * arena; empty: none */
+	struct span because;
 	/* applies to all findings in arguments and results */
 	struct redactions redact;
 };

@@ -151,6 +151,7 @@
   X(CALLS_ARGUMENTS,               "calls[].",            "arguments",              TEXT,    BOTH,       "rewrite",  V_COUNT,                NULL) \
   X(CALLS_ARGUMENTS_CUT,           "calls[].",            "arguments_cut",          FLAG,    BOTH,       "rewrite",  V_COUNT,                NULL) \
   X(CALLS_LEFT,                    "calls[].",            "left",                   MAP,     COMPLETION, "guard",    V_COUNT,                NULL) \
+  X(CALLS_ORIGINS,                 "calls[].",            "origins",                MAP,     BOTH,       "policy",   V_COUNT,                NULL) \
   X(CALLS_CLASSES,                 "calls[].",            "classes",                TEXTS,   COMPLETION, "guard",    V_COUNT,                NULL) \
   X(CALLS_RESULT_BYTES,            "calls[].",            "result_bytes",           INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \
   X(CALLS_DURATION_US,             "calls[].",            "duration_us",            INTEGER, COMPLETION, "relay",    V_COUNT,                NULL) \

@@ -238,6 +238,19 @@ int dialect_price_parameters(
  * than CAP_TOOL_RESULTS), ERR_TRUNCATED (`raw` is incomplete), or the JSON reader's error. */
 int dialect_results(
 	const struct body *b, struct span raw, struct arena *a, struct span **names, size_t *n);
+/* The results of tools in a body, and where its messages begin. */
+struct result_places {
+	struct result_place {
+		size_t start, end; /* in the raw bytes, from { to } */
+		struct span tool;  /* empty: unknown, or the body gives several names */
+	} * v;			   /* sorted by `start` */
+	size_t n;
+	size_t *turns; /* offsets of the messages in the raw bytes, ascending in each request */
+	size_t nturns;
+};
+/* Memory and errors are those of dialect_results(), except that any number is returned. */
+int dialect_result_places(
+	const struct body *b, struct span raw, struct arena *a, struct result_places *out);
 /* Returns the region that a path (Vertex' location) or a model (an ARN, or a profile's us.,
  * eu.) names; empty if neither names one. A view. */
 struct span dialect_region(struct span path, struct span model);

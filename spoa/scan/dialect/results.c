@@ -73,6 +73,7 @@ struct said {
 /* The id of a call and the name of its tool. */
 struct link {
 	struct span id, name;
+	size_t start, end; /* the object's place in the raw bytes, from { to } */
 };
 struct links {
 	struct link *v;
@@ -87,6 +88,13 @@ struct reading {
 	struct links called, answered; /* calls and results of one request */
 	struct span *names;	       /* tools of all requests so far */
 	size_t nnames, room;
+	size_t base; /* offset of `in` in the raw bytes */
+	/* for dialect_result_places(): the results of all requests so far */
+	bool wants_places;
+	struct result_place *found;
+	size_t nfound, found_room;
+	size_t *turns; /* offsets of the elements of the top-level lists */
+	size_t nturns, turns_room;
 	char path[PATH_MAX_BYTES];
 };
 
@@ -109,9 +117,10 @@ result_place(struct span path)
 }
 
 static int
-link_add(struct reading *r, struct links *to, struct span id, struct span name)
+link_add(struct reading *r, struct links *to, struct span id, const struct link *at,
+	struct span name)
 {
-	struct link l = { id, name };
+	struct link l = { id, name, at->start, at->end };
 
 	return ARENA_PUSH(r->a, to->v, to->n, to->room, 16, l) ? 0 : ERR_NOMEM;
 }
@@ -124,7 +133,8 @@ name_add(struct reading *r, struct span name)
 
 /* Adds an object to the calls or to the results, after its members were read. */
 static int
-settle_result(struct reading *r, const struct place *at, const struct said *s)
+settle_result(struct reading *r, const struct place *at, const struct said *s,
+	const struct link *where)
 {
 	bool call =
 		at->is == CALL || (at->is == BY_TYPE && SPAN_AMONG(s->type, calls, span_ends));
@@ -134,14 +144,14 @@ settle_result(struct reading *r, const struct place *at, const struct said *s)
 	struct span name = s->name;
 
 	if (result)
-		return link_add(r, &r->answered, s->ref.n ? s->ref : s->id, name);
+		return link_add(r, &r->answered, s->ref.n ? s->ref : s->id, where, name);
 	if (!call)
 		return 0;
 	if (!name.n && span_ends(s->type, SPAN_LIT("_call")))
 		name = span_cut(s->type, 0, s->type.n - 5);
 	if (at->is == BY_TYPE && s->output && !SPAN_IN(s->type, own_calls))
-		return link_add(r, &r->answered, (struct span){ NULL, 0 }, name);
-	return link_add(r, &r->called, s->ref.n ? s->ref : s->id, name);
+		return link_add(r, &r->answered, (struct span){ NULL, 0 }, where, name);
+	return link_add(r, &r->called, s->ref.n ? s->ref : s->id, where, name);
 }
 
 static int
@@ -179,6 +189,17 @@ result_member(struct said *s, struct span key)
 				      : NULL;
 }
 
+/* Notes where an element of a top-level list begins. */
+static int
+turn_add(struct reading *r, size_t n, const struct json_event *ev)
+{
+	if (!r->wants_places || memchr(r->path, '.', n))
+		return 0;
+	return ARENA_PUSH(r->a, r->turns, r->nturns, r->turns_room, 16, r->base + ev->start)
+		       ? 0
+		       : ERR_NOMEM;
+}
+
 /* Reads a value whose first token has been read; path[0..n) leads to the value. The recursion
  * ends at objects whose path is not a prefix of any place. */
 static int
@@ -186,15 +207,17 @@ read_result_value(struct reading *r, size_t n, enum json_tok tok, struct json_ev
 {
 	const struct place *at = result_place(span_of(r->path, n));
 	struct said s = { 0 };
+	struct link where = { .start = r->base + ev->start };
 	struct json_member m;
-	struct json_event in;
+	struct json_event in = { 0 };
 	int err = 0;
 
 	if (tok == JSON_ARRAY && n && leads_on(span_of(r->path, n))) {
 		while (!err && (tok = json_next(r->j, &in)) != JSON_ARRAY_END &&
 			tok != JSON_ERROR)
 			if (tok == JSON_OBJECT)
-				err = read_result_value(r, n, tok, &in);
+				err = turn_add(r, n, &in) ? ERR_NOMEM
+							  : read_result_value(r, n, tok, &in);
 			else
 				json_skip(r->j, &in);
 		return err ? err : json_error(r->j, NULL, NULL);
@@ -222,7 +245,8 @@ read_result_value(struct reading *r, size_t n, enum json_tok tok, struct json_ev
 			err = read_result_value(r, to, tok, &in);
 		}
 	}
-	return err || !at ? err : settle_result(r, at, &s);
+	where.end = r->base + in.end;
+	return err || !at ? err : settle_result(r, at, &s, &where);
 }
 
 /* Compares by the first member: a span, or a link by its id. */
@@ -232,12 +256,29 @@ by_first_text(const void *a, const void *b)
 	return span_order(*(const struct span *)a, *(const struct span *)b);
 }
 
+/* Adds a result's place. `tool` is the name of its call; empty: none, or several calls with other
+ * names have the id. A result that itself gives another name than its call has no name. */
+static int
+result_place_add(struct reading *r, const struct link *result, struct span tool, bool called)
+{
+	struct span own = result->name;
+	struct result_place p = { result->start, result->end,
+		!called			       ? own
+		: own.n && !span_eq(own, tool) ? (struct span){ NULL, 0 }
+					       : tool };
+
+	return !r->wants_places || ARENA_PUSH(r->a, r->found, r->nfound, r->found_room, 16, p)
+		       ? 0
+		       : ERR_NOMEM;
+}
+
 /* Joins calls and results. Both lists are sorted by id, so that each id is looked up once. */
 static int
 name_results(struct reading *r)
 {
 	struct links *to = &r->called, *from = &r->answered;
 	size_t k = 0, first = 0;
+	struct span tool = { NULL, 0 };
 	int err = 0;
 
 	if (to->n)
@@ -252,11 +293,38 @@ name_results(struct reading *r)
 			for (first = k; id.n && k < to->n && span_eq(to->v[k].id, id) && !err;
 				k++)
 				err = name_add(r, to->v[k].name);
+			tool = first < k ? to->v[first].name : (struct span){ NULL, 0 };
+			for (size_t c = first; c < k; c++)
+				if (!span_eq(to->v[c].name, tool))
+					tool = (struct span){ NULL, 0 };
 		}
+		if (!err)
+			err = result_place_add(r, &from->v[i], tool, first < k);
 		if (!err && (own.n || !id.n || first == k))
 			err = name_add(r, own);
 	}
 	to->n = from->n = 0;
+	return err;
+}
+
+static int
+read_results(struct reading *r, const struct body *b, struct span raw)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < b->marks.nrequests; i++) {
+		size_t top = b->marks.request[i].top;
+		struct json_event ev;
+		if (!top || top > raw.n)
+			return ERR_TRUNCATED; /* the request's bytes are no longer kept */
+		r->base = top - 1;
+		r->in = span_cut(raw, top - 1, raw.n);
+		if (!(r->j = json_open(r->a, r->in)))
+			return ERR_NOMEM;
+		err = read_result_value(r, 0, json_next(r->j, &ev), &ev);
+		if (!err)
+			err = name_results(r);
+	}
 	return err;
 }
 
@@ -265,21 +333,9 @@ dialect_results(
 	const struct body *b, struct span raw, struct arena *a, struct span **out, size_t *n)
 {
 	struct reading r = { .a = a };
-	int err = 0;
+	int err = read_results(&r, b, raw);
 
 	*n = 0;
-	for (size_t i = 0; !err && i < b->marks.nrequests; i++) {
-		size_t top = b->marks.request[i].top;
-		struct json_event ev;
-		if (!top || top > raw.n)
-			return ERR_TRUNCATED; /* the request's bytes are no longer kept */
-		r.in = span_cut(raw, top - 1, raw.n);
-		if (!(r.j = json_open(a, r.in)))
-			return ERR_NOMEM;
-		err = read_result_value(&r, 0, json_next(r.j, &ev), &ev);
-		if (!err)
-			err = name_results(&r);
-	}
 	/* Results in unknown places count as results without a name. */
 	for (size_t i = 0; i < b->nsegments && !err && !r.nnames; i++)
 		if (b->segments[i].role == ROLE_TOOL_RESULT)
@@ -293,4 +349,28 @@ dialect_results(
 			r.names[(*n)++] = r.names[i];
 	*out = r.names;
 	return *n > CAP_TOOL_RESULTS ? ERR_LIMIT : 0;
+}
+
+static int
+by_start(const void *a, const void *b)
+{
+	const struct result_place *x = a, *y = b;
+
+	return (x->start > y->start) - (x->start < y->start);
+}
+
+int
+dialect_result_places(
+	const struct body *b, struct span raw, struct arena *a, struct result_places *out)
+{
+	struct reading r = { .a = a, .wants_places = true };
+	int err = read_results(&r, b, raw);
+
+	*out = (struct result_places){ 0 };
+	if (err)
+		return err;
+	if (r.nfound)
+		qsort(r.found, r.nfound, sizeof(*r.found), by_start);
+	*out = (struct result_places){ r.found, r.nfound, r.turns, r.nturns };
+	return 0;
 }

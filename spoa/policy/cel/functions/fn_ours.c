@@ -357,8 +357,109 @@ semver_matches(CEL_ARGS)
 		*out = cel_bool(found > 0);
 }
 
+/* ---- where the values of a call come from ---- */
+
+/* tool.origins is a map: the path of a value in the arguments, and a list with one list of sources
+ * for the value itself and for each piece of it, if it is a URL (policy/verdict/origins.h). */
+
+/* Returns true if the value at `at` is the value at `path`, or in it: "to" has "to[0].name". */
+static bool
+path_under(struct span at, struct span path)
+{
+	return span_starts(at, path) &&
+	       (at.n == path.n || at.p[path.n] == '.' || at.p[path.n] == '[');
+}
+
+/* Returns true if a source of the rule stands for the origin: it is equal, a pattern, or a word for
+ * all texts of tools. */
+static bool
+origin_is(struct span source, struct span origin)
+{
+	return span_eq(source, origin) || cel_glob(source, origin) ||
+	       (span_is(source, "text") && span_starts(origin, SPAN_LIT("text:"))) ||
+	       (span_is(source, "tool") && span_starts(origin, SPAN_LIT("tool:")));
+}
+
+static bool
+piece_from(const struct cel_value *piece, const struct cel_value *sources)
+{
+	for (size_t i = 0; piece->type == CEL_LIST && i < piece->list.n; i++)
+		for (size_t k = 0; k < sources->list.n; k++)
+			if (piece->list.v[i].type == CEL_STRING &&
+				sources->list.v[k].type == CEL_STRING &&
+				origin_is(sources->list.v[k].s, piece->list.v[i].s))
+				return true;
+	return false;
+}
+
+static void
+tool_from(CEL_ARGS)
+{
+	const struct cel_value *map = &v[0];
+	bool any = false, all = true;
+
+	if (map->type != CEL_MAP) {
+		cel_raise_lit(out, "tool.from: the origins are unknown");
+		return;
+	}
+	if (!cel_charge(c, map->list.n * (v[2].list.n + 1), out))
+		return;
+	for (size_t i = 0; i < map->list.n && all; i++) {
+		const struct cel_value *at = &map->list.v[2 * i], *pieces = at + 1;
+		if (!path_under(at->s, v[1].s))
+			continue;
+		any = true;
+		all = pieces->type == CEL_LIST;
+		for (size_t k = 0; all && k < pieces->list.n; k++)
+			all = piece_from(&pieces->list.v[k], &v[2]);
+	}
+	*out = cel_bool(any && all);
+}
+
+static bool
+listed_already(const struct cel_value *list, size_t n, struct span s)
+{
+	for (size_t i = 0; i < n; i++)
+		if (span_eq(list[i].s, s))
+			return true;
+	return false;
+}
+
+static void
+tool_origin(CEL_ARGS)
+{
+	enum { MOST = 64 };
+	const struct cel_value *map = &v[0];
+	struct cel_value *list = cel_take_values(c, MOST, out);
+	size_t found = 0;
+
+	if (!list)
+		return;
+	if (map->type != CEL_MAP) {
+		cel_raise_lit(out, "tool.origin: the origins are unknown");
+		return;
+	}
+	if (!cel_charge(c, map->list.n, out))
+		return;
+	for (size_t i = 0; i < map->list.n; i++) {
+		const struct cel_value *at = &map->list.v[2 * i], *pieces = at + 1;
+		if (!path_under(at->s, v[1].s) || pieces->type != CEL_LIST)
+			continue;
+		for (size_t k = 0; k < pieces->list.n; k++) {
+			const struct cel_value *piece = &pieces->list.v[k];
+			for (size_t o = 0; piece->type == CEL_LIST && o < piece->list.n; o++)
+				if (piece->list.v[o].type == CEL_STRING && found < MOST &&
+					!listed_already(list, found, piece->list.v[o].s))
+					list[found++] = piece->list.v[o];
+		}
+	}
+	*out = cel_list(list, found);
+}
+
 /* clang-format off */
 const struct cel_fn cel_fns_ours[] = {
+	{ "tool.from",      false, "*sl", 'b', tool_from,     NULL },
+	{ "tool.origin",    false, "*s", 'l', tool_origin,    NULL },
 	{ "glob",           true,  "ss", 'b', glob,           NULL },
 	{ "semver.valid",   false, "s",  'b', semver_valid,   NULL },
 	{ "semver.compare", false, "ss", 'i', semver_order,   NULL },
