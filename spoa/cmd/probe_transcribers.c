@@ -68,9 +68,11 @@ ask_transcriber(struct ev_loop *loop, struct http_client *http, struct transcrib
 	SCOPED_BUF(sound, 0);
 	SCOPED_BUF(body, 0);
 	put_silence(&sound);
-	transcript_ask(&c->t->form, buf_view(&sound), "wav", boundary, &body);
+	size_t file_at = transcript_ask(&c->t->form, "wav", boundary, &body);
 	const struct http_call_options o = { .url = c->t->url,
 		.body = buf_view(&body),
+		.file = buf_view(&sound),
+		.file_at = file_at,
 		.fields = fields,
 		.nfields = c->t->authorization ? 3 : 2,
 		.ca_file = c->t->ca_file,

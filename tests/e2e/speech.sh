@@ -12,8 +12,8 @@ mkdir "$sounds"
 # A tone of so many seconds with a name; each has another pitch, so that each has another hash.
 node - "$sounds" <<'JS'
 const fs = require("fs"), dir = process.argv[2]
-const wav = (name, seconds, channels, pitch) => {
-	const rate = 8000, n = rate * seconds, data = Buffer.alloc(n * channels * 2)
+const wav = (name, seconds, channels, pitch, rate = 8000) => {
+	const n = rate * seconds, data = Buffer.alloc(n * channels * 2)
 	for (let i = 0; i < n; i++) for (let c = 0; c < channels; c++) data.writeInt16LE(Math.round(8000 * Math.sin(i * pitch[c] * 2 * Math.PI / rate)), (i * channels + c) * 2)
 	const head = Buffer.alloc(44)
 	head.write("RIFF", 0); head.writeUInt32LE(36 + data.length, 4); head.write("WAVEfmt ", 8); head.writeUInt32LE(16, 16); head.writeUInt16LE(1, 20)
@@ -24,6 +24,7 @@ const wav = (name, seconds, channels, pitch) => {
 }
 ["harmless", "card", "mail", "german", "split", "noise"].forEach((name, i) => wav(name, 3, 1, [300 + 10 * i]))
 wav("long", 6, 1, [500]); wav("left", 3, 1, [600]); wav("right", 3, 1, [700]); wav("stereo", 3, 2, [600, 700])
+wav("hours", 10800, 1, [0], 100); wav("tiny", 0.01, 1, [900]); wav("inverted", 3, 2, [700, -700]); wav("mirror", 3, 1, [-700])
 const lie = fs.readFileSync(`${dir}/harmless.wav`)
 lie.writeUInt32LE(64000, 28); fs.writeFileSync(`${dir}/lie.wav`, lie)
 JS
@@ -37,9 +38,12 @@ sound long.wav english 'a|b|c|d|e|f'
 sound left.wav english 'nothing here'
 sound right.wav english 'my card is 4111 1111 1111 1111'
 sound noise.wav english ''
+sound tiny.wav english 'x'
+sound mirror.wav english 'my card is 4111 1111 1111 1111'
 seeds=$root/tests/fuzz/seeds/sound kinds='mp3 flac opus m4a webm'
 for k in $kinds; do cp "$seeds/mono.$k" "$sounds/card.$k"; sound "card.$k" english 'my card is 4111 1111 1111 1111'; done
-cp "$seeds/stereo.mp3" "$sounds/"
+cp "$seeds/stereo.mp3" "$seeds/film.mp4" "$sounds/"
+sound film.mp4 english 'my card is 4111 1111 1111 1111'
 node "$root/tests/support/transcriber.mjs" "$D/transcriber" "$known" >"$D/transcriber.log" 2>&1 &
 transcriber=$!
 trap 'kill $transcriber 2>/dev/null; finish' EXIT
@@ -108,10 +112,22 @@ while IFS='|' read -r name host path text; do
 done <<'P'
 chat, a file part|strip.test|/v1/chat/completions|{"model":"echo","messages":[{"role":"user","content":[{"type":"file","file":{"filename":"a.wav","file_data":"data:audio/wav;base64,SOUND"}}]}]}
 responses, input_audio|strip.test|/v1/responses|{"model":"echo","input":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"SOUND","format":"wav"}}]}]}
+bedrock, an audio block|bedrock.test|/model/amazon.nova-2-sonic-v1:0/converse|{"messages":[{"role":"user","content":[{"text":"Answer."},{"audio":{"format":"wav","source":{"bytes":"SOUND"}}}]}]}
 gemini, inline data|gemini.test|/v1beta/models/gemini-3-pro:generateContent|{"contents":[{"role":"user","parts":[{"text":"Answer."},{"inlineData":{"mimeType":"audio/wav","data":"SOUND"}}]}]}
 P
 req POST /v1/audio/transcriptions -H "$auth" -H 'host: deny.test' -F model=whisper-1 -F "file=@$sounds/card.wav"
 is "an upload for transcription is denied" "$status $(file '.found | length')" '403 1'
+req POST /v1/audio/transcriptions -H "$auth" -H 'host: deny.test' -F model=whisper-1 -F "file=@$sounds/harmless.wav"
+for s in card harmless; do
+	ask mcp.test /mcp "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"role\":\"assistant\",\"model\":\"m\",\"content\":{\"type\":\"audio\",\"data\":\"$(b64 $s.wav)\",\"mimeType\":\"audio/wav\"}}}"
+	is "mcp, audio content in a result: $s" "$(decision '[.decision, .prompt.files[0].read, (.prompt.files[0].found | length)]')" "$([ $s = card ] && echo '["deny",["speech"],1]' || echo '["permit",["speech"],0]')"
+done
+req POST /v1/audio/translations -H "$auth" -H 'host: deny.test' -F model=whisper-1 -F "file=@$sounds/card.wav"
+is "an upload for translation is denied" "$status $(file '.found | length')" '403 1'
+req POST /v1/files -H "$auth" -H 'host: deny.test' -F purpose=user_data -F "file=@$sounds/card.wav"
+is "a file with sound is denied" "$status $(file '[.kind, (.found | length)]')" '403 ["wav",1]'
+ask film.test /v1beta/models/gemini-3-pro:generateContent "{\"contents\":[{\"parts\":[{\"inlineData\":{\"mimeType\":\"video/mp4\",\"data\":\"$(b64 film.mp4)\"}}]}]}"
+is "the speech of a film is searched, and the film stays uninspected" "$status $(file '[.kind, .read, .unread, (.found | length)]')" '403 ["mp4",["speech"],"film",1]'
 req POST /v1/audio/transcriptions -H "$auth" -H 'host: deny.test' -F model=whisper-1 -F "file=@$sounds/harmless.wav"
 is "a harmless upload passes the gate" "$(decision '[.decision, .prompt.files[0].read]')" '["permit",["speech"]]'
 
@@ -131,6 +147,27 @@ like "the refusal says why" "$(error .error.message)" 'wav: sound_length'
 head -c 20000 "$sounds/card.wav" >"$sounds/cut.wav"
 chat deny.test cut.wav
 is "a truncated sound is refused" "$status $(file .unread)" '403 "truncated"'
+
+# ---- other bad input ----
+lines=$(base64 -w76 "$sounds/card.wav" | sed ':a;N;$!ba;s/\n/\\n/g')
+ask deny.test /v1/chat/completions "{\"model\":\"echo\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"$lines\",\"format\":\"wav\"}}]}]}"
+is "base64 with line breaks is read" "$status $(file '.found | length')" '403 1'
+for k in two.m4a:sound_streams chained.ogg:sound_chained adpcm.wav:codec; do
+	cp "$seeds/${k%:*}" "$sounds/"
+	chat deny.test "${k%:*}"
+	is "${k%:*} is refused by name" "$status $(file .unread)" "403 \"${k#*:}\""
+done
+tc '{}'
+chat deny.test inverted.wav
+is "channels of inverted phase are transcribed one by one" "$status $(asked) $(file '[.channels, .read, .unread]')" '403 2 [2,["speech"],null]'
+chat deny.test hours.wav
+is "three hours are too long" "$status $(file '[.seconds, .unread]')" '403 [10800,"too_long"]'
+tc '{}'
+node -e 'const part = `{"type":"input_audio","input_audio":{"data":"${process.argv[1]}","format":"wav"}}`
+process.stdout.write(`{"model":"echo","messages":[{"role":"user","content":[${Array(10000).fill(part).join(",")}]}]}`)' "$(b64 tiny.wav)" >"$D/body.json"
+req POST /v1/chat/completions -H "$auth" -H "$json" -H 'host: deny.test' --data-binary "@$D/body.json"
+is "10,000 tiny sounds are refused" "$status $(error .error.code)" '403 "unreadable_content"'
+is "32 of them at most are transcribed" "$(($(asked) <= 32))" 1
 
 # ---- transcribers ----
 chat brief.test long.wav

@@ -52,6 +52,8 @@ struct http_call {
 	const char *why;
 	size_t head_bytes;
 	struct buf sent, got;
+	struct span file; /* within `sent`, at file_at; borrowed */
+	size_t file_at, given; /* given: bytes of the body that libcurl has */
 	bool over; /* the response exceeded its limit */
 	LIST_ENTRY(http_call) all;
 };
@@ -320,11 +322,62 @@ set_fields(struct http_call *call, const struct http_call_options *o)
 	return curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->fields) == CURLE_OK;
 }
 
+/* CURLOPT_READFUNCTION */
+static size_t
+give_body(char *to, size_t size, size_t n, void *arg)
+{
+	struct http_call *call = TAGGED(http_call, arg);
+	size_t file_end = call->file_at + call->file.n, room = size * n, at = call->given;
+	struct span from = at < call->file_at ? span_cut(buf_view(&call->sent), at, call->file_at)
+			   : at < file_end    ? span_cut(call->file, at - call->file_at, call->file.n)
+					      : span_cut(buf_view(&call->sent), at - call->file.n,
+							call->sent.n);
+
+	from = span_cut(from, 0, room);
+	if (from.n)
+		memcpy(to, from.p, from.n);
+	call->given += from.n;
+	return from.n;
+}
+
+/* CURLOPT_SEEKFUNCTION: a call on a connection that was closed meanwhile begins again. */
+static int
+seek_body(void *arg, curl_off_t at, int origin)
+{
+	struct http_call *call = TAGGED(http_call, arg);
+
+	if (origin != SEEK_SET || at < 0)
+		return CURL_SEEKFUNC_CANTSEEK;
+	call->given = (size_t)at;
+	return CURL_SEEKFUNC_OK;
+}
+
 static bool
-set_body(struct http_call *call, struct span body)
+set_file(struct http_call *call, const struct http_call_options *o)
 {
 	CURL *e = call->easy;
 
+	INVARIANT(o->file_at <= o->body.n);
+	call->file = o->file;
+	call->file_at = o->file_at;
+	buf_span(&call->sent, o->body);
+	return !buf_failed(&call->sent) && curl_easy_setopt(e, CURLOPT_POST, 1L) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
+		       (curl_off_t)(o->body.n + o->file.n)) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_READFUNCTION, give_body) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_READDATA, call) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, seek_body) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_SEEKDATA, call) == CURLE_OK;
+}
+
+static bool
+set_body(struct http_call *call, const struct http_call_options *o)
+{
+	CURL *e = call->easy;
+	struct span body = o->body;
+
+	if (o->file.n)
+		return set_file(call, o);
 	if (!body.p)
 		return true;
 	buf_put(&call->sent, body.p, body.n);
@@ -368,7 +421,7 @@ set_curl_options(struct http_call *call, const struct http_call_options *o)
 	if (o->ca_file) /* without the system's directory of authorities */
 		ok = ok && curl_easy_setopt(e, CURLOPT_CAINFO, o->ca_file) == CURLE_OK &&
 		     curl_easy_setopt(e, CURLOPT_CAPATH, NULL) == CURLE_OK;
-	return ok && set_url(e, o->url) && set_fields(call, o) && set_body(call, o->body) &&
+	return ok && set_url(e, o->url) && set_fields(call, o) && set_body(call, o) &&
 	       curl_easy_setopt(e, CURLOPT_PRIVATE, call) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_WRITEDATA, call) == CURLE_OK &&

@@ -29,10 +29,14 @@ void http_client_free(struct http_client **c);
 /* Returns the number of calls in flight, whose callbacks have not run. */
 size_t http_client_busy(const struct http_client *c);
 
-/* The options of a call, copied before http_call() returns. */
+/* The options of a call, copied before http_call() returns, except `file`. */
 struct http_call_options {
 	const char *url;	   /* http_url_check() must accept it */
 	struct span body;	   /* sent with POST; p NULL: GET */
+	/* Bytes that are sent within the body, at this offset, and are not copied: they must live
+	 * until the callback or the cancellation. n 0: none */
+	struct span file;
+	size_t file_at;
 	const char *const *fields; /* "Name: value", without line breaks */
 	size_t nfields;
 	const char *ca_file;  /* PEM file; NULL: the system's certificate authorities */

@@ -114,7 +114,8 @@ call_extract(struct extractor *x, struct extract_ask *a, uint64_t deadline_us)
 		a->ocr ? "?ocr=1" : "");
 	buf_putc(&url, '\0');
 	const struct http_call_options o = { .url = url.p,
-		.body = a->file,
+		.body = SPAN_LIT(""),
+		.file = a->file,
 		.fields = fields,
 		.nfields = COUNT_OF(fields),
 		.deadline_us = deadline_us,

@@ -1,6 +1,6 @@
 /* One worker's calls to tollgate-extract (HTTP over its unix socket) or to a transcriber. At most
- * `most` files are in flight at the same time, and the others wait. A file is copied only when it is
- * sent, so a waiting file costs no memory beyond the request's. owner: worker. */
+ * `most` files are in flight at the same time, and the others wait. A file is sent from the request's
+ * memory, without a copy. owner: worker. */
 #ifndef GATE_SOURCES_EXTRACT_H
 #define GATE_SOURCES_EXTRACT_H
 

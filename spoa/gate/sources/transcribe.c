@@ -46,7 +46,7 @@ call_transcriber(struct extractor *x, struct extract_ask *a, uint64_t deadline_u
 	memcpy(boundary, "tollgate", 8);
 	sodium_bin2hex(boundary + 8, sizeof(boundary) - 8, id, sizeof(id) - 1);
 	SCOPED_BUF(body, 0);
-	transcript_ask(&t->form, a->file, a->kind, boundary, &body);
+	size_t file_at = transcript_ask(&t->form, a->kind, boundary, &body);
 	SCOPED_BUF(type, 0);
 	buf_printf(&type, "Content-Type: multipart/form-data; boundary=%s", boundary);
 	buf_putc(&type, '\0');
@@ -55,6 +55,8 @@ call_transcriber(struct extractor *x, struct extract_ask *a, uint64_t deadline_u
 	const char *const fields[] = { type.p, "Expect:", t->authorization };
 	const struct http_call_options o = { .url = t->url,
 		.body = buf_view(&body),
+		.file = a->file,
+		.file_at = file_at,
 		.fields = fields,
 		.nfields = t->authorization ? 3 : 2,
 		.ca_file = t->ca_file,

@@ -27,9 +27,9 @@ form_field(struct buf *out, const char *boundary, const char *name, const char *
 			boundary, name, value);
 }
 
-void
-transcript_ask(const struct transcript_form *f, struct span file, const char *kind,
-	const char *boundary, struct buf *out)
+size_t
+transcript_ask(const struct transcript_form *f, const char *kind, const char *boundary,
+	struct buf *out)
 {
 	static const char *const formats[] = { "verbose_json", "json", "text" };
 
@@ -42,8 +42,9 @@ transcript_ask(const struct transcript_form *f, struct span file, const char *ki
 		"filename=\"sound.%s\"\r\n"
 		"Content-Type: application/octet-stream\r\n\r\n",
 		boundary, kind);
-	buf_span(out, file);
+	size_t file_at = out->n;
 	buf_printf(out, "\r\n--%s--\r\n", boundary);
+	return file_at;
 }
 
 /* ---- the response ---- */

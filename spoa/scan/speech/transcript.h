@@ -17,10 +17,11 @@ struct transcript_form {
 };
 
 enum { TRANSCRIPT_BOUNDARY = 40 };
-/* Appends a multipart body (RFC 7578) with the fields and the file, whose name ends with `kind`
- * ("wav"). `boundary` must not occur in the file. */
-void transcript_ask(const struct transcript_form *f, struct span file, const char *kind,
-	const char *boundary, struct buf *out);
+/* Appends a multipart body (RFC 7578) with the fields and an empty file, whose name ends with `kind`
+ * ("wav"). Returns the offset in *out at which the file's bytes belong. `boundary` must not occur
+ * in them. */
+size_t transcript_ask(const struct transcript_form *f, const char *kind, const char *boundary,
+	struct buf *out);
 
 /* A piece of the text, with the time at which it begins. */
 struct transcript_piece {
