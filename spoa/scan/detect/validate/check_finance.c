@@ -48,6 +48,11 @@ check_card(struct candidate *c)
 		c->text.p[c->start - GO_TIME - 2] == '-' &&
 		span_all(span_cut(c->text, c->start - GO_TIME - 1, c->start - 1), is_digit))
 		return CHECK_NO;
+	/* a negative id, blk_-695229…, and the points of a drawing, 3784-.1665.8173-.333 */
+	struct span s = span_cut(c->text, c->start, c->end);
+	if ((c->start > 1 && !memcmp(c->text.p + c->start - 2, "_-", 2)) ||
+		memmem(s.p, s.n, "-.", 2))
+		return CHECK_NO;
 	for (size_t i = c->start; i < c->end && n < 19; i++)
 		if (is_digit(c->text.p[i])) {
 			digits[n] = c->text.p[i];

@@ -808,8 +808,7 @@ is_of_base64(struct span s)
 static bool
 is_drawn_token(struct span text, size_t at, struct span s)
 {
-	/* the checksum of a Go module */
-	if (s.n < DRAWN_LEAST || (at > 2 && !memcmp(text.p + at - 3, "h1:", 3)))
+	if (s.n < DRAWN_LEAST)
 		return false;
 	struct mix m = mix_of(s);
 	bool quoted = at && is_quote(text.p[at - 1]);
@@ -1081,6 +1080,18 @@ is_of_another_kind(struct span between)
 		       !is_introduced(between));
 }
 
+/* Returns true for the checksum of a Go module (h1:…) and for a commit to which a dependency is pinned
+ * (name@…). */
+static bool
+is_public_sum(struct span text, size_t at)
+{
+	enum { COMMIT = 40 };
+
+	return (at > 2 && !memcmp(text.p + at - 3, "h1:", 3)) ||
+	       (at > 0 && text.p[at - 1] == '@' && text.n - at >= COMMIT &&
+		       span_all(span_cut(text, at, at + COMMIT), is_hex));
+}
+
 /* A value that was surely drawn by chance belongs to the name of a secret before it, whatever the
  * language writes between the two: a space, a comma, an arrow, a call, some words. */
 static enum check_result
@@ -1114,7 +1125,7 @@ check_chance(struct candidate *c)
 	c->end = span_back_set(text, end, start, ".");
 	s = span_cut(text, c->start, c->end);
 	if (value_is_template(s) || candidate_is_placeholder(c, s) || is_sequence(c, s) ||
-		is_public_key(s) || span_ieq(s, name) || (value_is_uuid(s) && !key_says_more(name)))
+		is_public_sum(text, c->start) || is_public_key(s) || span_ieq(s, name) || (value_is_uuid(s) && !key_says_more(name)))
 		return CHECK_NO;
 	return CHECK_SHAPE;
 }

@@ -268,17 +268,18 @@ is_point_or_part(const struct candidate *c)
 	return at > 2 && !memcmp(p + at - 3, "pp.", 3);
 }
 
-/* Returns true for pairs of digits that are counted: 05 06 07 08 09. */
+/* Returns true for pairs of digits that are counted: 05 06 07 08 09, 01 03 05 07 09. */
 static bool
 counts_up(const struct number *r)
 {
 	if (r->groups < 4 || r->n != 2 * r->groups)
 		return false;
+	unsigned step = sum_two(r->digits + 2) - sum_two(r->digits);
 	for (size_t i = 2; i < r->n; i += 2)
 		if (r->group[i / 2] != 2 ||
-			sum_two(r->digits + i) != sum_two(r->digits + i - 2) + 1)
+			sum_two(r->digits + i) != sum_two(r->digits + i - 2) + step)
 			return false;
-	return true;
+	return step > 0 && step < 10;
 }
 
 static enum check_result

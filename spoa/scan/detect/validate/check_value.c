@@ -866,6 +866,9 @@ value_is_code(const struct candidate *c, const struct value *v)
 	if ((!c->whole && opens_literal(s)) || is_generic_type(s))
 		return true;
 	size_t call = callee(s);
+	/* a call whose arguments were cut off: os.open(PATH */
+	if (call && !v->quoted && !digit && span_chr(s, ')') == s.n)
+		return true;
 	if (c->whole)
 		return call && is_one_of(s.p[s.n - 1], ")]([{}");
 	if (call && (is_one_of(s.p[s.n - 1], ")]([{}") || is_one_of(next, ",(") || v->spaced ||
