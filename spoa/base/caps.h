@@ -45,6 +45,7 @@
 #define CAP_WORK_TEXT          (32u << 10)  /* and this many for the text itself. Beyond the sum: the declared outcome of the classifier; for a denial, 413 */
 #define CAP_TOKEN_BYTES        8192         /* a JWT: 401 */
 #define CAP_CREDENTIAL_BYTES   8192         /* bytes of a credential of the gateway for a provider; a longer one is not used */
+#define CAP_CALLER_TOKENS      4096         /* callers' tokens for providers that are kept, and callers who wait for one; the least recently used ones are dropped */
 #define CAP_JWKS_KEYS          1000         /* keys in a key set: the set is refused */
 #define CAP_YAML_BYTES         (8u << 20)   /* a configuration file: refused */
 #define CAP_YAML_NODES         500000       /* nodes after aliases: refused (YAML bombs) */

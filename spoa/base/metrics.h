@@ -139,6 +139,10 @@
   X(M_KEYS_FAILED,         "key_fetches_total",                  "result=\"failed\"",         "") \
   X(M_CREDENTIALS_FETCHED, "credential_fetches_total",           "result=\"ok\"",             "Counts fetches of credentials for providers, by result. failed includes unusable files.") \
   X(M_CREDENTIALS_FAILED,  "credential_fetches_total",           "result=\"failed\"",         "") \
+  X(M_CALLER_TOKENS_FETCHED, "caller_tokens_total", "result=\"exchanged\"", "Counts tokens of callers for providers with exchange or on_behalf_of, by result: exchanged, kept (a token that was still in force), refused by the identity provider, or failed.") \
+  X(M_CALLER_TOKENS_KEPT,    "caller_tokens_total", "result=\"kept\"",      "") \
+  X(M_CALLER_TOKENS_REFUSED, "caller_tokens_total", "result=\"refused\"",   "") \
+  X(M_CALLER_TOKENS_FAILED,  "caller_tokens_total", "result=\"failed\"",    "") \
   X(M_LIVE_FORGED,         "live_refused_total",                 "reason=\"forged\"",         "Counts entries of keys and limits in Redis that this daemon refused, by reason.") \
   X(M_LIVE_OLDER,          "live_refused_total",                 "reason=\"older\"",          "") \
   X(M_LIVE_FULL,           "live_full_total",                    "",                          "Counts keys and overrides that this daemon refused because its table was full.") \

@@ -25,6 +25,8 @@ request_keep_credential(struct request *r, struct span value)
 {
 	struct span kept = arena_dup(&r->arena, value);
 
+	if (!strcmp(r->found.identity.method, "jwt"))
+		r->found.caller_token = kept;
 	needles_add(&r->in.credentials, kept, DISGUISES);
 	for (size_t i = 0; kept.n >= DISGUISE_LEAST && i < DISGUISES; i++)
 		needles_add(&r->in.credentials, kept, i);

@@ -9,6 +9,7 @@
 #include "base/tag.h"
 #include "budget/quota/quota_cell.h"
 #include "budget/tally/awaited.h"
+#include "gate/auth/caller_token.h"
 #include "gate/cache/cache.h"
 #include "gate/gate_private.h"
 #include "gate/targets/next.h"
@@ -55,6 +56,16 @@ struct exchange {
 		unsigned generation; /* version of the credential that the head contains */
 		bool mended;	     /* the provider refused it, and a newer one may be used */
 	} credential;
+	/* engine/on_behalf.c: the caller's token at a provider with `exchange` */
+	struct on_behalf {
+		/* the caller's own token, in the plan's arena, and its end in wall seconds (0:
+		 * never); empty: this provider needs none */
+		struct span token;
+		int64_t expires_s;
+		struct caller_ask *ask; /* in flight; NULL: none */
+		void (*then)(struct exchange *x);
+		struct caller_token_facts facts; /* of the token that is sent; ends_s 0: none */
+	} on_behalf;
 	bool hide_usage; /* the caller did not ask for usage: remove it */
 	bool may_reason; /* the model may reason without showing it */
 	bool asks_stream; /* the request asks for a stream */

@@ -291,8 +291,14 @@ add_credential(struct request *r, struct arena *a, struct http_head *out)
 	struct auth_fields fields;
 
 	plan->credential = auth != NULL && r->out.decision.kind != D_DEFER;
+	r->x->on_behalf.token = (struct span){ NULL, 0 };
 	if (!plan->credential)
 		return 0;
+	if (auth_asks_caller(auth)) { /* on_behalf_begin() adds it */
+		r->x->on_behalf.token = arena_dup(a, r->found.caller_token);
+		r->x->on_behalf.expires_s = r->found.identity.expires_s;
+		return arena_failed(a) ? ERR_NOMEM : 0;
+	}
 	/* Hash of the bytes that are sent. BODY_COPY forwards exactly the decided bytes. */
 	if (auth_signs_body(auth))
 		sha256(plan->body_mode == BODY_SWAP    ? plan->body

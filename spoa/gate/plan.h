@@ -4,6 +4,7 @@
 #define GATE_PLAN_H
 
 #include "base/codec/http.h"
+#include "gate/auth/caller_token.h"
 #include "scan/dialect/dialect.h"
 #include "scan/mcp/refusal.h"
 
@@ -61,6 +62,13 @@ struct exchange_plan {
 	unsigned retry_after_s;
 	/* the decision could not be recorded: the relay calls gate_refuse(503) */
 	bool unrecorded;
+	/* the provider is called with the caller's own token, and there is none: the relay refuses
+	 * the request, and sends it nowhere else */
+	struct plan_refused {
+		enum caller_token_end end;
+		const char *why;
+		struct span challenge; /* WWW-Authenticate; empty: none */
+	} refused;
 	const struct dialect *dialect;
 	const char *endpoint; /* the endpoint's name in the dialect, or NULL */
 	struct span id;	      /* the decision's public id, for the relay's own errors */

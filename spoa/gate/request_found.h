@@ -91,6 +91,7 @@ struct request_found {
 				    * its format */
 	struct identity identity;
 	bool identified; /* the step ran and `identity` is valid */
+	struct span caller_token; /* the caller's verified JWT; empty: another credential */
 	bool presented;	 /* on a route with `login`: a header held some credential */
 	/* the response, made by the gateway itself: nothing is sent upstream; empty: none */
 	struct span document;

@@ -87,6 +87,9 @@ enum failure_kind {
 	FAIL_ANSWER_HELD,
 	FAIL_ANSWER_UNREAD,
 	FAIL_SOCKET,
+	FAIL_TOKEN_AWAY,
+	FAIL_TOKEN_REFUSED,
+	FAIL_TOKEN_LOGIN,
 };
 
 /* Why the gate is asked for another attempt. */

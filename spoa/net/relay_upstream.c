@@ -277,6 +277,14 @@ upstream_begin(struct edge *c)
 		upstream_replay(c);
 		return;
 	}
+	if (c->plan->refused.end) { /* no other target is tried: it would be called by other rights */
+		answer_fail_now(c,
+			c->plan->refused.end == CALLER_TOKEN_AWAY      ? FAIL_TOKEN_AWAY
+			: c->plan->refused.end == CALLER_TOKEN_REFUSED ? FAIL_TOKEN_REFUSED
+								       : FAIL_TOKEN_LOGIN,
+			c->plan->refused.why, false);
+		return;
+	}
 	/* A request that cannot be repeated is not sent on a pooled connection, whose HAProxy
 	 * may be exiting. A request that may have another attempt is not either, because HAProxy
 	 * reports why it failed only on a new connection (relay_said.h). */

@@ -33,6 +33,7 @@
 #include "base/timer.h"
 #include "base/watch.h"
 #include "gate/auth/auth_private.h"
+#include "gate/auth/caller_token.h"
 #include "gate/auth/token.h"
 
 /* HEAD: bytes of the lengths. SPINS: a reader yields the CPU after so many interrupted
@@ -219,19 +220,6 @@ auth_fields(struct auth *a, struct arena *arena, const struct http_head *head,
 
 /* ---- responses that refuse a credential ---- */
 
-/* owner: main for opening and closing; the thread for the state of each credential. */
-struct auths {
-	struct tag tag;
-	pthread_mutex_t lock; /* guards the list and the references */
-	struct auth *first;
-	struct http_thread *http; /* starts with the first credential */
-	bool running;
-	struct watch *watch;
-	struct metrics *metrics, own;
-	void *on_new_value_arg; /* set before `on_new_value` */
-	void (*_Atomic on_new_value)(void *arg, const char *provider);
-};
-
 /* If `date` (an HTTP Date) differs from our clock by five minutes or more, uses the
  * provider's clock from now on, logs this and returns true. `by` names the source of the date
  * in the log. */
@@ -331,6 +319,8 @@ take_material(struct auth *a, const struct material *m)
 	memcpy(a->hash, m->hash, sizeof(a->hash));
 	if (a->c->kind == BY_SIGV4)
 		publish_auth(a, m->keys.id, m->keys.secret, m->keys.token, FOR_EVER);
+	else if (auth_asks_caller(a)) /* the client's secret is read for each exchange */
+		publish_auth(a, none, none, none, FOR_EVER);
 	else if (!auth_fetches(a))
 		publish_auth(a, m->text, none, none, FOR_EVER);
 }
@@ -636,6 +626,7 @@ auths_woken(void *arg, bool stopping UNUSED)
 	}
 	if (changed)
 		watch_all(s);
+	caller_tokens_woken(s);
 	return true;
 }
 
@@ -685,6 +676,7 @@ auths_free(struct auths **sp)
 	if (!s)
 		return;
 	auths_stop(s);
+	caller_tokens_free(&s->callers);
 	for (struct auth *a = s->first, *next; a; a = next) {
 		next = a->next;
 		auth_destroy(a);
@@ -771,6 +763,20 @@ auth_open(struct auths *s, const struct provider_credential *c, struct buf *why)
 	else if (!why->n)
 		buf_str(why, "the daemon is out of memory, threads or file descriptors");
 	return a;
+}
+
+void
+auth_hold(struct auth *a)
+{
+	SCOPED_LOCK(&a->all->lock);
+	a->refs++;
+}
+
+void
+auth_let_go(struct auth *a)
+{
+	SCOPED_LOCK(&a->all->lock);
+	a->refs--;
 }
 
 void

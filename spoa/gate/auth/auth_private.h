@@ -3,6 +3,7 @@
 #define GATE_AUTH_AUTH_PRIVATE_H
 
 #include <ev.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/caps.h"
@@ -78,6 +79,9 @@ struct auth {
 	bool final;	   /* the provider refused it permanently: no more fetches */
 	bool expired_said; /* credential.missing is logged */
 	bool clock_tried;  /* a retry with the endpoint's clock has been made */
+	/* callers' tokens: failures in a row; monotonic: no question is sent before this */
+	unsigned caller_failures;
+	uint64_t caller_closed_until_us;
 	/* why the file cannot be used, cut to fit; empty if the file is good */
 	char unusable[512];
 };
@@ -88,6 +92,29 @@ auth_fetches(const struct auth *a)
 {
 	return a->c->kind == BY_VERTEX || a->c->kind == BY_ENTRA;
 }
+
+/* owner: main for opening and closing; the thread for the state of each credential. */
+struct auths {
+	struct tag tag;
+	pthread_mutex_t lock; /* guards the list and the references */
+	struct auth *first;
+	struct http_thread *http; /* starts with the first credential */
+	bool running;
+	struct watch *watch;
+	struct metrics *metrics, own;
+	void *on_new_value_arg; /* set before `on_new_value` */
+	void (*_Atomic on_new_value)(void *arg, const char *provider);
+	struct caller_tokens *callers; /* owner: the thread */
+	_Atomic bool forgets;	       /* caller_tokens_forget() */
+};
+
+/* Keeps the credential, besides its openers, or gives it up; the latter on the thread. */
+void auth_hold(struct auth *a);
+void auth_let_go(struct auth *a);
+
+/* caller_token.c, on the thread: drops the tokens if someone asked for that; ends. */
+void caller_tokens_woken(struct auths *s);
+void caller_tokens_free(struct caller_tokens **t);
 
 /* Returns wall-clock seconds, by the provider's clock if its difference from ours is known.
  */

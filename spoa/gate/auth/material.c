@@ -241,7 +241,9 @@ material_parse(const struct provider_credential *c, struct span text, struct mat
 		if (!err && (*why = account_fits(c, m)))
 			err = ERR_AUTH;
 		break;
-	case BY_ENTRA: err = line_parse(text, "", true, m, why); break;
+	case BY_ENTRA:
+	case BY_EXCHANGE:
+	case BY_ON_BEHALF: err = line_parse(text, "", true, m, why); break;
 	case BY_FILE: err = line_parse(text, c->prefix ? c->prefix : "", true, m, why); break;
 	case BY_KINDS: break;
 	}

@@ -11,7 +11,8 @@
 struct material {
 	struct arena a;		/* holds the texts; erased */
 	struct sigv4_keys keys; /* BY_SIGV4 */
-	/* BY_ENTRA: the client secret; BY_FILE: the value of the header */
+	/* BY_ENTRA, BY_EXCHANGE, BY_ON_BEHALF: the client secret; BY_FILE: the value of the
+	 * header */
 	struct span text;
 	EVP_PKEY *key;		/* BY_VERTEX: an RSA key */
 	struct span email, kid, token_uri;

@@ -11,7 +11,9 @@
 #include "base/json_put.h"
 #include "base/scoped.h"
 
-#define GRANT_JWT "urn:ietf:params:oauth:grant-type:jwt-bearer"
+#define GRANT_JWT	  "urn:ietf:params:oauth:grant-type:jwt-bearer"
+#define GRANT_EXCHANGE	  "urn:ietf:params:oauth:grant-type:token-exchange"
+#define TYPE_ACCESS_TOKEN "urn:ietf:params:oauth:token-type:access_token"
 /* BACK_S: an assertion is dated back by these seconds, in case that the endpoint's clock is
  * behind ours. */
 enum { SIGNATURE_MAX = 1024, ASSERTION_MAX = 8192, BACK_S = 30, LIFE_S = 3600 };
@@ -96,6 +98,34 @@ token_form(const struct provider_credential *c, const struct material *m, int64_
 		put_pair(out, "scope", span_str(c->scope));
 	}
 	return err ? err : buf_failed(out) ? ERR_NOMEM : 0;
+}
+
+int
+token_exchange_form(const struct provider_credential *c, const struct material *m,
+	struct span subject, struct span actor, struct buf *out)
+{
+	const bool behalf = c->kind == BY_ON_BEHALF;
+	/* clang-format off */
+	const struct { const char *name; struct span value; } pairs[] = {
+		{ "grant_type", behalf ? SPAN_LIT(GRANT_JWT) : SPAN_LIT(GRANT_EXCHANGE) },
+		{ "client_id", span_str(c->client_id) },
+		{ "client_secret", m->text },
+		{ behalf ? "assertion" : "subject_token", subject },
+		{ "requested_token_use", behalf ? SPAN_LIT("on_behalf_of") : SPAN_LIT("") },
+		{ "subject_token_type", behalf ? SPAN_LIT("") : SPAN_LIT(TYPE_ACCESS_TOKEN) },
+		{ "requested_token_type", behalf ? SPAN_LIT("") : SPAN_LIT(TYPE_ACCESS_TOKEN) },
+		{ "actor_token", actor },
+		{ "actor_token_type", actor.n ? SPAN_LIT(TYPE_ACCESS_TOKEN) : SPAN_LIT("") },
+		{ "audience", span_str(c->audience ? c->audience : "") },
+		{ "resource", span_str(c->resource ? c->resource : "") },
+		{ "scope", span_str(c->scope ? c->scope : "") },
+	};
+	/* clang-format on */
+
+	for (size_t i = 0; i < COUNT_OF(pairs); i++)
+		if (pairs[i].value.n)
+			put_pair(out, pairs[i].name, pairs[i].value);
+	return buf_failed(out) ? ERR_NOMEM : 0;
 }
 
 /* ---- the response ---- */

@@ -12,6 +12,11 @@ enum { TOKEN_SECONDS_MAX = 2 * 86400 };
  * seconds. Returns 0, ERR_NOMEM, or ERR_AUTH if the key cannot sign. */
 int token_form(const struct provider_credential *c, const struct material *m, int64_t now_s,
 	struct buf *out);
+/* Writes the form that exchanges a caller's token: RFC 8693 2.1, or the on-behalf-of grant of
+ * Microsoft Entra ID ("OAuth 2.0 On-Behalf-Of flow": RFC 7523 2.1 with requested_token_use). The
+ * form holds secrets. `actor` may be empty. Returns 0 or ERR_NOMEM. */
+int token_exchange_form(const struct provider_credential *c, const struct material *m,
+	struct span subject, struct span actor, struct buf *out);
 /* Appends the signature of `text` in base64url: RSA PKCS #1 v1.5 with SHA-256 (RFC 7518 3.3).
  * Returns 0, ERR_NOMEM, or ERR_AUTH if the key cannot sign. */
 int token_sign(EVP_PKEY *key, struct span text, struct buf *out);

@@ -460,6 +460,12 @@ report_next(struct exchange *x, enum again what)
 		next(x->tries->next_arg, what);
 }
 
+static void
+report_goes(struct exchange *x)
+{
+	report_next(x, AGAIN_GOES);
+}
+
 /* Keeps the results of the steps for the attempt that ended. */
 static void
 remember_results(const struct request *r, struct attempts *t)
@@ -542,7 +548,7 @@ next_decided(struct request *r)
 	struct attempts *t = x->tries;
 
 	if (r->out.decision.kind != D_DENY && !make_plan(r, x)) {
-		report_next(x, AGAIN_GOES);
+		on_behalf_begin(x, report_goes);
 		return;
 	}
 	request_attempt_over(r, CAUSE_ABORTED, 0, REFUSED_NOT, 0);

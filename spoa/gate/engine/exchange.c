@@ -684,6 +684,9 @@ gate_response_fields(struct exchange *x)
 	if (x->plan.own_fields.n)
 		fields = arena_printf(&r->arena, "%.*s%.*s", SPAN_ARG(fields),
 			SPAN_ARG(x->plan.own_fields));
+	if (x->plan.refused.challenge.n)
+		fields = arena_printf(&r->arena, "%.*swww-authenticate: %.*s\r\n",
+			SPAN_ARG(fields), SPAN_ARG(x->plan.refused.challenge));
 	const struct found_cache *c = &r->found.cache;
 	if (c->state) {
 		bool other = c->state == CACHED_HIT && c->looks == LOOKS_FOR_OTHERS;

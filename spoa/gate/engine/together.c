@@ -358,7 +358,7 @@ continue_exchange(struct exchange *x)
 
 	INVARIANT(then);
 	t->then = NULL;
-	then(x);
+	on_behalf_begin(x, then);
 }
 
 /* Continues with the stored response; nothing was sent, and nothing will be. */

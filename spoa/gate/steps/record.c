@@ -1372,6 +1372,27 @@ record_decision(struct request *r, struct buf *b)
 	record_not_inspected(r, b);
 }
 
+/* The facts of the caller's token at the provider, and its hash in place of the token. */
+static void
+put_caller_token(const struct request *r, struct buf *b)
+{
+	const struct caller_token_facts *f = r->x ? &r->x->on_behalf.facts : NULL;
+	char when[CLOCK_RFC3339_LEN];
+
+	if (!f || !f->ends_s)
+		return;
+	clock_rfc3339(f->ends_s * 1000000000, when);
+	put_object(b, RF_CALLER_TOKEN);
+	put_utf8(b, RF_CALLER_TOKEN_SUBJECT, span_str(f->subject));
+	put_utf8(b, RF_CALLER_TOKEN_ACTOR, span_str(f->actor));
+	put_utf8(b, RF_CALLER_TOKEN_AUDIENCE, span_str(f->audience));
+	put_utf8(b, RF_CALLER_TOKEN_SCOPE, span_str(f->scope));
+	put_utf8(b, RF_CALLER_TOKEN_ISSUER, span_str(f->issuer));
+	put_name(b, RF_CALLER_TOKEN_HASH, f->hash);
+	put_name(b, RF_CALLER_TOKEN_ENDS, when);
+	buf_putc(b, '}');
+}
+
 void
 record_completion(struct request *r, const struct exchange_result *res, const char *outcome,
 	struct buf *b)
@@ -1391,6 +1412,7 @@ record_completion(struct request *r, const struct exchange_result *res, const ch
 	put_utf8(b, RF_IDENTITY_TEAM, r->found.identity.team);
 	put_utf8(b, RF_IDENTITY_KEY, r->found.identity.key_id);
 	buf_putc(b, '}');
+	put_caller_token(r, b);
 	put_tags(r, b);
 	record_called(r, res, b);
 	put_str(b, RF_TRACEPARENT, request_trace(r));

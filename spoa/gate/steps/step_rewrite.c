@@ -845,6 +845,11 @@ step_rewrite(struct request *r)
 
 	if (r->in.body_state == BODY_STATE_PARTIAL)
 		return STEP_NEXT;
+	if (auth_asks_caller(request_auth(r, request_target(r))) && !r->found.caller_token.n)
+		return request_deny(r, 401, NULL, "",
+			SPAN_LIT("this server is called with the caller's own rights: log in, so "
+				 "that the request has a token; a key, a signature or a "
+				 "certificate has none"));
 	if (request_settle_reasoning(r) < 0)
 		return request_deny(r, 403, "signed_content", ruled_by(r),
 			SPAN_LIT("reasoning that the provider signed contains data that must "

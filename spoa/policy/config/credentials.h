@@ -5,8 +5,17 @@
 
 #include "base/codec/yaml.h"
 
-/* BY_FILE must be the last kind. */
-enum provider_credential_kind { BY_SIGV4, BY_VERTEX, BY_ENTRA, BY_FILE, BY_KINDS };
+/* BY_EXCHANGE and BY_ON_BEHALF: a token for each caller (gate/auth/caller_token.h). BY_FILE must be
+ * the last kind. */
+enum provider_credential_kind {
+	BY_SIGV4,
+	BY_VERTEX,
+	BY_ENTRA,
+	BY_EXCHANGE,
+	BY_ON_BEHALF,
+	BY_FILE,
+	BY_KINDS
+};
 
 enum { CREDENTIALS_MAX = 256 };
 
@@ -24,7 +33,9 @@ struct provider_credential {
 	const char *url, *ca_file, *scope;
 	/* vertex: audience of the assertion; NULL: the one in the file. entra: the tenant */
 	const char *token_uri;
-	const char *client_id;	     /* entra */
+	const char *client_id;	     /* entra, exchange, on_behalf_of */
+	/* exchange: where the token is used (RFC 8693 2.1), and the file with the agent's token */
+	const char *audience, *resource, *actor_file;
 	const char *header, *prefix; /* key file: name of the header, and the text before the
 				      * key */
 };

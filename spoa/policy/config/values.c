@@ -399,9 +399,25 @@ static const struct section credential_kinds[BY_KINDS] = {
 		{ "authority", A_NAME(url), token_url, .needed = true },
 		{ "ca_file",   A_SECRET(ca_file) },
 		{ "scope",     A_NAME(scope), printable_value, "https://cognitiveservices.azure.com/.default" } } },
+	[BY_EXCHANGE] = { "exchange", .bare = true, .fields = {
+		{ "url",         A_NAME(url), token_url, .needed = true },
+		{ "client_id",   A_NAME(client_id), printable_value, .needed = true },
+		{ "secret_file", A_SECRET(file), .needed = true },
+		{ "audience",    A_NAME(audience), printable_value },
+		{ "resource",    A_NAME(resource), printable_value },
+		{ "scope",       A_NAME(scope), printable_value },
+		{ "actor_file",  A_SECRET(actor_file) },
+		{ "ca_file",     A_SECRET(ca_file) } } },
+	[BY_ON_BEHALF] = { "on_behalf_of", .bare = true, .fields = {
+		{ "url",         A_NAME(url), token_url, .needed = true },
+		{ "client_id",   A_NAME(client_id), printable_value, .needed = true },
+		{ "secret_file", A_SECRET(file), .needed = true },
+		{ "scope",       A_NAME(scope), printable_value, .needed = true },
+		{ "ca_file",     A_SECRET(ca_file) } } },
 	/* BY_FILE has its keys next to the names of the other kinds */
 	[BY_FILE] = { "credentials", .bare = true, .fields = {
 		{ "sigv4", OTHER(""), NULL }, { "vertex", OTHER(""), NULL }, { "entra", OTHER(""), NULL },
+		{ "exchange", OTHER(""), NULL }, { "on_behalf_of", OTHER(""), NULL },
 		{ "header", A_NAME(header), header_set, .needed = true },
 		{ "file",   A_SECRET(file), .needed = true },
 		{ "prefix", A_NAME(prefix), printable_value } } },

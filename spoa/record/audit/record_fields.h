@@ -118,6 +118,14 @@
   X(IDENTITY_ATTRIBUTES_TOTAL,     "identity.",          "attributes_total",       INTEGER, DECISION,   "identity", V_COUNT,                NULL) \
   X(IDENTITY_ISSUER,               "identity.",          "issuer",                 TEXT,    DECISION,   "identity", V_COUNT,                NULL) \
   X(IDENTITY_KEY,                  "identity.",          "key",                    TEXT,    BOTH,       "identity", V_COUNT,                "key") \
+  X(CALLER_TOKEN,                  "",                    "caller_token",           OBJECT,  COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CALLER_TOKEN_SUBJECT,          "caller_token.",       "subject",                TEXT,    COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CALLER_TOKEN_ACTOR,            "caller_token.",       "actor",                  TEXT,    COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CALLER_TOKEN_AUDIENCE,         "caller_token.",       "audience",               TEXT,    COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CALLER_TOKEN_SCOPE,            "caller_token.",       "scope",                  TEXT,    COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CALLER_TOKEN_ISSUER,           "caller_token.",       "issuer",                 TEXT,    COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CALLER_TOKEN_HASH,             "caller_token.",       "hash",                   HASH,    COMPLETION, "relay",    V_COUNT,                NULL) \
+  X(CALLER_TOKEN_ENDS,             "caller_token.",       "ends",                   TIME,    COMPLETION, "relay",    V_COUNT,                NULL) \
   X(SESSION,                       "",                    "session",                HASH,    BOTH,       "read",     V_COUNT,                "session") \
   X(SOCKET,                        "",                    "socket",                 OBJECT,  BOTH,       "gate",     V_COUNT,                NULL) \
   X(SOCKET_OF,                     "socket.",             "of",                     TEXT,    BOTH,       "gate",     V_COUNT,                NULL) \
