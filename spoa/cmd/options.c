@@ -33,6 +33,8 @@ const struct option_row option_rows[] = {
 		"the file of API keys, instead of the one that the policy names" },
 	{ "tokens", "FILE", "admin-token",
 		"the file of tokens, instead of the configured one" },
+	{ "token-file", "FILE", "credential try",
+		"a file with a caller's token, which only its owner may read" },
 	{ "dir", "DIR", "detectors",
 		"a folder of detectors, instead of the shipped ones" },
 	{ "ranks", "DIR", "tokens",

@@ -855,10 +855,11 @@ begin_response(struct upstream *u, const struct http_message *m, enum relay_said
 	c->guard = NULL;
 	if (!ruled)
 		err = guard_begin(c, m);
-	if (!ruled && c->plan->sessions) {
+	if (!ruled && c->plan->sessions)
 		bind_sessions(c, m);
+	/* a challenge concerns the gateway's credential, which is not the caller's to renew */
+	if (!ruled && (c->plan->sessions || c->plan->credential))
 		drop_fields(m, c->relay->fields, challenges);
-	}
 	if (!err && !ruled && c->plan->leads &&
 		!gate_lead(c->x, c->relay->fields, m->head.nfields))
 		err = ERR_NOMEM;

@@ -26,10 +26,10 @@ static void on_connecting(struct ev_loop *loop, ev_timer *w, int events);
 
 /* ---- the pool of idle connections ----
  *
- * The pool is used newest first, so that the oldest connections become idle and are closed. Each
- * is watched, so that a connection that HAProxy closes leaves the pool at once. A connection is
- * checked again when it is taken: bytes that arrived unasked would be read as the next caller's
- * response. */
+ * The pool is used newest first, so that the oldest connections become idle and are closed.
+ * Each is watched, so that a connection that HAProxy closes leaves the pool at once. A
+ * connection is checked again when it is taken: bytes that arrived unasked would be read as the
+ * next caller's response. */
 
 static void
 unlink_pooled(struct upstream *u)
@@ -277,7 +277,8 @@ upstream_begin(struct edge *c)
 		upstream_replay(c);
 		return;
 	}
-	if (c->plan->refused.end) { /* no other target is tried: it would be called by other rights */
+	if (c->plan->refused.end) { /* no other target is tried: it would be called by other
+				       rights */
 		answer_fail_now(c,
 			c->plan->refused.end == CALLER_TOKEN_AWAY      ? FAIL_TOKEN_AWAY
 			: c->plan->refused.end == CALLER_TOKEN_REFUSED ? FAIL_TOKEN_REFUSED
@@ -286,8 +287,8 @@ upstream_begin(struct edge *c)
 		return;
 	}
 	/* A request that cannot be repeated is not sent on a pooled connection, whose HAProxy
-	 * may be exiting. A request that may have another attempt is not either, because HAProxy
-	 * reports why it failed only on a new connection (relay_said.h). */
+	 * may be exiting. A request that may have another attempt is not either, because
+	 * HAProxy reports why it failed only on a new connection (relay_said.h). */
 	struct upstream *u = c->plan->asks || c->plan->socket_bytes ||
 					     (c->declared > CAP_RELAY_AHEAD &&
 						     c->plan->body_mode == BODY_COPY)

@@ -1,5 +1,5 @@
-// An identity provider that exchanges tokens (a stand-in: its grants are RFC 8693's and Entra ID's on-behalf-of, and it does
-// what `lies` says), and a server that opens a person's own tickets only, by the token that it receives.
+// An identity provider that exchanges tokens (a stand-in: its grants are RFC 8693's and Entra ID's on-behalf-of, and the
+// file `lies` names its faults), and a server that opens a person's own tickets only, by the token that it receives.
 //   caller-token.mjs FOLDER     ports on stdout; each exchange is a line of FOLDER/exchanges, each call one of FOLDER/calls
 import http from 'node:http'
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'

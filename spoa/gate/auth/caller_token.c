@@ -1,5 +1,5 @@
-/* Callers' tokens: one entry for each question, which is asked, kept or refused. All of it runs on the
- * thread tg-credentials; workers and the thread send mail to each other.
+/* Callers' tokens: one entry for each question, which is asked, kept or refused. All of it runs
+ * on the thread tg-credentials; workers and the thread send mail to each other.
  *
  *   ask ──► entry ──► has a token ─────────────────────────────► answer
  *             │
@@ -7,8 +7,9 @@
  *             │
  *             └─► queued ──► call, at most CALLS_MOST at once ──► token, refusal or failure
  *
- * A refusal is repeated for REFUSED_US to those who ask again. After FAILURES_MOST failures in a row,
- * a provider's questions fail at once for a time, and then one of them is sent as a test. */
+ * A refusal is repeated for REFUSED_US to those who ask again. After FAILURES_MOST failures in
+ * a row, a provider's questions fail at once for a time, and then one of them is sent as a
+ * test. */
 #include "gate/auth/caller_token.h"
 
 #include <jansson.h>
@@ -18,7 +19,6 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
-#include "base/codec/jws.h"
 #include "base/err.h"
 #include "base/fetch/http_client.h"
 #include "base/keyfile.h"
@@ -26,10 +26,12 @@
 #include "base/scoped.h"
 #include "base/timer.h"
 #include "gate/auth/auth_private.h"
+#include "gate/auth/caller_claims.h"
 #include "gate/auth/token.h"
 
-/* Times in microseconds, sizes in bytes. RENEW_US: a token that is asked for in its last minute, or in
- * the last fifth of a shorter life, is renewed. LEAST_US: a token that ends sooner is not sent, because the call may take that long. */
+/* Times in microseconds, sizes in bytes. RENEW_US: a token that is asked for in its last
+ * minute, or in the last fifth of a shorter life, is renewed. LEAST_US: a token that ends
+ * sooner is not sent, because the call may take that long. */
 enum {
 	KEY = 16,
 	BUCKETS = 1024,
@@ -48,8 +50,8 @@ enum {
 	WHY_MAX = 4096
 };
 
-/* What was asked, and its token or refusal. A consent's entry has neither: it says that a person was
- * asked to log in. */
+/* A question, and its token or refusal. The entry of a consent has neither: it notes that a
+ * person was asked to log in. */
 struct caller_entry {
 	struct caller_tokens *all;
 	unsigned char key[KEY];
@@ -57,7 +59,8 @@ struct caller_entry {
 	TAILQ_ENTRY(caller_entry) of_all; /* the least recently used one is first */
 	TAILQ_ENTRY(caller_entry) of_queue;
 	struct auth *auth; /* held */
-	/* monotonic: the entry is of use before this; while it is asked, that time does not count */
+	/* monotonic: the entry is of use before this; while it is asked, that time does not
+	 * count */
 	uint64_t until_us;
 	uint64_t renew_us; /* from then on, a question for the token renews it */
 	char *value;	   /* "Bearer TOKEN"; NULL: none */
@@ -116,7 +119,8 @@ add_part(crypto_generichash_state *h, struct span s)
 }
 
 static void
-hash_parts(const struct caller_tokens *t, const struct span *parts, size_t n, unsigned char key[KEY])
+hash_parts(const struct caller_tokens *t, const struct span *parts, size_t n,
+	unsigned char key[KEY])
 {
 	crypto_generichash_state h;
 
@@ -126,27 +130,21 @@ hash_parts(const struct caller_tokens *t, const struct span *parts, size_t n, un
 	crypto_generichash_final(&h, key, KEY);
 }
 
-static struct span
-span_or_none(const char *s)
-{
-	return span_str(s ? s : "");
-}
-
 /* The issuer is part of the caller's token. */
 static void
 question_key(const struct caller_tokens *t, const struct auth *a, struct span token,
 	struct span actor, unsigned char key[KEY])
 {
 	const struct provider_credential *c = a->c;
-	const struct span parts[] = { SPAN_LIT("token"), span_str(c->provider), span_str(c->url),
-		span_str(c->client_id), span_or_none(c->audience), span_or_none(c->resource),
-		span_or_none(c->scope), token, actor };
+	const struct span parts[] = { SPAN_LIT("token"), span_str(c->provider),
+		span_str(c->url), span_str(c->client_id), span_of_text(c->audience),
+		span_of_text(c->resource), span_of_text(c->scope), token, actor };
 
 	hash_parts(t, parts, COUNT_OF(parts), key);
 }
 
 static struct caller_entry **
-bucket_of(struct caller_tokens *t, const unsigned char key[KEY])
+entry_bucket(struct caller_tokens *t, const unsigned char key[KEY])
 {
 	size_t i;
 
@@ -157,7 +155,7 @@ bucket_of(struct caller_tokens *t, const unsigned char key[KEY])
 static struct caller_entry *
 entry_find(struct caller_tokens *t, const unsigned char key[KEY])
 {
-	struct caller_entry *e = *bucket_of(t, key);
+	struct caller_entry *e = *entry_bucket(t, key);
 
 	while (e && memcmp(e->key, key, KEY))
 		e = e->in_bucket;
@@ -178,7 +176,7 @@ static void
 entry_free(struct caller_entry *e)
 {
 	struct caller_tokens *t = e->all;
-	struct caller_entry **at = bucket_of(t, e->key);
+	struct caller_entry **at = entry_bucket(t, e->key);
 
 	INVARIANT(!e->waiting && !is_asked(e));
 	while (*at != e)
@@ -195,7 +193,7 @@ entry_free(struct caller_entry *e)
 
 /* Makes room by the least recently used entry that nobody waits for. */
 static bool
-make_room(struct caller_tokens *t)
+room_for_entry(struct caller_tokens *t)
 {
 	struct caller_entry *e;
 
@@ -212,7 +210,7 @@ make_room(struct caller_tokens *t)
 static struct caller_entry *
 entry_new(struct caller_tokens *t, struct auth *a, const unsigned char key[KEY])
 {
-	struct caller_entry *e = make_room(t) ? calloc(1, sizeof(*e)) : NULL;
+	struct caller_entry *e = room_for_entry(t) ? calloc(1, sizeof(*e)) : NULL;
 
 	if (!e)
 		return NULL;
@@ -220,7 +218,7 @@ entry_new(struct caller_tokens *t, struct auth *a, const unsigned char key[KEY])
 	memcpy(e->key, key, KEY);
 	auth_hold(a);
 	e->auth = a;
-	struct caller_entry **b = bucket_of(t, key);
+	struct caller_entry **b = entry_bucket(t, key);
 	e->in_bucket = *b;
 	*b = e;
 	TAILQ_INSERT_TAIL(&t->entries, e, of_all);
@@ -314,7 +312,8 @@ entry_away(struct caller_entry *e)
 	metric_inc(e->auth->all->metrics, M_CALLER_TOKENS_FAILED);
 	if (!e->value || e->until_us <= clock_mono_us())
 		entry_refused(e, CALLER_TOKEN_AWAY,
-			"the identity provider did not return a token for this provider; retry later");
+			"the identity provider did not return a token for this provider; retry "
+			"later");
 	entry_ends(e, "");
 }
 
@@ -323,8 +322,8 @@ entry_failed(struct caller_entry *e, const char *why, int status)
 {
 	const struct provider_credential *c = e->auth->c;
 
-	log_event(LOG_WARN, "caller_token.failed", LS("provider", c->provider), LS("url", c->url),
-		LS("why", why), LI("status", status));
+	log_event(LOG_WARN, "caller_token.failed", LS("provider", c->provider),
+		LS("url", c->url), LS("why", why), LI("status", status));
 	entry_away(e);
 }
 
@@ -335,7 +334,8 @@ breaker_failed(struct auth *a)
 
 	if (++a->caller_failures < FAILURES_MOST)
 		return;
-	for (unsigned i = FAILURES_MOST; i < a->caller_failures && wait_us < CLOSED_MOST_US; i++)
+	for (unsigned i = FAILURES_MOST; i < a->caller_failures && wait_us < CLOSED_MOST_US;
+		i++)
 		wait_us *= 2;
 	a->caller_closed_until_us =
 		clock_mono_us() + (wait_us < CLOSED_MOST_US ? wait_us : CLOSED_MOST_US);
@@ -343,160 +343,21 @@ breaker_failed(struct auth *a)
 
 /* ---- the response ---- */
 
-static struct span
-text_of(const json_t *o, const char *name)
-{
-	const char *s = json_string_value(json_object_get(o, name));
-
-	return span_str(s ? s : "");
-}
-
-static void
-fact(char *to, size_t size, struct span s)
-{
-	s = span_cut(s, 0, size - 1);
-	memcpy(to, s.n ? s.p : "", s.n);
-	to[s.n] = '\0';
-}
-#define FACT(member, s) fact(f->member, sizeof(f->member), s)
-
-/* Returns true if the list, divided by spaces, contains the word. */
-static bool
-has_word(struct span list, struct span word)
-{
-	while (list.n)
-		if (span_eq(span_next(&list, ' '), word))
-			return true;
-	return false;
-}
-
-/* Returns true if the scope contains nothing that was not asked for. Without a scope in the question,
- * and with Entra's ".default", the identity provider chooses. Scopes of OpenID Connect name facts
- * about the person, not rights at the server; Keycloak adds some of them. */
-static bool
-scope_fits(struct span got, const char *asked)
-{
-	static const char *const of_identity[] = { "openid", "profile", "email", "address", "phone",
-		"basic", "roles", "web-origins", "acr", "offline_access" };
-	struct span want = span_or_none(asked), word;
-
-	if (!want.n || span_ends(want, SPAN_LIT("/.default")))
-		return true;
-	while (got.n) {
-		word = span_next(&got, ' ');
-		if (!word.n || has_word(want, word) || SPAN_IN(word, of_identity))
-			continue;
-		/* Entra: asked api://X/Tickets.Read, granted Tickets.Read */
-		bool tail = false;
-		for (struct span rest = want, one; rest.n && !tail;) {
-			one = span_next(&rest, ' ');
-			tail = one.n > word.n && one.p[one.n - word.n - 1] == '/' &&
-			       span_ends(one, word);
-		}
-		if (!tail)
-			return false;
-	}
-	return true;
-}
-
-static bool
-names_audience(const json_t *aud, const char *want)
-{
-	size_t i;
-	json_t *v;
-
-	if (json_is_string(aud))
-		return !strcmp(json_string_value(aud), want);
-	json_array_foreach (aud, i, v)
-		if (json_is_string(v) && !strcmp(json_string_value(v), want))
-			return true;
-	return false;
-}
-
-/* Compares the person of both tokens: by Entra's `oid`, which is one for all its applications, or by
- * `sub` of one issuer. Issuers that differ name people differently. */
-static bool
-same_person(const json_t *had, const json_t *got)
-{
-	struct span a = text_of(had, "oid"), b = text_of(got, "oid");
-
-	if (a.n && b.n)
-		return span_eq(a, b);
-	if (!span_eq(text_of(had, "iss"), text_of(got, "iss")))
-		return true;
-	a = text_of(had, "sub");
-	return a.n && span_eq(a, text_of(got, "sub"));
-}
-
-/* Checks the claims of a token that is a JWT. The identity provider said them over TLS, so their
- * signature is the server's to verify. Returns NULL, or what is wrong. */
-static const char *
-claims_wrong(const struct caller_entry *e, const json_t *had, const json_t *got, int64_t now_s,
-	struct caller_token_facts *f)
-{
-	const struct provider_credential *c = e->auth->c;
-	const json_t *aud = json_object_get(got, "aud"), *exp = json_object_get(got, "exp");
-	const json_t *act = json_object_get(got, "act");
-	struct span scope = text_of(got, "scope");
-
-	FACT(subject, text_of(got, "sub"));
-	FACT(issuer, text_of(got, "iss"));
-	if (act)
-		FACT(actor, text_of(act, "sub"));
-	if (json_is_string(aud))
-		FACT(audience, span_str(json_string_value(aud)));
-	else if (json_is_array(aud) && json_is_string(json_array_get(aud, 0)))
-		FACT(audience, span_str(json_string_value(json_array_get(aud, 0))));
-	if (!scope.n)
-		scope = text_of(got, "scp"); /* Entra ID */
-	if (scope.n)
-		FACT(scope, scope);
-	if (!same_person(had, got))
-		return "the token is another person's";
-	if (c->audience && !names_audience(aud, c->audience))
-		return "the token is not for the audience that was asked for";
-	if (c->resource && !c->audience && aud && !names_audience(aud, c->resource))
-		return "the token is not for the resource that was asked for";
-	if (!scope_fits(scope, c->scope))
-		return "the token has a scope that was not asked for";
-	if (json_is_integer(exp) && (json_integer_value(exp) <= now_s ||
-					    json_integer_value(exp) - now_s > TOKEN_SECONDS_MAX))
-		return "the token has ended, or ends in more than two days";
-	return NULL;
-}
-
 /* Puts the token in force, unless a check fails: returns what is wrong, or NULL. */
 static const char *
 take_caller_token(struct caller_entry *e, const struct token_answer *t, const json_t *body)
 {
-	struct caller_token_facts facts = { .ends_s = 0 }, *f = &facts;
-	int64_t now_s = clock_wall_ns() / 1000000000, ends_s = now_s + (int64_t)t->seconds;
-	struct jws had = { .header = NULL }, got = { .header = NULL };
-	const char *why = NULL, *ignored;
-	unsigned char hash[SHA256_BYTES];
+	int64_t now_s = clock_wall_ns() / 1000000000;
+	struct caller_token_facts facts;
+	const char *why =
+		caller_claims_wrong(e->auth->c, span_str(e->subject), t, body, now_s, &facts);
 
-	SCOPED_ARENA(a, 8 * CAP_TOKEN_BYTES, true);
-	SCOPED_BUF(hex, 0);
-	FACT(scope, text_of(body, "scope"));
-	FACT(audience, span_or_none(e->auth->c->audience ? e->auth->c->audience : e->auth->c->resource));
-	if (!scope_fits(text_of(body, "scope"), e->auth->c->scope))
-		return "the token has a scope that was not asked for";
-	if (credential_shape(t->token) == SHAPE_TOKEN &&
-		!jws_parse(span_str(e->subject), &a, &had, &ignored) &&
-		!jws_parse(t->token, &a, &got, &ignored))
-		why = claims_wrong(e, had.payload, got.payload, now_s, f);
-	jws_clear(&had);
-	jws_clear(&got);
 	if (why)
 		return why;
-	if (e->expires_s && e->expires_s < ends_s)
-		ends_s = e->expires_s;
-	if (ends_s <= now_s)
+	if (e->expires_s && e->expires_s < facts.ends_s)
+		facts.ends_s = e->expires_s;
+	if (facts.ends_s <= now_s)
 		return "the token has ended";
-	sha256(t->token, hash);
-	buf_hex(&hex, hash, sizeof(hash));
-	FACT(hash, buf_view(&hex));
-	f->ends_s = ends_s;
 	size_t n = strlen("Bearer ") + t->token.n + 1;
 	char *value = malloc(n);
 	if (!value)
@@ -505,7 +366,7 @@ take_caller_token(struct caller_entry *e, const struct token_answer *t, const js
 	secret_free(&e->value);
 	e->value = value;
 	e->facts = facts;
-	uint64_t life_us = (uint64_t)(ends_s - now_s) * 1000000;
+	uint64_t life_us = (uint64_t)(facts.ends_s - now_s) * 1000000;
 	e->until_us = clock_mono_us() + life_us;
 	e->renew_us = e->until_us - (life_us / 5 < RENEW_US ? life_us / 5 : RENEW_US);
 	return NULL;
@@ -524,9 +385,9 @@ put_quoted(struct buf *b, const char *name, struct span s)
 	buf_putc(b, '"');
 }
 
-/* Writes the challenge of an identity provider that wants the person to log in. Of its answer, only
- * the error and the claims that it asks for are passed on; Entra's clients read the latter in
- * base64 ("Claims challenges, claims requests and client capabilities"). */
+/* Writes the challenge of an identity provider that wants the person to log in. Of its answer,
+ * only the error and the claims that it asks for are passed on; Entra's clients read the latter
+ * in base64 ("Claims challenges, claims requests and client capabilities"). */
 static void
 put_login(struct buf *b, struct span error, struct span claims)
 {
@@ -572,15 +433,18 @@ take_refusal(struct caller_entry *e, const json_t *body, int status)
 	static const char *const login[] = { "interaction_required", "consent_required",
 		"login_required", "insufficient_claims", "basic_action", "additional_action" };
 	struct auth *a = e->auth;
-	struct span error = span_cut(text_of(body, "error"), 0, 64), claims = text_of(body, "claims");
-	bool asks = claims.n || SPAN_IN(error, login) || SPAN_IN(text_of(body, "suberror"), login);
+	struct span error = span_cut(json_text_of(body, "error"), 0, 64),
+		    claims = json_text_of(body, "claims");
+	bool asks = claims.n || SPAN_IN(error, login) ||
+		    SPAN_IN(json_text_of(body, "suberror"), login);
 
 	SCOPED_BUF(challenge, sizeof(((struct caller_ask *)0)->challenge) - 1);
 	log_event(LOG_WARN, "caller_token.refused", LS("provider", a->c->provider),
 		LS("url", a->c->url), LSP("code", error), LI("status", status));
 	if (SPAN_IN(error, ours)) {
-		entry_failed(e, "the identity provider refuses the gateway's own client: correct "
-				"client_id, its secret or its permission to exchange tokens",
+		entry_failed(e,
+			"the identity provider refuses the gateway's own client: correct "
+			"client_id, its secret or its permission to exchange tokens",
 			status);
 		return;
 	}
@@ -589,11 +453,14 @@ take_refusal(struct caller_entry *e, const json_t *body, int status)
 		put_login(&challenge, error, claims);
 		buf_putc(&challenge, '\0');
 		entry_refused(e, CALLER_TOKEN_LOGIN,
-			"the identity provider wants this person to log in again or to consent");
+			"the identity provider wants this person to log in again or to "
+			"consent");
 	} else {
 		entry_refused(e, CALLER_TOKEN_REFUSED,
-			asks ? "the identity provider still wants a consent or another login of this "
-			       "person: logging in again did not change that; ask the administrator "
+			asks ? "the identity provider still wants a consent or another login "
+			       "of this "
+			       "person: logging in again did not change that; ask the "
+			       "administrator "
 			       "of the identity provider to grant it"
 			     : "the identity provider refuses a token of this person for this "
 			       "provider");
@@ -606,8 +473,8 @@ take_caller_answer(struct caller_entry *e, const struct http_answer *got)
 {
 	struct token_answer t;
 	const char *why = NULL;
-	json_t *body = json_loadb(got->body.p ? got->body.p : "", got->body.n,
-		JSON_REJECT_DUPLICATES, NULL);
+	json_t *body = json_loadb(
+		got->body.p ? got->body.p : "", got->body.n, JSON_REJECT_DUPLICATES, NULL);
 
 	SCOPED_ARENA(arena, 4 * ANSWER_MAX, true);
 	if (got->status == 200) {
@@ -620,7 +487,7 @@ take_caller_answer(struct caller_entry *e, const struct http_answer *got)
 			metric_inc(e->auth->all->metrics, M_CALLER_TOKENS_FETCHED);
 			entry_ends(e, "");
 		}
-	} else if (got->status >= 400 && got->status < 500 && text_of(body, "error").n) {
+	} else if (got->status >= 400 && got->status < 500 && json_text_of(body, "error").n) {
 		e->auth->caller_failures = 0;
 		take_refusal(e, body, got->status);
 	} else {
@@ -651,10 +518,11 @@ on_caller_answer(void *arg, const struct http_answer *got)
 	start_calls(t);
 }
 
-/* Reads the agent's own token. Returns an empty view if none is configured; false: the file cannot
- * be used. */
+/* Reads the agent's own token. Returns an empty view if none is configured; false: the file
+ * cannot be used. */
 static bool
-actor_token(const struct provider_credential *c, struct buf *text, struct span *out, struct buf *why)
+actor_token(const struct provider_credential *c, struct buf *text, struct span *out,
+	struct buf *why)
 {
 	*out = (struct span){ NULL, 0 };
 	if (!c->actor_file)
@@ -790,7 +658,7 @@ caller_tokens_of(struct auths *s)
 	return t;
 }
 
-/* Drops all tokens. Those that are being asked for are asked for again by their next callers. */
+/* Drops all tokens. Questions in flight continue. */
 static void
 forget_all(struct caller_tokens *t)
 {
@@ -843,14 +711,15 @@ caller_tokens_free(struct caller_tokens **tp)
 }
 
 static void
-on_ask(struct mail *m, void *arg)
+on_caller_ask(struct mail *m, void *arg)
 {
 	struct caller_ask *ask = CONTAINER_OF(m, struct caller_ask, mail);
 	struct auths *s = TAGGED(auths, arg);
 	struct caller_tokens *t = caller_tokens_of(s);
 	const struct provider_credential *c = ask->auth->c;
 	uint64_t now = clock_mono_us();
-	int64_t left_s = ask->expires_s ? ask->expires_s - clock_wall_ns() / 1000000000 : INT32_MAX;
+	int64_t left_s =
+		ask->expires_s ? ask->expires_s - clock_wall_ns() / 1000000000 : INT32_MAX;
 	unsigned char key[KEY];
 	struct span actor;
 
@@ -869,7 +738,8 @@ on_ask(struct mail *m, void *arg)
 	question_key(t, ask->auth, ask->token, actor, key);
 	struct caller_entry *e = entry_find(t, key);
 	if (!e && !(e = entry_new(t, ask->auth, key))) {
-		reply_end(ask, CALLER_TOKEN_AWAY, "too many callers' tokens are in use; retry later");
+		reply_end(ask, CALLER_TOKEN_AWAY,
+			"too many callers' tokens are in use; retry later");
 		return;
 	}
 	uint64_t left_us = e->until_us > now ? e->until_us - now : 0;
@@ -895,7 +765,7 @@ on_ask(struct mail *m, void *arg)
 void
 caller_token_ask(struct caller_ask *ask)
 {
-	ask->mail.run = on_ask;
+	ask->mail.run = on_caller_ask;
 	mailbox_send(&ask->auth->all->http->mail, &ask->mail);
 }
 

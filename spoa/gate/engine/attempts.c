@@ -197,8 +197,7 @@ struct refused {
 	bool too_long, no_model;
 };
 static enum attempt_cause cause_of(const struct attempt_end *e, struct refused *says);
-static enum attempt_cause cause_of_refusal(
-	int status, enum refusal why, struct refused *says);
+static enum attempt_cause cause_of_refusal(int status, enum refusal why, struct refused *says);
 
 /* A response with a success status may still report an error, in its document or stream. */
 static enum attempt_cause
@@ -238,8 +237,8 @@ cause_of_end(const struct exchange *x)
 
 enum { REFUSAL_DOCUMENT = 64 << 10 }; /* bytes of a decompressed error document */
 
-/* As dialect_refusal(), for a document that may be compressed. If it cannot be decompressed, only
- * the status and the type count. */
+/* As dialect_refusal(), for a document that may be compressed. If it cannot be decompressed,
+ * only the status and the type count. */
 static enum refusal
 refusal_in(int status, struct span type, struct span coding, struct span document)
 {

@@ -1,6 +1,6 @@
-/* A request to a provider with `exchange` or `on_behalf_of` waits for the caller's token at this
- * provider, after its decision is on record and before it is sent. The relay refuses it if there is
- * none: the exchange's plan then has `refused`. */
+/* A request to a provider with `exchange` or `on_behalf_of` waits for the caller's token at
+ * this provider, after its decision is on record and before it is sent. The relay refuses it if
+ * there is none: the exchange's plan then has `refused`. */
 #include <stdlib.h>
 
 #include "base/codec/credentials.h"
@@ -25,18 +25,20 @@ challenge_of(struct exchange *x, const struct caller_ask *ask)
 	if (ask->challenge[0])
 		return arena_dup(arena_of_plan(x), span_str(ask->challenge));
 	return l ? arena_printf(arena_of_plan(x),
-			   "Bearer resource_metadata=\"%s\", error=\"invalid_token\"", l->metadata)
+			   "Bearer resource_metadata=\"%s\", error=\"invalid_token\"",
+			   l->metadata)
 		 : (struct span){ NULL, 0 };
 }
 
 static void
-take_token(struct exchange *x, struct caller_ask *ask)
+add_token(struct exchange *x, struct caller_ask *ask)
 {
 	struct http_head *h = &x->plan.head;
 	struct span value = arena_dup(arena_of_plan(x), span_of(ask->value, ask->n));
 
 	if (!value.n) {
-		x->plan.refused = (struct plan_refused){ CALLER_TOKEN_AWAY, "out of memory", value };
+		x->plan.refused =
+			(struct plan_refused){ CALLER_TOKEN_AWAY, "out of memory", value };
 		return;
 	}
 	h->fields[h->nfields++] =
@@ -55,7 +57,7 @@ token_is_here(struct caller_ask *ask)
 	b->then = NULL;
 	b->facts = ask->facts;
 	if (ask->end == CALLER_TOKEN_HERE)
-		take_token(x, ask);
+		add_token(x, ask);
 	else
 		x->plan.refused = (struct plan_refused){ ask->end,
 			arena_strdup(arena_of_plan(x), ask->why), challenge_of(x, ask) };

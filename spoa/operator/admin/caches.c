@@ -372,6 +372,7 @@ forget_here(void *server, enum live_part part, const unsigned char name[LIVE_NAM
 	cache_purge(cache_of_part(server, part), &(struct cache_purge){ .who = name });
 	if (s->memo) /* its entries have no owner */
 		cache_purge(s->memo, &(struct cache_purge){ .who = NULL });
+	caller_tokens_forget(s->auths);
 }
 
 static int

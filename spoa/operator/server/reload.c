@@ -492,6 +492,7 @@ reload(struct reloading *r, const char *by, const char *why, const json_t *check
 				.why = why,
 				.before = before->policy->version });
 		snapshot_unref(&before);
+		caller_tokens_forget(s->auths); /* a key or a person may not be accepted any more */
 		stop_at("reload-published");
 		memcpy(r->text, text, KEPT_POLICY_HEX);
 		if (keys)

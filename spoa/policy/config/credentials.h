@@ -34,7 +34,7 @@ struct provider_credential {
 	/* vertex: audience of the assertion; NULL: the one in the file. entra: the tenant */
 	const char *token_uri;
 	const char *client_id;	     /* entra, exchange, on_behalf_of */
-	/* exchange: where the token is used (RFC 8693 2.1), and the file with the agent's token */
+	/* exchange: the server of the token (RFC 8693 2.1), and the file with the agent's token */
 	const char *audience, *resource, *actor_file;
 	const char *header, *prefix; /* key file: name of the header, and the text before the
 				      * key */
