@@ -24,7 +24,7 @@ struct trial {
 	int code;
 };
 
-/* Prints the claims of a JWT, without its signature; says so of any other token. */
+/* Prints the claims of a JWT, without its signature. Of another token, prints that it is none. */
 static void
 print_claims(const char *whose, struct span token)
 {

@@ -247,6 +247,12 @@ gate_answer(
 }
 
 bool
+gate_hear(struct exchange *x UNUSED, void (*back)(void *arg) UNUSED, void *arg UNUSED)
+{
+	return false;
+}
+
+bool
 gate_lead(struct exchange *x UNUSED, struct http_field *fields UNUSED, size_t n UNUSED)
 {
 	abort();

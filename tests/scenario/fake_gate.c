@@ -349,6 +349,12 @@ gate_session(struct exchange *x UNUSED, struct span id UNUSED)
 }
 
 bool
+gate_hear(struct exchange *x UNUSED, void (*back)(void *arg) UNUSED, void *arg UNUSED)
+{
+	return false;
+}
+
+bool
 gate_lead(struct exchange *x UNUSED, struct http_field *fields UNUSED, size_t n UNUSED)
 {
 	abort();

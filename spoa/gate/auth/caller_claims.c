@@ -95,8 +95,8 @@ same_person(const json_t *had, const json_t *got)
 	return a.n && span_eq(a, json_text_of(got, "sub"));
 }
 
-/* Checks the claims of a token that is a JWT. The identity provider said them over TLS, so
- * their signature is the server's to verify. Returns NULL, or what is wrong. */
+/* Checks the claims of a token that is a JWT. They come from the identity provider by TLS, and the
+ * server verifies their signature. Returns NULL, or the mistake. */
 static const char *
 jwt_wrong(const struct provider_credential *c, const json_t *had, const json_t *got,
 	int64_t now_s, struct caller_token_facts *f)
