@@ -116,7 +116,7 @@ tell(struct telling *t, enum origin_kind kind, struct span name, struct span tex
 static struct span
 named_source(struct telling *t, const char *kind, struct span tool)
 {
-	return arena_printf(t->a, "%s:%.*s", kind, SPAN_ARG(tool));
+	return arena_printf(t->a, "%s:%.*s", kind, SPAN_ARG(tool.n ? tool : SPAN_LIT("?")));
 }
 
 /* Adds the listed fields of a result that is JSON. `path` has room for PATH_BYTES. */
