@@ -1,4 +1,4 @@
-/* A policy's `labels`: what the results of tools are, for rules that ask where the values of a call
+/* A policy's `labels`: names for the results of tools, for rules that ask where the values of a call
  * come from. The label `untrusted` has a meaning of its own: other people may write such texts. A
  * result whose tool no label names is untrusted too. */
 #ifndef POLICY_LABELS_H

@@ -17,6 +17,11 @@ printed: deps ## values in what terminals, diffs, logs, HTML, Markdown, JSON and
 	@$(MAKE) --no-print-directory $(B)/tollgate
 	@tests/support/printed --tollgate $(B)/tollgate --seed $(or $(SEED),1) --show $(or $(SHOW),0)
 
+.PHONY: agents-flow
+agents-flow: deps ## AgentDojo's tasks and scripted attacks through rules on the origins of values: permitted and denied
+	@$(MAKE) --no-print-directory $(B)/tollgate
+	@tests/bench/agents-flow-run $(B)
+
 # Tests under faults (tests/faults), and the same with sanitized programs.
 .PHONY: faults faults-sanitized
 faults: deps ## the stack under faults: kills, full disks, reloads, hostile peers (FAULTS="NAME…")

@@ -1,6 +1,6 @@
-/* Where the values of a call come from. The request is read once more for this, only on routes
- * whose rules ask: each text gets a source by its role, and the result of a tool by its call. What
- * is not known is untrusted.
+/* Origins of the values of a call. The request is read once more for this, only on routes
+ * whose rules ask: each text gets a source by its role, and the result of a tool by its call. A
+ * text without a known source is untrusted.
  *
  * The words of sources:
  *   user           the person typed the text
@@ -236,7 +236,7 @@ tell_user(struct telling *t, const struct segment *s)
 /* Returns the place that holds the segment, or NULL. Adds the numbers of places that begin before
  * the segment. */
 static const struct result_place *
-place_of(struct telling *t, const struct segment *s, int *err)
+result_place_of(struct telling *t, const struct segment *s, int *err)
 {
 	const struct result_places *r = &t->places;
 
@@ -256,7 +256,7 @@ tell_segment(struct telling *t, const struct segment *s)
 
 	while (t->turn < t->places.nturns && t->places.turns[t->turn] <= s->start)
 		t->turn++;
-	const struct result_place *at = place_of(t, s, &err);
+	const struct result_place *at = result_place_of(t, s, &err);
 	if (err || !s->text.n)
 		return err;
 	if (at)
@@ -333,7 +333,7 @@ struct values {
 };
 
 static void
-add_piece(struct values *s, struct span text)
+add_argument_piece(struct values *s, struct span text)
 {
 	s->over |= s->nv >= CAP_ORIGIN_VALUES;
 	if (s->over)
@@ -343,15 +343,15 @@ add_piece(struct values *s, struct span text)
 }
 
 static void
-add_value(struct values *s, const char *path, size_t n, struct span text)
+add_argument(struct values *s, const char *path, size_t n, struct span text)
 {
 	struct span url = origin_url(text), piece;
 	struct entry_of e = { arena_dup(s->a, span_of(path, n)), s->nv, 0 };
 
-	add_piece(s, url.n ? url : text);
+	add_argument_piece(s, url.n ? url : text);
 	for (bool first = true; url.n && origin_url_piece(&url, &piece); first = false)
 		if (first || !origin_is_small(piece))
-			add_piece(s, piece);
+			add_argument_piece(s, piece);
 	e.n = s->nv - e.first;
 	if (!s->over && !ARENA_PUSH(s->a, s->paths, s->npaths, s->paths_room, 16, e))
 		s->failed = true;
@@ -393,7 +393,7 @@ walk_values(struct values *s, const struct cel_value *v, char *path, size_t n, u
 		}
 		s->over |= depth >= DEPTH;
 		return;
-	case CEL_STRING: add_value(s, path, n, v->s); return;
+	case CEL_STRING: add_argument(s, path, n, v->s); return;
 	case CEL_INT: m = snprintf(number, sizeof(number), "%lld", (long long)v->i); break;
 	case CEL_UINT:
 		m = snprintf(number, sizeof(number), "%llu", (unsigned long long)v->u);
@@ -401,7 +401,7 @@ walk_values(struct values *s, const struct cel_value *v, char *path, size_t n, u
 	case CEL_DOUBLE: m = snprintf(number, sizeof(number), "%.15g", v->d); break;
 	default: m = 0; /* true, false, null: small */
 	}
-	add_value(s, path, n, arena_dup(s->a, span_of(number, (size_t)m)));
+	add_argument(s, path, n, arena_dup(s->a, span_of(number, (size_t)m)));
 }
 
 /* Returns the tool of the source "KIND:TOOL", or an empty span. */

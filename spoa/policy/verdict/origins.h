@@ -1,4 +1,4 @@
-/* Where the values of a call come from: the sources of a conversation's texts, and the value of
+/* Origins of the values of a call: the sources of a conversation's texts, and the value of
  * tool.origins, which tool.from() and tool.origin() read. For verdict/ only. */
 #ifndef POLICY_VERDICT_ORIGINS_H
 #define POLICY_VERDICT_ORIGINS_H

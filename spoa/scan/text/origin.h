@@ -12,8 +12,8 @@
 struct origins;
 
 enum origin_kind {
-	ORIGIN_OTHER, /* a tool, a document, the system: the source's name tells */
-	ORIGIN_USER,  /* what the person typed */
+	ORIGIN_OTHER, /* a tool, a document, the system: see the source's name */
+	ORIGIN_USER,  /* texts that the person typed */
 	ORIGIN_MODEL, /* text and calls of the model */
 };
 
