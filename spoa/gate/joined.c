@@ -38,7 +38,9 @@ read_lines(struct request *r, struct span text)
 		size_t i = joined_target(r->found.route, span_next(&line, '\t'));
 		struct span version = span_next(&line, '\t');
 		if (i < r->found.route->ntargets)
-			r->found.joined->of[i] = (struct joined_session){ true, line, version };
+			r->found.joined->of[i] = (struct joined_session){
+				.in = true, .id = line, .version = version
+			};
 	}
 }
 
@@ -126,7 +128,7 @@ choose_server(struct request *r, struct found_message *f)
 			span_starts(rest, SPAN_LIT(MCP_JOIN_BETWEEN)) && f->said.name.n > n)
 			break;
 	}
-	if (i == route->ntargets || !j->of[i].in)
+	if (i == route->ntargets || !j->of[i].in || !j->of[i].may)
 		return request_deny(r, 403, "permission_denied", "",
 			SPAN_LIT("no server of your session has this tool: list the tools "
 				 "again"));
@@ -170,6 +172,11 @@ request_join_message(struct request *r, struct found_message *f)
 			SPAN_LIT("Mcp-Session-Id is missing: begin with initialize, and send "
 				 "the id of its response"));
 	j->goes = m ? m->goes : JOINED_HERE;
+	struct policy_facts facts;
+	request_facts(r, &facts);
+	for (size_t i = 0; i < r->found.route->ntargets; i++)
+		j->of[i].may = policy_has_server(
+			r->snap->policy, &r->found.route->targets[i], &facts, &r->arena);
 	/* the body's bytes are released before the servers are asked */
 	f->said.id = arena_dup(&r->arena, f->said.id);
 	f->said.params = arena_dup(&r->arena, f->said.params);

@@ -72,7 +72,8 @@ struct found_joined {
 	bool begun; /* the caller's session id names the sessions below */
 	/* by target: the server's session */
 	struct joined_session {
-		bool in; /* the server is in the session */
+		bool in;  /* the server is in the session */
+		bool may; /* target.when: the caller has the server */
 		struct span id, version; /* empty: none */
 	} of[TARGETS_MAX];
 	/* Mcp-Name as the server knows it; empty: the message names nothing */

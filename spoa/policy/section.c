@@ -339,6 +339,7 @@ const struct section sections[] = {
   { "provider", OTHER(TEXT), "name of a provider" },
   { "model", OTHER(TEXT), "model that replaces the request's" },
   { "weight", A_UNSIGNED(target, weight, 1, 10000), "share of requests if targets are drawn by weight or latency" },
+  { "when", OTHER(EITHER("\"type\":\"string\"", BOOL)), "on a joined route: a condition in CEL that decides which callers have the server; default: all" },
   { "priority", A_UNSIGNED(target, priority, 1, 100), "group, 1 first: a later group is used only if no target of an earlier group is available" },
 }},
 [SECTION_CHOOSE] = { "choose", .fields = {

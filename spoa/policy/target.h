@@ -39,6 +39,7 @@ struct retry {
 };
 enum { RETRY_ATTEMPTS_MAX = 8, RETRY_ATTEMPTS_DEFAULT = 3 };
 
+struct cel_program;
 /* A provider, with a model, to which a route may send its requests. */
 struct target {
 	const char *name; /* name of the provider; "" for a route without targets */
@@ -76,6 +77,9 @@ struct target {
 	const struct provider_credential
 		/* credential that the relay adds; NULL: HAProxy has the credential */
 		*credential;
+	/* on a joined route: who has the server, by fields of the caller, the request's head and
+	 * the time; NULL: everyone */
+	const struct cel_program *when;
 	const struct price_list *prices; /* NULL: no list fits, see policy_price() */
 	const struct yaml_node *at;
 };

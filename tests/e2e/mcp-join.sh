@@ -74,6 +74,25 @@ is "GET gets 405, as the transport specifies" "$status $(header allow)" '405 POS
 req DELETE /mcp -H "authorization: Bearer $TOKEN" -H "mcp-session-id: $session"
 is "so does DELETE" "$status" 405
 
+# ---- a caller has the servers whose condition holds ----
+seen one >/dev/null && seen two >/dev/null
+post /some "$begin"
+some=$(header mcp-session-id)
+in_session /some "$list" "$some"
+is "a caller sees the servers whose condition holds" "$status $(names) $(jq -c .result._meta <<<"$body") $(seen two | jq -c .seen)" '200 one__echo one__only_one one__slow null []'
+in_session /some "$(call two__echo)" "$some"
+is "a call of another server is denied, and does not reach it" "$status $(jq -c .result.isError <<<"$body") $(seen two | jq -c .seen)" '200 true []'
+TOKEN=$(token --claims '{"sub":"mallory","dept":"hr"}')
+post /some "$begin"
+in_session /some "$list" "$(header mcp-session-id)"
+is "another caller sees other servers" "$(names)" 'two__echo two__wipe two__only_two two__slow'
+in_session /some "$list" "$some"
+is "and no session of the first one" "$status" 404
+TOKEN=$(token --claims '{"sub":"carol","dept":"hr"}')
+post /some "$begin"
+is "a caller without a server is denied" "$status $(jq -c .error.code <<<"$body")" '200 -32010'
+TOKEN=$mine
+
 # ---- servers that are dead, slow or lie ----
 post /none "$begin"
 is "if no server responds, the handshake fails" "$status $(jq -c .error.code <<<"$body")" '503 -32603'

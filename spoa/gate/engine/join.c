@@ -182,6 +182,19 @@ put_failure(struct join *j, struct buf *out)
 	mcp_refuse(&why, out);
 }
 
+/* The caller may use none of the servers. */
+static void
+put_denial(struct join *j, struct buf *out)
+{
+	const struct mcp_refusal why = { .id = j->id,
+		.code = MCP_CODE_DENIED,
+		.reason = "permission_denied",
+		.message = SPAN_LIT("the policy gives you no MCP server of this route"),
+		.decision = span_str(j->x->r->id) };
+
+	mcp_refuse(&why, out);
+}
+
 static void
 join_over(struct join *j)
 {
@@ -194,7 +207,9 @@ join_over(struct join *j)
 	x->plan.own_status = 200;
 	if (!is_list(j) && !begins(j))
 		x->plan.own_status = 202;
-	else if (!count_good(j))
+	else if (!j->n && begins(j))
+		put_denial(j, &j->out);
+	else if (j->n && !count_good(j))
 		put_failure(j, &j->out);
 	else if (begins(j))
 		put_begun(j, &j->out);
@@ -277,8 +292,9 @@ note_session(struct join_member *m, const struct http_answer *a, const struct mc
 		return "its session id is not valid";
 	if (!is->tools)
 		return "it has no tools";
-	j->begun[i] = (struct joined_session){ true, arena_dup(own, id),
-		arena_dup(own, is->version) };
+	j->begun[i] = (struct joined_session){
+		.in = true, .id = arena_dup(own, id), .version = arena_dup(own, is->version)
+	};
 	return arena_failed(own) ? "no memory" : NULL;
 }
 
@@ -492,7 +508,8 @@ join_begin(struct exchange *x)
 	buf_init(&j->out, ALL_BYTES);
 	for (size_t i = 0; i < route->ntargets; i++) {
 		struct join_member *m = &j->m[j->n];
-		if (!begins(j) && !r->found.joined->of[i].in)
+		const struct joined_session *s = &r->found.joined->of[i];
+		if (!s->may || (!begins(j) && !s->in))
 			continue;
 		TAG(join_member, m);
 		m->of = j;

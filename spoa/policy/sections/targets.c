@@ -11,6 +11,7 @@
 #include "base/codec/credentials.h"
 #include "policy/config/config.h"
 #include "policy/config/credentials.h"
+#include "policy/env.h"
 #include "policy/external.h"
 #include "policy/policy.h"
 
@@ -409,6 +410,24 @@ is_via_relay(const struct route *r)
 	return yaml_get(r->at, "via") && !r->direct;
 }
 
+/* Reads `when` of a joined route's target. The condition decides before the message is read. */
+static void
+build_target_when(struct builder *b, struct target *t)
+{
+	const struct yaml_node *c = yaml_get(t->at, "when");
+	bool reads_late = false;
+
+	if (!c || !(t->when = build_condition(b, c, &reads_late)))
+		return;
+	reads_late |= build_reads_target(t->when) || cel_reads(t->when, V_MODEL_NAME);
+	for (size_t i = 0; i < b->p->ndata; i++)
+		reads_late |= cel_reads(t->when, V_COUNT + i);
+	if (reads_late)
+		diag_at(b->d, c,
+			"when: whether a caller has the server is decided before the message is "
+			"read: use identity, route, request and now");
+}
+
 static void
 build_targets(struct builder *b, const struct yaml_node *n, const struct yaml_node *said,
 	struct route *r)
@@ -426,6 +445,8 @@ build_targets(struct builder *b, const struct yaml_node *n, const struct yaml_no
 		t->relay |= is_via_relay(r);
 		check_target_dialect(b, said, t, p, r);
 		t->prices = build_price_list(b, p, p->dialect ? p->dialect : r->dialect);
+		if (yaml_get(r->at, "mcp"))
+			build_target_when(b, t);
 		if (t->model && r->dialect && !dialect_has_model(r->dialect))
 			diag_at(b->d, yaml_get(t->at, "model"),
 				"model: a body in dialect %s contains no model: remove it",
@@ -538,6 +559,18 @@ check_joined_target(struct builder *b, const struct target *t)
 			t->name, t->name, separator);
 }
 
+static void
+refuse_target_when(struct builder *b, const struct target *v, size_t n)
+{
+	const struct yaml_node *c;
+
+	for (size_t i = 0; i < n; i++)
+		if ((c = yaml_get(v[i].at, "when")))
+			diag_at(b->d, c->key,
+				"when: only targets of a route that joins MCP servers have a "
+				"condition: use a rule with the effect route");
+}
+
 /* Reads `mcp` of a route, after its targets. */
 static void
 build_joined(struct builder *b, const struct yaml_node *n, const struct yaml_node *to,
@@ -546,6 +579,7 @@ build_joined(struct builder *b, const struct yaml_node *n, const struct yaml_nod
 	bool mcp = to && r->dialect && dialect_is_of_mcp(r->dialect);
 
 	if (!n) {
+		refuse_target_when(b, r->targets, r->ntargets);
 		if (mcp && r->ntargets > 1)
 			diag_at(b->d, to,
 				"targets: a session belongs to one MCP server: leave one "
@@ -623,6 +657,7 @@ build_alias(struct builder *b, const struct yaml_node *n, struct alias *x)
 		return;
 	for (size_t i = 0; i < x->ntargets; i++)
 		named |= x->targets[i].model != NULL;
+	refuse_target_when(b, x->targets, x->ntargets);
 	if (x->ntargets && !named)
 		diag_at(b->d, to,
 			"targets: none of them has a model, so the provider would receive the "

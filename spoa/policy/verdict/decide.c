@@ -1074,6 +1074,21 @@ policy_data(const struct policy *p, const struct policy_facts *f, size_t i, stru
 	return facts_lookup(v, V_COUNT + i, &present);
 }
 
+bool
+policy_has_server(const struct policy *p, const struct target *t, const struct policy_facts *f,
+	struct arena *a)
+{
+	struct facts_view *v = t->when ? arena_new(a, struct facts_view) : NULL;
+	struct span error;
+
+	if (!t->when)
+		return true;
+	if (!v)
+		return false;
+	facts_init(v, p, f, a);
+	return facts_test(v, t->when, &error) == 1;
+}
+
 /* Returns true if the condition holds or fails. `when` NULL: always */
 static bool
 may_hold(const struct policy *p, const struct cel_program *when, const struct policy_facts *f,

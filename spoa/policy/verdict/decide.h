@@ -255,6 +255,11 @@ bool policy_transcribes(const struct policy *p, const struct transcriber *t,
 int policy_requires(
 	const struct policy *p, const struct policy_facts *f, struct arena *a, uint64_t *which);
 
+/* Returns true if the caller has this server of a joined route (struct target). A condition that
+ * fails counts as false. */
+bool policy_has_server(const struct policy *p, const struct target *t,
+	const struct policy_facts *f, struct arena *a);
+
 /* Returns the limits that apply to these facts, with the values of their dimensions, which the
  * caller hashes. A list gives one hit for each member, and several dimensions give all
  * combinations. Limits that read a field of a call apply only if the facts have a call. If
