@@ -15,6 +15,7 @@ request_facts(struct request *r, struct policy_facts *f)
 		.target = request_target(r),
 		.ranks = r->found.ranks,
 		.at = r->found.at,
+		.only = request_joined_target(r),
 		.method = r->in.head.method,
 		.host = r->in.host,
 		.path = r->in.head.path,
@@ -43,6 +44,8 @@ request_facts(struct request *r, struct policy_facts *f)
 		.call = r->found.message ? &r->found.message->call : NULL,
 		.told = &r->found.offer.told,
 	};
+	if (f->only && f->ranks)
+		f->ranks += f->only - f->route->targets;
 }
 
 void

@@ -72,7 +72,10 @@ request_read_joined(struct request *r, struct span given)
 
 	if (!f)
 		return request_overload(r);
-	*f = (struct found_joined){ .goes = JOINED_HERE };
+	/* `policy test` and `decide` have no sessions: each server is in it */
+	*f = (struct found_joined){ .goes = JOINED_HERE, .begun = !r->gate };
+	for (size_t i = 0; i < r->found.route->ntargets; i++)
+		f->of[i].in = !r->gate;
 	if (!given.n)
 		return STEP_NEXT;
 	request_session_key(r, key);
@@ -184,6 +187,14 @@ request_join_message(struct request *r, struct found_message *f)
 	if (arena_failed(&r->arena))
 		return request_overload(r);
 	return j->goes == JOINED_TO_ONE ? choose_server(r, f) : STEP_NEXT;
+}
+
+const struct target *
+request_joined_target(const struct request *r)
+{
+	bool one = r->found.joined && r->found.joined->goes == JOINED_TO_ONE;
+
+	return one ? r->found.pin.to : NULL;
 }
 
 /* ---- the head ---- */

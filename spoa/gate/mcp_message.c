@@ -164,6 +164,9 @@ request_message_passes(struct request *r)
 		f->call.server = SPAN_LIT(""); /* the message is for no single server */
 	else if (to)
 		f->call.server = span_str(to->name);
+	if (r->found.joined && r->found.joined->goes == JOINED_TO_ONE && to != r->found.pin.to)
+		return request_deny(r, 403, "permission_denied", "",
+			SPAN_LIT("the policy does not permit this server"));
 	if (request_is_pinned(r))
 		find_pin(r, f);
 	if ((r->snap->policy->ntool_rules || f->call.state == TOOL_CHANGED) &&
@@ -283,7 +286,7 @@ request_read_session(struct request *r)
 	if (n < 0)
 		return request_deny(r, 400, "invalid_request", "",
 			SPAN_LIT("several Mcp-Session-Id fields; send one"));
-	if (r->gate && request_is_joined(r))
+	if (request_is_joined(r))
 		return request_read_joined(r, n ? span_trim(given, " \t") : SPAN_LIT(""));
 	if (n == 0)
 		return STEP_NEXT;

@@ -322,6 +322,9 @@ enum step_result request_join_message(struct request *r, struct found_message *f
 /* Returns the caller's id for the servers' sessions, by target; empty: too long, or no memory. */
 struct span request_joined_session(const struct request *r, const struct joined_session *of,
 	struct arena *a);
+/* Returns the server to which a message of a joined route belongs; NULL: none, or no such route.
+ */
+const struct target *request_joined_target(const struct request *r);
 /* Sets the value of a field that the server knows in its own form. Returns false if the server
  * does not get the field. */
 bool request_joined_field(const struct request *r, struct span name, struct span *value);

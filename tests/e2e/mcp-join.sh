@@ -82,7 +82,22 @@ in_session /some "$list" "$some"
 is "a caller sees the servers whose condition holds" "$status $(names) $(jq -c .result._meta <<<"$body") $(seen two | jq -c .seen)" '200 one__echo one__only_one one__slow null []'
 in_session /some "$(call two__echo)" "$some"
 is "a call of another server is denied, and does not reach it" "$status $(jq -c .result.isError <<<"$body") $(seen two | jq -c .seen)" '200 true []'
+post /ruled "$begin"
+ruled=$(header mcp-session-id)
+in_session /ruled "$list" "$ruled"
+is "a server that a rule on targets denies is not asked" "$status $(names) $(seen two | jq -c .seen)" '200 one__echo one__only_one one__slow []'
 TOKEN=$(token --claims '{"sub":"mallory","dept":"hr"}')
+post /ruled "$begin"
+ruled=$(header mcp-session-id)
+in_session /ruled "$list" "$ruled"
+card() { jq -cn --arg n "$1" '{jsonrpc:"2.0",id:7,method:"tools/call",params:{name:$n,arguments:{text:"4111 1111 1111 1111"}}}'; }
+seen one >/dev/null && seen two >/dev/null
+in_session /ruled "$(card two__echo)" "$ruled"
+is "a call that a rule on its target denies reaches no server" "$status $(jq -c .result.isError <<<"$body") $(seen one | jq -c .seen) $(seen two | jq -c .seen)" '200 true [] []'
+in_session /ruled "$(card one__echo)" "$ruled"
+is "the same call to another server passes" "$status $(sed -n 's/^data: //p' <<<"$body" | jq -r '.result.content[0].text')" '200 one says 4111 1111 1111 1111'
+in_session /ruled "$list" "$ruled"
+is "for another caller it is" "$(names)" 'one__echo one__only_one one__slow two__echo two__wipe two__only_two two__slow'
 post /some "$begin"
 in_session /some "$list" "$(header mcp-session-id)"
 is "another caller sees other servers" "$(names)" 'two__echo two__wipe two__only_two two__slow'

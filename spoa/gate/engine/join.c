@@ -448,6 +448,19 @@ is_denied(struct join_member *m)
 	       v.ruled.effect == RULE_DENY;
 }
 
+/* Returns true if the rules on requests leave the server to the caller. */
+static bool
+rules_permit(const struct request *r, const struct target *to)
+{
+	const struct policy_verdict *v = &r->found.verdict;
+
+	for (size_t i = 0; i < v->ncandidates; i++)
+		if (v->candidates[i].target == to)
+			return v->candidates[i].fate != CANDIDATE_DENIED &&
+			       v->candidates[i].fate != CANDIDATE_ROUTED;
+	return true;
+}
+
 /* Returns NULL, or why the server is left out. */
 static const char *
 begin_member(struct join_member *m)
@@ -509,7 +522,7 @@ join_begin(struct exchange *x)
 	for (size_t i = 0; i < route->ntargets; i++) {
 		struct join_member *m = &j->m[j->n];
 		const struct joined_session *s = &r->found.joined->of[i];
-		if (!s->may || (!begins(j) && !s->in))
+		if (!s->may || (!begins(j) && !s->in) || !rules_permit(r, &route->targets[i]))
 			continue;
 		TAG(join_member, m);
 		m->of = j;

@@ -239,7 +239,8 @@ limits_unpin(struct request *r)
 	const struct policy_verdict *v = &r->found.verdict;
 	const struct target *to = r->found.pin.to;
 
-	if (!to)
+	/* a call of a joined route belongs to one server, whatever rules say of it */
+	if (!to || r->found.joined)
 		return false;
 	for (size_t i = 0; i < v->ncandidates; i++) {
 		const struct policy_candidate *c = &v->candidates[i];

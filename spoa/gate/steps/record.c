@@ -1062,6 +1062,7 @@ put_candidates(const struct request *r, struct buf *b)
 		return;
 	for (size_t i = 0; i < r->found.verdict.ncandidates; i++) {
 		const struct policy_candidate *c = &r->found.verdict.candidates[i];
+		size_t k = (size_t)(c->target - r->found.route->targets);
 		put_object_item(b, RF_CANDIDATES, i);
 		put_name(b, RF_CANDIDATES_TARGET, c->target->name);
 		put_name(b, RF_CANDIDATES_MODEL, c->target->model);
@@ -1069,15 +1070,15 @@ put_candidates(const struct request *r, struct buf *b)
 		if (c->fate == CANDIDATE_DENIED || c->fate == CANDIDATE_ROUTED)
 			put_name(b, RF_CANDIDATES_RULE, c->rule ? c->rule->name : "default");
 		if (r->found.ranks) {
-			put_name(b, RF_CANDIDATES_OUT, target_outs[r->found.ranks[i].out]);
-			put_name(b, RF_CANDIDATES_STATE, r->found.ranks[i].state);
-			if (r->found.ranks[i].place != i)
-				put_int(b, RF_CANDIDATES_PLACE, r->found.ranks[i].place);
+			put_name(b, RF_CANDIDATES_OUT, target_outs[r->found.ranks[k].out]);
+			put_name(b, RF_CANDIDATES_STATE, r->found.ranks[k].state);
+			if (r->found.ranks[k].place != k)
+				put_int(b, RF_CANDIDATES_PLACE, r->found.ranks[k].place);
 		}
 		if (at) {
-			put_billionths(b, RF_CANDIDATES_PRICE, at[i].price);
-			put_billionths(b, RF_CANDIDATES_LATENCY, at[i].latency);
-			put_billionths(b, RF_CANDIDATES_ERRORS, at[i].errors);
+			put_billionths(b, RF_CANDIDATES_PRICE, at[k].price);
+			put_billionths(b, RF_CANDIDATES_LATENCY, at[k].latency);
+			put_billionths(b, RF_CANDIDATES_ERRORS, at[k].errors);
 		}
 		buf_putc(b, '}');
 	}

@@ -80,6 +80,7 @@ request_shadow_facts(
 	f->route = policy_route_as(
 		policy_route(p, f->method, f->host, f->path), request_asked_model(r));
 	f->target = NULL;
+	f->only = NULL;
 	f->ranks = NULL;
 	f->at = NULL;
 	f->data = data;
@@ -88,6 +89,16 @@ request_shadow_facts(
 		if (is_same_text(f->route->targets[i].name, mine->name))
 			f->target = &f->route->targets[i];
 	return f->route != NULL;
+}
+
+/* Sets f->only to the target of this name on the shadow's route. */
+static void
+find_only(struct policy_facts *f, const struct target *mine)
+{
+	f->only = NULL;
+	for (size_t i = 0; mine && f->route && i < f->route->ntargets; i++)
+		if (is_same_text(f->route->targets[i].name, mine->name))
+			f->only = &f->route->targets[i];
 }
 
 void
@@ -110,6 +121,7 @@ request_shadow(struct request *r, const struct policy_facts *mine)
 		f.ranks = NULL;
 		f.at = NULL;
 	}
+	find_only(&f, mine->only);
 	f.data = data;
 	take_data(r, p, data);
 	v = arena_new(&a, struct policy_verdict);

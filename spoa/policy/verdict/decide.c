@@ -1045,6 +1045,10 @@ policy_decide(const struct policy *p, const struct policy_facts *f, struct arena
 	ps->out = out;
 	ps->targets = f->route ? f->route->targets : &nowhere;
 	ps->ntargets = f->route ? f->route->ntargets : 1;
+	if (f->only) {
+		ps->targets = f->only;
+		ps->ntargets = 1;
+	}
 	ps->verified = f->identity && f->identity->verified;
 	ps->each = ps->ntargets > 1 && p->rules_read_target;
 	size_t n = ps->each ? ps->ntargets : 1;

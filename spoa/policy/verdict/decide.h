@@ -51,6 +51,7 @@ struct policy_facts {
 	const struct identity *identity;
 	const struct route *route;
 	const struct target *target;	 /* one of the route's targets; NULL: the first */
+	const struct target *only; /* the request belongs to this target; NULL: to any */
 	const struct policy_rank *ranks; /* one rank for each target; NULL: all are available,
 					  * in the route's order */
 	const struct policy_target_facts
