@@ -17,7 +17,9 @@ request_is_joined(const struct request *r)
 	return request_is_mcp(r) && r->found.route->joined;
 }
 
-/* ---- sessions: a line for each server, with its name, its revision and its session's id ---- */
+/* ---- sessions: a line for each server, with its name, its revision, its lists and its session's id ---- */
+
+static const char list_letters[MCP_JOIN_LISTS + 1] = "tp";
 
 static size_t
 joined_target(const struct route *route, struct span name)
@@ -36,11 +38,14 @@ read_lines(struct request *r, struct span text)
 	while (text.n) {
 		struct span line = span_next(&text, '\n');
 		size_t i = joined_target(r->found.route, span_next(&line, '\t'));
-		struct span version = span_next(&line, '\t');
+		struct span version = span_next(&line, '\t'), lists = span_next(&line, '\t');
 		if (i < r->found.route->ntargets)
 			r->found.joined->of[i] = (struct joined_session){
 				.in = true, .id = line, .version = version
 			};
+		for (size_t k = 0; k < MCP_JOIN_LISTS && i < r->found.route->ntargets; k++)
+			r->found.joined->of[i].has[k] =
+				span_chr(lists, list_letters[k]) < lists.n;
 	}
 }
 
@@ -52,10 +57,16 @@ request_joined_session(const struct request *r, const struct joined_session *of,
 	unsigned char key[SHA256_BYTES];
 
 	SCOPED_BUF(text, MCP_SEALED_MAX);
-	for (size_t i = 0; i < route->ntargets; i++)
-		if (of[i].in)
-			buf_printf(&text, "%s\t%.*s\t%.*s\n", route->targets[i].name,
-				SPAN_ARG(of[i].version), SPAN_ARG(of[i].id));
+	for (size_t i = 0; i < route->ntargets; i++) {
+		if (!of[i].in)
+			continue;
+		buf_printf(&text, "%s\t%.*s\t", route->targets[i].name,
+			SPAN_ARG(of[i].version));
+		for (size_t k = 0; k < MCP_JOIN_LISTS; k++)
+			if (of[i].has[k])
+				buf_putc(&text, list_letters[k]);
+		buf_printf(&text, "\t%.*s\n", SPAN_ARG(of[i].id));
+	}
 	if (buf_failed(&text))
 		return (struct span){ NULL, 0 };
 	request_session_key(r, key);
@@ -102,6 +113,8 @@ static const struct joined_method {
 	{ "notifications/cancelled", JOINED_TO_ALL },
 	{ "tools/list", JOINED_TO_ALL },
 	{ "tools/call", JOINED_TO_ONE },
+	{ "prompts/list", JOINED_TO_ALL },
+	{ "prompts/get", JOINED_TO_ONE },
 	{ "ping", JOINED_HERE },
 };
 
@@ -133,8 +146,8 @@ choose_server(struct request *r, struct found_message *f)
 	}
 	if (i == route->ntargets || !j->of[i].in || !j->of[i].may)
 		return request_deny(r, 403, "permission_denied", "",
-			SPAN_LIT("no server of your session has this tool: list the tools "
-				 "again"));
+			SPAN_LIT("no server of your session has this tool or prompt: list "
+				 "them again"));
 	SCOPED_BUF(own, r->out.decoded.cap);
 	int err = mcp_join_unname(r->in.raw, n, &r->arena, &own);
 	if (err)
@@ -167,7 +180,7 @@ request_join_message(struct request *r, struct found_message *f)
 	if (f->said.era == MCP_STATELESS || (!m && f->said.kind == MCP_REQUEST)) {
 		f->said.about = MCP_ABOUT_UNKNOWN;
 		return request_deny(r, 403, "permission_denied", "",
-			SPAN_LIT("a route that joins MCP servers offers tools only, by "
+			SPAN_LIT("a route that joins MCP servers offers tools and prompts, by "
 				 "revisions up to 2025-11-25: begin with initialize"));
 	}
 	if (!f->said.begins && !j->begun && !r->found.no_session)

@@ -17,6 +17,7 @@
 #include "record/seal/counters.h"
 #include "record/seal/seal.h"
 #include "scan/dialect/owned.h"
+#include "scan/mcp/join.h"
 #include "scan/mcp/message.h"
 
 struct request;
@@ -75,6 +76,7 @@ struct found_joined {
 		bool in;  /* the server is in the session */
 		bool may; /* target.when: the caller has the server */
 		struct span id, version; /* empty: none */
+		bool has[MCP_JOIN_LISTS];
 	} of[TARGETS_MAX];
 	/* Mcp-Name as the server knows it; empty: the message names nothing */
 	struct span name;

@@ -38,7 +38,7 @@ names() { jq -rc '[.result.tools[].name] | join(" ")' <<<"$body"; }
 is "the clients' canceled calls are canceled at their server alone" "$(seen two | jq -c '.canceled | unique') $(seen one | jq -c '[.seen[] | select(.body.params.name == "slow")]')" '["two"] []'
 post /mcp "$begin"
 session=$(header mcp-session-id)
-is "initialize is answered for all servers, without the dead one" "$status $(jq -c '[.result.protocolVersion, .result.capabilities, .result._meta["tollgate/left_out"]]' <<<"$body")" '200 ["2025-06-18",{"tools":{}},["dead"]]'
+is "initialize is answered for all servers, without the dead one" "$status $(jq -c '[.result.protocolVersion, .result.capabilities, .result._meta["tollgate/left_out"]]' <<<"$body")" '200 ["2025-06-18",{"tools":{},"prompts":{}},["dead"]]'
 is "servers see no capability of the client" "$(seen two | jq -c '[.seen[].body | select(.method == "initialize") | .params.capabilities]')" '[{}]'
 in_session() { post "$1" "$2" -H "mcp-session-id: ${3-$session}" "${@:4}"; }
 in_session /mcp '{"jsonrpc":"2.0","method":"notifications/initialized"}'
@@ -63,7 +63,7 @@ in_session /mcp "$(call two__echo)" "$(head -c 9000 /dev/zero | tr '\0' A)"
 is "a long session id is refused" "$status" 404
 post /mcp "$list"
 is "a list without a session is refused" "$status $(jq -c .error.code <<<"$body")" '400 -32600'
-for method in resources/list prompts/list logging/setLevel tasks/list server/discover vendor/do; do
+for method in resources/list logging/setLevel tasks/list server/discover vendor/do; do
 	in_session /mcp "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"$method\",\"params\":{\"level\":\"info\"}}"
 	is "$method is no method of a joined route" "$status $(jq -c .error.code <<<"$body")" '200 -32601'
 done

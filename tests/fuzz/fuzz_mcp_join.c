@@ -40,7 +40,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	SCOPED_BUF(call, 32 << 20);
 	struct span text = span_of(data + 1, size - 1);
 	int err = mcp_join_read(text, data[0] == 'e', SPAN_LIT("\"tollgate\""), SPAN_LIT("one"),
-		&a, &out, &is);
+		data[0] == 'p' ? MCP_JOIN_PROMPTS : MCP_JOIN_TOOLS, &a, &out, &is);
 	if (!err && is.entries) {
 		buf_printf(&list, "[%.*s]", (int)out.n, out.p);
 		must_be_json(buf_view(&list), &a);

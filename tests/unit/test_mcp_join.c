@@ -56,7 +56,7 @@ responses_are_read(void **state)
 		SCOPED_ARENA(a, 1 << 20, false);
 		SCOPED_BUF(out, 1 << 20);
 		int err = mcp_join_read(span_str(rows[i].response), rows[i].events,
-			SPAN_LIT(ID), SPAN_LIT("one"), &a, &out, &is);
+			SPAN_LIT(ID), SPAN_LIT("one"), MCP_JOIN_TOOLS, &a, &out, &is);
 		bool good = err == rows[i].err && is.found == rows[i].found &&
 			    is.error == rows[i].error && span_is(is.next, rows[i].next) &&
 			    (err || span_is(buf_view(&out), rows[i].tools));

@@ -38,7 +38,7 @@ struct join_member {
 	struct http_head head;
 	struct answer_request asked;
 	struct guard_messages messages;
-	struct buf tools; /* the list so far */
+	struct buf entries; /* the list so far */
 	unsigned pages;
 	enum { MEMBER_NOT_ASKED, MEMBER_ASKED, MEMBER_GOOD, MEMBER_OUT } state;
 	const char *why; /* MEMBER_OUT: a constant */
@@ -49,6 +49,7 @@ struct join {
 	struct tag tag;
 	struct exchange *x;
 	struct span id, params, method; /* the caller's, in the request's arena */
+	enum mcp_join_list list;	/* MCP_JOIN_LISTS: the message asks for none */
 	uint64_t end_us;		/* monotonic */
 	unsigned waits;			/* servers that were asked and have not responded */
 	const struct target *was;	/* the target of the decision */
@@ -65,7 +66,20 @@ static const char own_id[] = "\"tollgate\"";
 static bool
 is_list(const struct join *j)
 {
-	return span_is(j->method, "tools/list");
+	return j->list < MCP_JOIN_LISTS;
+}
+
+/* Returns the list that the method asks for; MCP_JOIN_LISTS: none. */
+static enum mcp_join_list
+list_of(struct span method)
+{
+	struct span member = span_next(&method, '/');
+	size_t i = 0;
+
+	while (i < MCP_JOIN_LISTS &&
+		!(span_is(member, mcp_join_lists[i]) && span_is(method, "list")))
+		i++;
+	return (enum mcp_join_list)i;
 }
 
 static bool
@@ -116,9 +130,10 @@ put_list(const struct join *j, struct buf *out)
 {
 	bool any = false;
 
-	json_put_form(out, "{'jsonrpc':'2.0','id':%j,'result':{'tools':[", j->id);
+	json_put_form(out, "{'jsonrpc':'2.0','id':%j,'result':{%s:[", j->id,
+		mcp_join_lists[j->list]);
 	for (size_t i = 0; i < j->n; i++) {
-		const struct buf *b = &j->m[i].tools;
+		const struct buf *b = &j->m[i].entries;
 		if (j->m[i].state != MEMBER_GOOD || !b->n)
 			continue;
 		if (any)
@@ -161,8 +176,16 @@ put_begun(struct join *j, struct buf *out)
 	x->plan.own_fields = arena_printf(a, "mcp-session-id: %.*s\r\n", SPAN_ARG(id));
 	json_put_form(out,
 		"{'jsonrpc':'2.0','id':%j,'result':{'protocolVersion':%s,"
-		"'capabilities':{'tools':{}},'serverInfo':{'name':'tollgate','version':'1'}",
+		"'serverInfo':{'name':'tollgate','version':'1'},'capabilities':{",
 		j->id, revision(j));
+	for (size_t k = 0; k < MCP_JOIN_LISTS; k++) {
+		bool has = false;
+		for (size_t i = 0; i < TARGETS_MAX; i++)
+			has |= j->begun[i].has[k];
+		if (has)
+			json_put_raw(out, mcp_join_lists[k], SPAN_LIT("{}"));
+	}
+	buf_putc(out, '}');
 	put_left_out(j, out);
 	buf_str(out, "}}");
 }
@@ -222,7 +245,7 @@ join_over(struct join *j)
 	}
 	x->plan.document = buf_view(&j->out);
 	for (size_t i = 0; i < j->n; i++)
-		buf_free(&j->m[i].tools);
+		buf_free(&j->m[i].entries);
 	then(x);
 }
 
@@ -233,7 +256,7 @@ leave_out(struct join_member *m, const char *why)
 {
 	m->state = MEMBER_OUT;
 	m->why = why;
-	buf_free(&m->tools);
+	buf_free(&m->entries);
 	log_event(LOG_WARN, "join.left_out", LS("server", m->to->name), LS("why", why));
 	metric_inc(m->of->x->r->gate->metrics, M_JOIN_LEFT_OUT);
 }
@@ -290,11 +313,12 @@ note_session(struct join_member *m, const struct http_answer *a, const struct mc
 		return "it does not serve a revision with sessions";
 	if (id.n > SESSION_ID || !span_all(id, is_graph))
 		return "its session id is not valid";
-	if (!is->tools)
-		return "it has no tools";
+	if (!is->has[MCP_JOIN_TOOLS] && !is->has[MCP_JOIN_PROMPTS])
+		return "it has neither tools nor prompts";
 	j->begun[i] = (struct joined_session){
 		.in = true, .id = arena_dup(own, id), .version = arena_dup(own, is->version)
 	};
+	memcpy(j->begun[i].has, is->has, sizeof(is->has));
 	return arena_failed(own) ? "no memory" : NULL;
 }
 
@@ -322,7 +346,7 @@ take_response(struct join_member *m, const struct http_answer *a)
 	bool events = span_ieq(http_media_type(http_answer_field(a, "content-type")),
 		SPAN_LIT("text/event-stream"));
 	int err = mcp_join_read(buf_view(&passed), events, span_str(own_id),
-		span_str(m->to->name), &scratch, &m->tools, &is);
+		span_str(m->to->name), is_list(j) ? j->list : MCP_JOIN_TOOLS, &scratch, &m->entries, &is);
 	if (err || !is.found)
 		return is.error ? "it responds with an error" : "its response cannot be read";
 	if (begins(j))
@@ -381,11 +405,10 @@ put_message(const struct join *j, struct span cursor, struct buf *body)
 			revision(j));
 	else if (is_list(j) && cursor.n)
 		json_put_form(body,
-			"{'jsonrpc':'2.0','id':'tollgate','method':'tools/list',"
-			"'params':{'cursor':%t}}",
-			cursor);
+			"{'jsonrpc':'2.0','id':'tollgate','method':%t,'params':{'cursor':%t}}",
+			j->method, cursor);
 	else if (is_list(j))
-		json_put_form(body, "{'jsonrpc':'2.0','id':'tollgate','method':'tools/list'}");
+		json_put_form(body, "{'jsonrpc':'2.0','id':'tollgate','method':%t}", j->method);
 	else if (span_is(j->method, "notifications/cancelled"))
 		put_canceled(j, body);
 	else
@@ -517,17 +540,20 @@ join_begin(struct exchange *x)
 	j->id = r->found.message->said.id;
 	j->params = r->found.message->said.params;
 	j->method = r->found.message->said.method;
+	j->list = list_of(j->method);
 	j->end_us = clock_mono_us() + route->list_deadline_us;
 	buf_init(&j->out, ALL_BYTES);
 	for (size_t i = 0; i < route->ntargets; i++) {
 		struct join_member *m = &j->m[j->n];
 		const struct joined_session *s = &r->found.joined->of[i];
+		if (is_list(j) && !s->has[j->list])
+			continue;
 		if (!s->may || (!begins(j) && !s->in) || !rules_permit(r, &route->targets[i]))
 			continue;
 		TAG(join_member, m);
 		m->of = j;
 		m->to = &route->targets[i];
-		buf_init(&m->tools, SERVER_BYTES);
+		buf_init(&m->entries, SERVER_BYTES);
 		j->n++;
 		const char *why = begin_member(m);
 		if (why)
@@ -549,7 +575,7 @@ join_free(struct exchange *x)
 		return;
 	INVARIANT(!j->waits);
 	for (size_t i = 0; i < j->n; i++)
-		buf_free(&j->m[i].tools);
+		buf_free(&j->m[i].entries);
 	buf_free(&j->out);
 	TAG_CLEAR(join, j);
 	free(j);

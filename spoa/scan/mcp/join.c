@@ -7,11 +7,14 @@
 #include "base/json_put.h"
 #include "base/scoped.h"
 
+const char *const mcp_join_lists[MCP_JOIN_LISTS] = { "tools", "prompts" };
+
 /* A message that is being read. On the stack. */
 struct joining {
 	struct json *j;
 	struct arena *a;
 	struct span in, server;
+	enum mcp_join_list list;
 	struct buf *out;
 	struct mcp_joined *is;
 };
@@ -38,9 +41,9 @@ take_text(struct joining *r, struct json_event *ev, struct span *to)
 	return to->p ? 0 : ERR_NOMEM;
 }
 
-/* Appends one tool with its longer name. */
+/* Appends one entry with its longer name. */
 static int
-read_tool(struct joining *r, struct json_event *ev)
+read_entry(struct joining *r, struct json_event *ev)
 {
 	size_t start = ev->start, name = 0;
 	struct json_member m;
@@ -65,14 +68,14 @@ read_tool(struct joining *r, struct json_event *ev)
 }
 
 static int
-read_tools(struct joining *r, struct json_event *ev)
+read_list(struct joining *r, struct json_event *ev)
 {
 	int err = 0;
 
 	if (ev->tok != JSON_ARRAY)
 		return ERR_SYNTAX;
 	while (!err && json_next(r->j, ev) != JSON_ARRAY_END)
-		err = ev->tok == JSON_ERROR ? json_error(r->j, NULL, NULL) : read_tool(r, ev);
+		err = ev->tok == JSON_ERROR ? json_error(r->j, NULL, NULL) : read_entry(r, ev);
 	return err;
 }
 
@@ -85,7 +88,9 @@ read_capabilities(struct joining *r, struct json_event *ev)
 	if (ev->tok != JSON_OBJECT)
 		return pass_value(r, ev);
 	while (!err && next_member(r, &m, ev, &err)) {
-		r->is->tools |= span_is(m.key, "tools") && ev->tok == JSON_OBJECT;
+		for (size_t i = 0; i < MCP_JOIN_LISTS; i++)
+			r->is->has[i] |= span_is(m.key, mcp_join_lists[i]) &&
+					 ev->tok == JSON_OBJECT;
 		err = pass_value(r, ev);
 	}
 	return err;
@@ -100,8 +105,8 @@ read_result(struct joining *r, struct json_event *ev)
 	if (ev->tok != JSON_OBJECT)
 		return ERR_SYNTAX;
 	while (!err && next_member(r, &m, ev, &err)) {
-		if (span_is(m.key, "tools"))
-			err = read_tools(r, ev);
+		if (span_is(m.key, mcp_join_lists[r->list]))
+			err = read_list(r, ev);
 		else if (span_is(m.key, "capabilities"))
 			err = read_capabilities(r, ev);
 		else if (span_is(m.key, "nextCursor"))
@@ -191,11 +196,14 @@ read_events(struct joining *r, struct span stream, struct span id)
 
 int
 mcp_join_read(struct span response, bool events, struct span id, struct span server,
-	struct arena *a, struct buf *out, struct mcp_joined *is)
+	enum mcp_join_list list, struct arena *a, struct buf *out, struct mcp_joined *is)
 {
-	struct joining r = {
-		.a = a, .in = response, .server = server, .out = out, .is = is
-	};
+	struct joining r = { .a = a,
+		.in = response,
+		.server = server,
+		.list = list,
+		.out = out,
+		.is = is };
 
 	*is = (struct mcp_joined){ 0 };
 	return events ? read_events(&r, response, id) : read_message(&r, id);

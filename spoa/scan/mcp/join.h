@@ -10,24 +10,28 @@
 /* Between a server's name and the name of its tool. */
 #define MCP_JOIN_BETWEEN "__"
 
+/* Lists that are joined: their member in a result, and in capabilities. */
+enum mcp_join_list { MCP_JOIN_TOOLS, MCP_JOIN_PROMPTS, MCP_JOIN_LISTS };
+extern const char *const mcp_join_lists[MCP_JOIN_LISTS];
+
 /* What a server's response contains. Spans point into the response or into the arena. */
 struct mcp_joined {
 	bool found; /* a message with the id and a result was read */
 	bool error; /* a message with the id and an error was read */
-	size_t entries;		/* appended tools */
+	size_t entries;		/* appended entries */
 	struct span next;	/* result.nextCursor, decoded; empty: none */
 	struct span version;	/* result.protocolVersion, decoded; empty: none */
-	bool tools;		/* result.capabilities has tools */
+	bool has[MCP_JOIN_LISTS]; /* result.capabilities has it */
 };
 
 /* Reads a response: one message of JSON, or an event stream (`events`) with the message that
- * has the id (as written) among others. Appends the entries of result.tools to *out, separated
+ * has the id (as written) among others. Appends the entries of the result's `list` to *out, separated
  * by commas, each with `server` and MCP_JOIN_BETWEEN before its name. An entry without a name is
  * left out. Returns 0, ERR_NOMEM or ERR_SYNTAX; then *out may have a part of the entries. */
 int mcp_join_read(struct span response, bool events, struct span id, struct span server,
-	struct arena *a, struct buf *out, struct mcp_joined *is);
+	enum mcp_join_list list, struct arena *a, struct buf *out, struct mcp_joined *is);
 
-/* Appends a tools/call message to *out as its server knows it: without the first `n` decoded
+/* Appends a tools/call or prompts/get message to *out as its server knows it: without the first `n` decoded
  * bytes of params.name. Returns 0, ERR_NOMEM or ERR_SYNTAX (no such name). */
 int mcp_join_unname(struct span message, size_t n, struct arena *a, struct buf *out);
 

@@ -25,6 +25,9 @@ function tools(name) {
 	}));
 	s.registerTool('wipe', { description: 'removes all', inputSchema: {} }, async () => ({ content: [{ type: 'text', text: 'wiped' }] }));
 	s.registerTool(`only_${name}`, { description: 'is here only', inputSchema: {} }, async () => ({ content: [{ type: 'text', text: name }] }));
+	s.registerPrompt('greet', { argsSchema: { who: z.string() } }, ({ who }) => ({
+		messages: [{ role: 'user', content: { type: 'text', text: `${name} greets ${who}` } }],
+	}));
 	s.registerTool('slow', { description: 'waits until it is canceled', inputSchema: {} }, async (_, extra) => {
 		const stopped = await new Promise((done) => {
 			extra.signal.addEventListener('abort', () => done(true));
@@ -88,6 +91,10 @@ async function client(version, C, Transport) {
 			const r = await c.callTool({ name: `${name}__echo`, arguments: { text: 'hi' } });
 			check(named(`a call reaches the server ${name}`), r.content[0]?.text === `${name} says hi`, r);
 		}
+		const { prompts } = await c.listPrompts();
+		check(named('prompts are joined'), prompts.map((p) => p.name).join() === 'one__greet,two__greet', prompts);
+		const said = await c.getPrompt({ name: 'two__greet', arguments: { who: 'ann' } });
+		check(named('a prompt comes from its server'), said.messages[0].content.text === 'two greets ann', said);
 		const hidden = await c.callTool({ name: 'one__wipe', arguments: {} });
 		check(named('a call of a hidden tool is denied'), hidden.isError === true, hidden);
 		for (const name of ['echo', 'one_echo', 'One__echo', 'one__one__echo', '__echo', 'one__', 'dead__echo', 'three__echo']) {
