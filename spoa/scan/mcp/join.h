@@ -14,7 +14,7 @@
 enum mcp_join_list { MCP_JOIN_TOOLS, MCP_JOIN_PROMPTS, MCP_JOIN_LISTS };
 extern const char *const mcp_join_lists[MCP_JOIN_LISTS];
 
-/* What a server's response contains. Spans point into the response or into the arena. */
+/* The parts of a server's response that are joined. Spans point into the response or into the arena. */
 struct mcp_joined {
 	bool found; /* a message with the id and a result was read */
 	bool error; /* a message with the id and an error was read */
