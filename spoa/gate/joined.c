@@ -33,7 +33,7 @@ joined_target(const struct route *route, struct span name)
 
 /* Reads the lines of a session. A server that the policy no longer has is left out. */
 static void
-read_lines(struct request *r, struct span text)
+read_session_lines(struct request *r, struct span text)
 {
 	while (text.n) {
 		struct span line = span_next(&text, '\n');
@@ -98,7 +98,7 @@ request_read_joined(struct request *r, struct span given)
 	}
 	request_note_session(r, given);
 	f->begun = true;
-	read_lines(r, text);
+	read_session_lines(r, text);
 	return STEP_NEXT;
 }
 

@@ -27,7 +27,7 @@ enum {
 	PAGES = 64,		   /* most pages of a server's list */
 	READ_BYTES = 16 << 20,	   /* memory for reading one response */
 	SESSION_ID = 1024,	   /* longest id of a server's session */
-	VERSION = 32		   /* longest name of a revision */
+	VERSION = 32		   /* longest name of a joined_revision */
 };
 
 /* One server that is asked. owner: the join. */
@@ -64,7 +64,7 @@ struct join {
 static const char own_id[] = "\"tollgate\"";
 
 static bool
-is_list(const struct join *j)
+joins_list(const struct join *j)
 {
 	return j->list < MCP_JOIN_LISTS;
 }
@@ -83,7 +83,7 @@ list_of(struct span method)
 }
 
 static bool
-begins(const struct join *j)
+join_begins(const struct join *j)
 {
 	return span_is(j->method, "initialize");
 }
@@ -91,7 +91,7 @@ begins(const struct join *j)
 /* Makes the member's server the target of the request, as the head, the guard and the pins read
  * it. */
 static void
-act_for(struct join *j, const struct target *to)
+act_for_server(struct join *j, const struct target *to)
 {
 	j->x->r->found.verdict.changes.target = to;
 }
@@ -99,7 +99,7 @@ act_for(struct join *j, const struct target *to)
 /* ---- the end ---- */
 
 static void
-put_left_out(const struct join *j, struct buf *out)
+put_servers_left_out(const struct join *j, struct buf *out)
 {
 	bool any = false;
 
@@ -116,7 +116,7 @@ put_left_out(const struct join *j, struct buf *out)
 }
 
 static size_t
-count_good(const struct join *j)
+count_responses(const struct join *j)
 {
 	size_t n = 0;
 
@@ -126,7 +126,7 @@ count_good(const struct join *j)
 }
 
 static void
-put_list(const struct join *j, struct buf *out)
+put_joined_list(const struct join *j, struct buf *out)
 {
 	bool any = false;
 
@@ -142,16 +142,16 @@ put_list(const struct join *j, struct buf *out)
 		buf_span(out, buf_view(b));
 	}
 	buf_putc(out, ']');
-	put_left_out(j, out);
+	put_servers_left_out(j, out);
 	buf_str(out, "}}");
 }
 
 /* The revisions with sessions. The last one is the gateway's own answer to another one. */
 static const char *const revisions[] = { "2025-03-26", "2025-06-18", "2025-11-25" };
 
-/* Returns the revision that the caller asks for, if it is known, else the newest one. */
+/* Returns the joined_revision that the caller asks for, if it is known, else the newest one. */
 static const char *
-revision(const struct join *j)
+joined_revision(const struct join *j)
 {
 	size_t i = 0;
 
@@ -177,7 +177,7 @@ put_begun(struct join *j, struct buf *out)
 	json_put_form(out,
 		"{'jsonrpc':'2.0','id':%j,'result':{'protocolVersion':%s,"
 		"'serverInfo':{'name':'tollgate','version':'1'},'capabilities':{",
-		j->id, revision(j));
+		j->id, joined_revision(j));
 	for (size_t k = 0; k < MCP_JOIN_LISTS; k++) {
 		bool has = false;
 		for (size_t i = 0; i < TARGETS_MAX; i++)
@@ -186,13 +186,13 @@ put_begun(struct join *j, struct buf *out)
 			json_put_raw(out, mcp_join_lists[k], SPAN_LIT("{}"));
 	}
 	buf_putc(out, '}');
-	put_left_out(j, out);
+	put_servers_left_out(j, out);
 	buf_str(out, "}}");
 }
 
-/* No server responded: an error, so that the client begins again. */
+/* No server responded: an error, so that the client join_begins again. */
 static void
-put_failure(struct join *j, struct buf *out)
+put_none_responds(struct join *j, struct buf *out)
 {
 	const struct mcp_refusal why = { .id = j->id,
 		.code = MCP_CODE_INTERNAL,
@@ -207,7 +207,7 @@ put_failure(struct join *j, struct buf *out)
 
 /* The caller may use none of the servers. */
 static void
-put_denial(struct join *j, struct buf *out)
+put_no_server(struct join *j, struct buf *out)
 {
 	const struct mcp_refusal why = { .id = j->id,
 		.code = MCP_CODE_DENIED,
@@ -226,22 +226,22 @@ join_over(struct join *j)
 
 	INVARIANT(then && !j->waits);
 	x->together.then = NULL;
-	act_for(j, j->was);
+	act_for_server(j, j->was);
 	x->plan.own_status = 200;
-	if (!is_list(j) && !begins(j))
+	if (!joins_list(j) && !join_begins(j))
 		x->plan.own_status = 202;
-	else if (!j->n && begins(j))
-		put_denial(j, &j->out);
-	else if (j->n && !count_good(j))
-		put_failure(j, &j->out);
-	else if (begins(j))
+	else if (!j->n && join_begins(j))
+		put_no_server(j, &j->out);
+	else if (j->n && !count_responses(j))
+		put_none_responds(j, &j->out);
+	else if (join_begins(j))
 		put_begun(j, &j->out);
 	else
-		put_list(j, &j->out);
+		put_joined_list(j, &j->out);
 	if (buf_failed(&j->out)) {
 		buf_free(&j->out);
 		buf_init(&j->out, ALL_BYTES);
-		put_failure(j, &j->out);
+		put_none_responds(j, &j->out);
 	}
 	x->plan.document = buf_view(&j->out);
 	for (size_t i = 0; i < j->n; i++)
@@ -252,7 +252,7 @@ join_over(struct join *j)
 /* ---- what a server responds ---- */
 
 static void
-leave_out(struct join_member *m, const char *why)
+leave_server_out(struct join_member *m, const char *why)
 {
 	m->state = MEMBER_OUT;
 	m->why = why;
@@ -299,7 +299,7 @@ guard_response(struct join_member *m, const struct http_answer *a, struct buf *o
 
 /* Notes the session that the server has begun. */
 static const char *
-note_session(struct join_member *m, const struct http_answer *a, const struct mcp_joined *is)
+note_begun_session(struct join_member *m, const struct http_answer *a, const struct mcp_joined *is)
 {
 	struct join *j = m->of;
 	struct arena *own = &j->x->r->arena;
@@ -310,7 +310,7 @@ note_session(struct join_member *m, const struct http_answer *a, const struct mc
 	for (size_t k = 0; k < COUNT_OF(revisions); k++)
 		known |= span_is(is->version, revisions[k]);
 	if (!known)
-		return "it does not serve a revision with sessions";
+		return "it does not serve a joined_revision with sessions";
 	if (id.n > SESSION_ID || !span_all(id, is_graph))
 		return "its session id is not valid";
 	if (!is->has[MCP_JOIN_TOOLS] && !is->has[MCP_JOIN_PROMPTS])
@@ -322,11 +322,11 @@ note_session(struct join_member *m, const struct http_answer *a, const struct mc
 	return arena_failed(own) ? "no memory" : NULL;
 }
 
-static const char *ask_member(struct join_member *m, struct span cursor);
+static const char *ask_server(struct join_member *m, struct span cursor);
 
 /* Returns NULL if the response is used, or why it is not. */
 static const char *
-take_response(struct join_member *m, const struct http_answer *a)
+take_server_response(struct join_member *m, const struct http_answer *a)
 {
 	struct join *j = m->of;
 	struct mcp_joined is;
@@ -336,7 +336,7 @@ take_response(struct join_member *m, const struct http_answer *a)
 	if (a->status / 100 != 2)
 		return a->status == 404 ? "it does not know the session"
 					: "it responds with an error";
-	if (!is_list(j) && !begins(j))
+	if (!joins_list(j) && !join_begins(j))
 		return NULL;
 	SCOPED_BUF(passed, 2 * PAGE_BYTES);
 	const char *why = guard_response(m, a, &passed);
@@ -346,18 +346,18 @@ take_response(struct join_member *m, const struct http_answer *a)
 	bool events = span_ieq(http_media_type(http_answer_field(a, "content-type")),
 		SPAN_LIT("text/event-stream"));
 	int err = mcp_join_read(buf_view(&passed), events, span_str(own_id),
-		span_str(m->to->name), is_list(j) ? j->list : MCP_JOIN_TOOLS, &scratch, &m->entries, &is);
+		span_str(m->to->name), joins_list(j) ? j->list : MCP_JOIN_TOOLS, &scratch, &m->entries, &is);
 	if (err || !is.found)
 		return is.error ? "it responds with an error" : "its response cannot be read";
-	if (begins(j))
-		return note_session(m, a, &is);
+	if (join_begins(j))
+		return note_begun_session(m, a, &is);
 	if (!is.next.n)
 		return NULL;
-	return ++m->pages < PAGES ? ask_member(m, is.next) : "its list has no end";
+	return ++m->pages < PAGES ? ask_server(m, is.next) : "its list has no end";
 }
 
 static void
-member_came(void *arg, const struct http_answer *a)
+server_responded(void *arg, const struct http_answer *a)
 {
 	struct join_member *m = TAGGED(join_member, arg);
 	struct join *j = m->of;
@@ -369,11 +369,11 @@ member_came(void *arg, const struct http_answer *a)
 			request_back(r);
 		return;
 	}
-	act_for(j, m->to);
+	act_for_server(j, m->to);
 	m->state = MEMBER_GOOD;
-	const char *why = take_response(m, a);
+	const char *why = take_server_response(m, a);
 	if (why)
-		leave_out(m, why);
+		leave_server_out(m, why);
 	if (j->waits)
 		return;
 	request_answered(r);
@@ -395,19 +395,19 @@ put_canceled(const struct join *j, struct buf *body)
 }
 
 static void
-put_message(const struct join *j, struct span cursor, struct buf *body)
+put_joined_message(const struct join *j, struct span cursor, struct buf *body)
 {
-	if (begins(j))
+	if (join_begins(j))
 		json_put_form(body,
 			"{'jsonrpc':'2.0','id':'tollgate','method':'initialize','params':{"
 			"'protocolVersion':%s,'capabilities':{},"
 			"'clientInfo':{'name':'tollgate','version':'1'}}}",
-			revision(j));
-	else if (is_list(j) && cursor.n)
+			joined_revision(j));
+	else if (joins_list(j) && cursor.n)
 		json_put_form(body,
 			"{'jsonrpc':'2.0','id':'tollgate','method':%t,'params':{'cursor':%t}}",
 			j->method, cursor);
-	else if (is_list(j))
+	else if (joins_list(j))
 		json_put_form(body, "{'jsonrpc':'2.0','id':'tollgate','method':%t}", j->method);
 	else if (span_is(j->method, "notifications/cancelled"))
 		put_canceled(j, body);
@@ -417,7 +417,7 @@ put_message(const struct join *j, struct span cursor, struct buf *body)
 
 /* Sends the message to the server. Returns NULL, or why it cannot be sent. */
 static const char *
-ask_member(struct join_member *m, struct span cursor)
+ask_server(struct join_member *m, struct span cursor)
 {
 	struct join *j = m->of;
 	struct request *r = j->x->r;
@@ -429,7 +429,7 @@ ask_member(struct join_member *m, struct span cursor)
 		return "it did not respond in time";
 	SCOPED_ARENA(a, READ_BYTES, true);
 	SCOPED_BUF(body, 0);
-	put_message(j, cursor, &body);
+	put_joined_message(j, cursor, &body);
 	const char **fields = arena_array(&a, h->nfields, sizeof(*fields));
 	struct span url = arena_printf(&a, "unix:%s:%.*s%s%.*s",
 		gate_cfg(g)->relay_egress.path, SPAN_ARG(h->path), h->has_query ? "?" : "",
@@ -446,7 +446,7 @@ ask_member(struct join_member *m, struct span cursor)
 		.nfields = h->nfields,
 		.deadline_us = j->end_us - now_us,
 		.answer_bytes = PAGE_BYTES };
-	if (!http_call(g->http, &o, member_came, m))
+	if (!http_call(g->http, &o, server_responded, m))
 		return "no memory";
 	m->state = MEMBER_ASKED;
 	j->waits++;
@@ -455,7 +455,7 @@ ask_member(struct join_member *m, struct span cursor)
 
 /* Returns true if a rule that reads mcp.method denies the message for this server. */
 static bool
-is_denied(struct join_member *m)
+is_server_denied(struct join_member *m)
 {
 	struct request *r = m->of->x->r;
 	const struct tool_call call = { .method = m->of->method,
@@ -486,23 +486,23 @@ rules_permit(const struct request *r, const struct target *to)
 
 /* Returns NULL, or why the server is left out. */
 static const char *
-begin_member(struct join_member *m)
+begin_server(struct join_member *m)
 {
 	struct exchange *x = m->of->x;
 	struct request *r = x->r;
 	struct policy_facts f;
 
-	act_for(m->of, m->to);
+	act_for_server(m->of, m->to);
 	request_asked_facts(r, &f);
 	if (policy_answer_request(r->snap->policy, &f, &r->arena, &m->asked) ||
 		request_messages(r, &m->asked, &r->arena, &m->messages) ||
 		exchange_head(r, &r->arena, &m->head))
 		return "no memory";
-	if (is_denied(m)) {
+	if (is_server_denied(m)) {
 		m->state = MEMBER_NOT_ASKED;
 		return NULL;
 	}
-	return ask_member(m, SPAN_LIT(""));
+	return ask_server(m, SPAN_LIT(""));
 }
 
 bool
@@ -546,18 +546,18 @@ join_begin(struct exchange *x)
 	for (size_t i = 0; i < route->ntargets; i++) {
 		struct join_member *m = &j->m[j->n];
 		const struct joined_session *s = &r->found.joined->of[i];
-		if (is_list(j) && !s->has[j->list])
+		if (joins_list(j) && !s->has[j->list])
 			continue;
-		if (!s->may || (!begins(j) && !s->in) || !rules_permit(r, &route->targets[i]))
+		if (!s->may || (!join_begins(j) && !s->in) || !rules_permit(r, &route->targets[i]))
 			continue;
 		TAG(join_member, m);
 		m->of = j;
 		m->to = &route->targets[i];
 		buf_init(&m->entries, SERVER_BYTES);
 		j->n++;
-		const char *why = begin_member(m);
+		const char *why = begin_server(m);
 		if (why)
-			leave_out(m, why);
+			leave_server_out(m, why);
 	}
 	x->plan.credential = false;
 	if (j->waits)

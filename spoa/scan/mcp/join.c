@@ -20,41 +20,41 @@ struct joining {
 };
 
 static bool
-next_member(struct joining *r, struct json_member *m, struct json_event *ev, int *err)
+next_joined_member(struct joining *r, struct json_member *m, struct json_event *ev, int *err)
 {
 	return json_member(r->j, r->a, r->in, m, ev, err);
 }
 
 /* Passes over the value whose first token was read. */
 static int
-pass_value(struct joining *r, struct json_event *ev)
+pass_joined_value(struct joining *r, struct json_event *ev)
 {
 	return json_skip(r->j, ev) == JSON_ERROR ? json_error(r->j, NULL, NULL) : 0;
 }
 
 static int
-take_text(struct joining *r, struct json_event *ev, struct span *to)
+take_joined_text(struct joining *r, struct json_event *ev, struct span *to)
 {
 	if (ev->tok != JSON_STRING)
-		return pass_value(r, ev);
+		return pass_joined_value(r, ev);
 	*to = json_text(r->a, r->in, ev);
 	return to->p ? 0 : ERR_NOMEM;
 }
 
 /* Appends one entry with its longer name. */
 static int
-read_entry(struct joining *r, struct json_event *ev)
+read_joined_entry(struct joining *r, struct json_event *ev)
 {
 	size_t start = ev->start, name = 0;
 	struct json_member m;
 	int err = 0;
 
 	if (ev->tok != JSON_OBJECT)
-		return pass_value(r, ev);
-	while (!err && next_member(r, &m, ev, &err)) {
+		return pass_joined_value(r, ev);
+	while (!err && next_joined_member(r, &m, ev, &err)) {
 		if (span_is(m.key, "name") && ev->tok == JSON_STRING && ev->end > ev->start)
 			name = ev->start;
-		err = pass_value(r, ev);
+		err = pass_joined_value(r, ev);
 	}
 	if (err || !name)
 		return err;
@@ -68,14 +68,14 @@ read_entry(struct joining *r, struct json_event *ev)
 }
 
 static int
-read_list(struct joining *r, struct json_event *ev)
+read_joined_list(struct joining *r, struct json_event *ev)
 {
 	int err = 0;
 
 	if (ev->tok != JSON_ARRAY)
 		return ERR_SYNTAX;
 	while (!err && json_next(r->j, ev) != JSON_ARRAY_END)
-		err = ev->tok == JSON_ERROR ? json_error(r->j, NULL, NULL) : read_entry(r, ev);
+		err = ev->tok == JSON_ERROR ? json_error(r->j, NULL, NULL) : read_joined_entry(r, ev);
 	return err;
 }
 
@@ -86,42 +86,42 @@ read_capabilities(struct joining *r, struct json_event *ev)
 	int err = 0;
 
 	if (ev->tok != JSON_OBJECT)
-		return pass_value(r, ev);
-	while (!err && next_member(r, &m, ev, &err)) {
+		return pass_joined_value(r, ev);
+	while (!err && next_joined_member(r, &m, ev, &err)) {
 		for (size_t i = 0; i < MCP_JOIN_LISTS; i++)
 			r->is->has[i] |= span_is(m.key, mcp_join_lists[i]) &&
 					 ev->tok == JSON_OBJECT;
-		err = pass_value(r, ev);
+		err = pass_joined_value(r, ev);
 	}
 	return err;
 }
 
 static int
-read_result(struct joining *r, struct json_event *ev)
+read_joined_result(struct joining *r, struct json_event *ev)
 {
 	struct json_member m;
 	int err = 0;
 
 	if (ev->tok != JSON_OBJECT)
 		return ERR_SYNTAX;
-	while (!err && next_member(r, &m, ev, &err)) {
+	while (!err && next_joined_member(r, &m, ev, &err)) {
 		if (span_is(m.key, mcp_join_lists[r->list]))
-			err = read_list(r, ev);
+			err = read_joined_list(r, ev);
 		else if (span_is(m.key, "capabilities"))
 			err = read_capabilities(r, ev);
 		else if (span_is(m.key, "nextCursor"))
-			err = take_text(r, ev, &r->is->next);
+			err = take_joined_text(r, ev, &r->is->next);
 		else if (span_is(m.key, "protocolVersion"))
-			err = take_text(r, ev, &r->is->version);
+			err = take_joined_text(r, ev, &r->is->version);
 		else
-			err = pass_value(r, ev);
+			err = pass_joined_value(r, ev);
 	}
 	return err;
 }
 
 /* Returns true if the message has this id and a result or an error. */
 static int
-is_response(struct joining *r, struct span id, bool *result)
+is_joined_response(struct joining *r, struct span id, bool *result)
 {
 	struct json *j = json_open(r->a, r->in);
 	bool same = false, has = false;
@@ -151,12 +151,12 @@ is_response(struct joining *r, struct span id, bool *result)
 }
 
 static int
-read_message(struct joining *r, struct span id)
+read_joined_message(struct joining *r, struct span id)
 {
 	struct json_member m;
 	struct json_event ev;
 	bool result;
-	int err = is_response(r, id, &result);
+	int err = is_joined_response(r, id, &result);
 
 	if (err || !result)
 		return err;
@@ -164,14 +164,14 @@ read_message(struct joining *r, struct span id)
 		return ERR_NOMEM;
 	r->is->found = true;
 	json_next(r->j, &ev);
-	while (!err && next_member(r, &m, &ev, &err))
-		err = span_is(m.key, "result") ? read_result(r, &ev) : pass_value(r, &ev);
+	while (!err && next_joined_member(r, &m, &ev, &err))
+		err = span_is(m.key, "result") ? read_joined_result(r, &ev) : pass_joined_value(r, &ev);
 	return err;
 }
 
 /* Reads events until one has the response. Several lines of data are one text. */
 static int
-read_events(struct joining *r, struct span stream, struct span id)
+read_joined_events(struct joining *r, struct span stream, struct span id)
 {
 	SCOPED_BUF(data, 0);
 	int err = 0;
@@ -189,7 +189,7 @@ read_events(struct joining *r, struct span stream, struct span id)
 			continue;
 		r->in = arena_kept(r->a, &data);
 		buf_clear(&data);
-		err = r->in.p ? read_message(r, id) : ERR_NOMEM;
+		err = r->in.p ? read_joined_message(r, id) : ERR_NOMEM;
 	}
 	return err;
 }
@@ -206,14 +206,14 @@ mcp_join_read(struct span response, bool events, struct span id, struct span ser
 		.is = is };
 
 	*is = (struct mcp_joined){ 0 };
-	return events ? read_events(&r, response, id) : read_message(&r, id);
+	return events ? read_joined_events(&r, response, id) : read_joined_message(&r, id);
 }
 
 /* ---- the way to the server ---- */
 
 /* Finds the text of params.name, between its quotes. */
 static int
-find_name(struct joining *r, struct json_event *found)
+find_called_name(struct joining *r, struct json_event *found)
 {
 	struct json_member m;
 	struct json_event ev;
@@ -224,15 +224,15 @@ find_name(struct joining *r, struct json_event *found)
 		return ERR_NOMEM;
 	if (json_next(r->j, &ev) != JSON_OBJECT)
 		return ERR_SYNTAX;
-	while (!err && next_member(r, &m, &ev, &err)) {
+	while (!err && next_joined_member(r, &m, &ev, &err)) {
 		if (!span_is(m.key, "params") || ev.tok != JSON_OBJECT) {
-			err = pass_value(r, &ev);
+			err = pass_joined_value(r, &ev);
 			continue;
 		}
-		while (!err && next_member(r, &m, &ev, &err)) {
+		while (!err && next_joined_member(r, &m, &ev, &err)) {
 			if (span_is(m.key, "name"))
 				*found = ev;
-			err = pass_value(r, &ev);
+			err = pass_joined_value(r, &ev);
 		}
 	}
 	return err ? err : found->tok == JSON_STRING ? 0 : ERR_SYNTAX;
@@ -243,7 +243,7 @@ mcp_join_unname(struct span message, size_t n, struct arena *a, struct buf *out)
 {
 	struct joining r = { .a = a, .in = message };
 	struct json_event at;
-	int err = find_name(&r, &at);
+	int err = find_called_name(&r, &at);
 
 	if (err)
 		return err;
