@@ -77,8 +77,8 @@ struct target {
 	const struct provider_credential
 		/* credential that the relay adds; NULL: HAProxy has the credential */
 		*credential;
-	/* on a joined route: who has the server, by fields of the caller, the request's head and
-	 * the time; NULL: everyone */
+	/* on a joined route: the condition for callers that have the server. It reads the caller,
+	 * the request's head and the time. NULL: all callers have it */
 	const struct cel_program *when;
 	const struct price_list *prices; /* NULL: no list fits, see policy_price() */
 	const struct yaml_node *at;

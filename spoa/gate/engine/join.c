@@ -322,7 +322,7 @@ note_begun_session(struct join_member *m, const struct http_answer *a, const str
 	return arena_failed(own) ? "no memory" : NULL;
 }
 
-static const char *ask_server(struct join_member *m, struct span cursor);
+static const char *ask_joined_server(struct join_member *m, struct span cursor);
 
 /* Returns NULL if the response is used, or why it is not. */
 static const char *
@@ -345,15 +345,19 @@ take_server_response(struct join_member *m, const struct http_answer *a)
 	SCOPED_ARENA(scratch, READ_BYTES, false);
 	bool events = span_ieq(http_media_type(http_answer_field(a, "content-type")),
 		SPAN_LIT("text/event-stream"));
+	size_t held = m->entries.size;
 	int err = mcp_join_read(buf_view(&passed), events, span_str(own_id),
 		span_str(m->to->name), joins_list(j) ? j->list : MCP_JOIN_TOOLS, &scratch, &m->entries, &is);
+	/* given back when the request ends */
+	if (m->entries.size > held && !request_hold(j->x->r, m->entries.size - held))
+		return "limits.held is reached";
 	if (err || !is.found)
 		return is.error ? "it responds with an error" : "its response cannot be read";
 	if (join_begins(j))
 		return note_begun_session(m, a, &is);
 	if (!is.next.n)
 		return NULL;
-	return ++m->pages < PAGES ? ask_server(m, is.next) : "its list has no end";
+	return ++m->pages < PAGES ? ask_joined_server(m, is.next) : "its list has no end";
 }
 
 static void
@@ -417,7 +421,7 @@ put_joined_message(const struct join *j, struct span cursor, struct buf *body)
 
 /* Sends the message to the server. Returns NULL, or why it cannot be sent. */
 static const char *
-ask_server(struct join_member *m, struct span cursor)
+ask_joined_server(struct join_member *m, struct span cursor)
 {
 	struct join *j = m->of;
 	struct request *r = j->x->r;
@@ -502,7 +506,7 @@ begin_server(struct join_member *m)
 		m->state = MEMBER_NOT_ASKED;
 		return NULL;
 	}
-	return ask_server(m, SPAN_LIT(""));
+	return ask_joined_server(m, SPAN_LIT(""));
 }
 
 bool
