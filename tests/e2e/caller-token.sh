@@ -79,6 +79,8 @@ call /t/kim "x-api-key: $key"
 is "a key has no token to exchange" "$status $(($(exchanges) - before))" '401 0'
 like "and the response says so" "$body" 'called with the caller.s own rights: log in'
 
+like "check names the routes" "$("$build/tollgate" check -c "$D/tollgate.yaml" 2>&1)" "route tickets: provider tickets is called with the caller's own token, so callers .* get 401"
+
 # ---- an identity provider that lies ----
 for row in other-person:503 no-person:503 other-audience:503 wider:503 wider-response:503 year:503 ended:503 long:503 redirect:503 html:503 error-200:503 client:503 denied:403; do
 	lies "${row%:*}"

@@ -411,6 +411,36 @@ note_no_relay(const struct noting *r)
 	}
 }
 
+static bool
+asks_callers_token(const struct target *t)
+{
+	return t->credential &&
+	       (t->credential->kind == BY_EXCHANGE || t->credential->kind == BY_ON_BEHALF);
+}
+
+/* A caller without a token has none to exchange. */
+static void
+note_tokenless(const struct noting *r)
+{
+	const struct identity_entry *other = NULL;
+
+	for (size_t i = 0; i < r->p->nidentities && !other; i++)
+		if (r->p->identities[i].kind != ID_JWT)
+			other = &r->p->identities[i];
+	for (const struct route *t = r->p->routes; other && t < r->p->routes + r->p->nroutes;
+		t++)
+		for (size_t k = 0; k < t->ntargets; k++)
+			if (asks_callers_token(&t->targets[k])) {
+				note_say(r, t->at,
+					"route %s: provider %s is called with the caller's own "
+					"token, so callers that identity admits without a "
+					"token "
+					"get 401",
+					t->name, t->targets[k].name);
+				break;
+			}
+}
+
 /* Descriptions of MCP tools are pinned, so that a server that changes one is noticed. */
 static void
 note_pins(const struct noting *r)
@@ -512,16 +542,15 @@ covers_prefix(const struct route *a, const char *prefix, const struct dialect *a
 	return a->api && a->api == api && !a->nprefixes;
 }
 
-/* Returns the first route above `of` that takes all requests of this method that `of` matches by
- * one of its paths or prefixes. method "": any. */
+/* Returns the first route above `of` that takes all requests of this method that `of` matches
+ * by one of its paths or prefixes. method "": any. */
 static const struct route *
 taker_of(const struct noting *r, const struct route *of, const char *method, const char *path,
 	const char *prefix)
 {
 	for (const struct route *a = r->p->routes; a < of; a++) {
-		bool takes = !a->nmethods ||
-			     (*method && span_find(span_str(method), a->methods, a->nmethods) <
-						 a->nmethods);
+		bool takes = !a->nmethods || (*method && span_find(span_str(method), a->methods,
+								 a->nmethods) < a->nmethods);
 		for (size_t i = 0; i < of->nhosts && takes; i++)
 			takes = covers_host(a, of->hosts[i]);
 		if (!takes || (a->nhosts && !of->nhosts))
@@ -533,8 +562,8 @@ taker_of(const struct noting *r, const struct route *of, const char *method, con
 	return NULL;
 }
 
-/* Returns the last of the routes that together take all requests of route `of` before it, or NULL
- * if some request reaches the route. A route without methods has all methods. */
+/* Returns the last of the routes that together take all requests of route `of` before it, or
+ * NULL if some request reaches the route. A route without methods has all methods. */
 static const struct route *
 covered_by(const struct noting *r, const struct route *of)
 {
@@ -544,8 +573,8 @@ covered_by(const struct noting *r, const struct route *of)
 	for (size_t i = 0; i < of->npaths + of->nprefixes + whole_api; i++)
 		for (size_t m = 0; m < of->nmethods || m == 0; m++) {
 			const char *path = i < of->npaths ? of->paths[i] : NULL;
-			const char *prefix = path || whole_api ? "/"
-							       : of->prefixes[i - of->npaths];
+			const char *prefix =
+				path || whole_api ? "/" : of->prefixes[i - of->npaths];
 			by = taker_of(r, of, of->nmethods ? of->methods[m] : "", path, prefix);
 			if (!by)
 				return NULL;
@@ -603,7 +632,8 @@ note_sockets(const struct noting *r)
 				t->name);
 		if (t->uses.speech && !r->p->ntranscribers)
 			note_say(r, t->at,
-				"route %s: a rule reads response.speech, and nobody transcribes: "
+				"route %s: a rule reads response.speech, and nobody "
+				"transcribes: "
 				"responses with sound fail: add transcribers",
 				t->name);
 		if (!t->websocket)
@@ -644,8 +674,10 @@ note_external(const struct noting *r, const struct external *x)
 			name);
 	if (x->rec.shape == SHAPE_JSON && !x->rec.score && !x->rec.closed)
 		note_say(r, x->at,
-			"external %s: a label that is not in map counts as nothing found: add the "
-			"labels of harmless texts to map, with the value null, so that any other "
+			"external %s: a label that is not in map counts as nothing found: add "
+			"the "
+			"labels of harmless texts to map, with the value null, so that any "
+			"other "
 			"label counts as no response",
 			name);
 	for (size_t i = 0; i < r->p->nroutes && !x->own_outcome; i++) {
@@ -1102,7 +1134,8 @@ note_general(const struct noting *r)
 	}
 	if (names.n)
 		note_say(r, NULL,
-			"entities that include others (how many): %.*s. `tollgate detectors show "
+			"entities that include others (how many): %.*s. `tollgate detectors "
+			"show "
 			"NAME` lists them; `without:` of a class removes one",
 			SPAN_ARG(buf_view(&names)));
 }
@@ -1121,6 +1154,7 @@ policy_notes(const struct policy *p, const struct config *cfg, const struct dete
 	note_observed(&r);
 	note_identities(&r);
 	note_no_relay(&r);
+	note_tokenless(&r);
 	note_late_rules(&r);
 	note_pins(&r);
 	note_direct(&r);
