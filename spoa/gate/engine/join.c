@@ -529,7 +529,7 @@ join_begin(struct exchange *x)
 	INVARIANT(!x->join && x->together.then && route->ntargets <= TARGETS_MAX);
 	if (!g->http)
 		g->http = http_client_new(g->loop, IDLE);
-	if (!j || !g->http) {
+	if (!j || !g->http || x->plan.unrecorded) {
 		free(j);
 		void (*then)(struct exchange *) = x->together.then;
 		x->together.then = NULL;

@@ -660,7 +660,7 @@ together_begin(struct exchange *x, void (*then)(struct exchange *x))
 	INVARIANT(then && !t->then && t->life == TOGETHER_NONE);
 	t->then = then;
 	t->since_us = clock_mono_us();
-	if (join_asks(x) && !x->plan.unrecorded) {
+	if (join_asks(x)) {
 		join_begin(x);
 		return;
 	}

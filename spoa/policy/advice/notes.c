@@ -582,6 +582,20 @@ covered_by(const struct noting *r, const struct route *of)
 	return by;
 }
 
+/* Clients write mcp__NAME__ before the name of a tool, and models take 64 letters in all. */
+static void
+note_joined_names(const struct noting *r, const struct route *t)
+{
+	enum { LETTERS = 44 };
+
+	for (size_t i = 0; t->joined && i < t->ntargets; i++)
+		if (strlen(t->targets[i].name) >= LETTERS)
+			note_say(r, t->targets[i].at,
+				"route %s: the name of provider %s is before the name of each of "
+				"its tools, and models take 64 letters: choose a shorter one",
+				t->name, t->targets[i].name);
+}
+
 static void
 note_routes(const struct noting *r)
 {
@@ -592,6 +606,7 @@ note_routes(const struct noting *r)
 				"route %s: no request reaches it: route %s above it matches "
 				"all of them: move it up, or remove it",
 				t->name, by->name);
+		note_joined_names(r, t);
 		if (!t->targets->known[0])
 			note_say(r, t->at,
 				"route %s: has neither targets nor a backend: HAProxy's own "
