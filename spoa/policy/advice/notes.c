@@ -542,15 +542,16 @@ covers_prefix(const struct route *a, const char *prefix, const struct dialect *a
 	return a->api && a->api == api && !a->nprefixes;
 }
 
-/* Returns the first route above `of` that takes all requests of this method that `of` matches
- * by one of its paths or prefixes. method "": any. */
+/* Returns the first route above `of` that takes all requests of this method that `of` matches by
+ * one of its paths or prefixes. method "": any. */
 static const struct route *
 taker_of(const struct noting *r, const struct route *of, const char *method, const char *path,
 	const char *prefix)
 {
 	for (const struct route *a = r->p->routes; a < of; a++) {
-		bool takes = !a->nmethods || (*method && span_find(span_str(method), a->methods,
-								 a->nmethods) < a->nmethods);
+		bool takes = !a->nmethods ||
+			     (*method && span_find(span_str(method), a->methods, a->nmethods) <
+						 a->nmethods);
 		for (size_t i = 0; i < of->nhosts && takes; i++)
 			takes = covers_host(a, of->hosts[i]);
 		if (!takes || (a->nhosts && !of->nhosts))
@@ -562,8 +563,8 @@ taker_of(const struct noting *r, const struct route *of, const char *method, con
 	return NULL;
 }
 
-/* Returns the last of the routes that together take all requests of route `of` before it, or
- * NULL if some request reaches the route. A route without methods has all methods. */
+/* Returns the last of the routes that together take all requests of route `of` before it, or NULL
+ * if some request reaches the route. A route without methods has all methods. */
 static const struct route *
 covered_by(const struct noting *r, const struct route *of)
 {
@@ -573,8 +574,8 @@ covered_by(const struct noting *r, const struct route *of)
 	for (size_t i = 0; i < of->npaths + of->nprefixes + whole_api; i++)
 		for (size_t m = 0; m < of->nmethods || m == 0; m++) {
 			const char *path = i < of->npaths ? of->paths[i] : NULL;
-			const char *prefix =
-				path || whole_api ? "/" : of->prefixes[i - of->npaths];
+			const char *prefix = path || whole_api ? "/"
+							       : of->prefixes[i - of->npaths];
 			by = taker_of(r, of, of->nmethods ? of->methods[m] : "", path, prefix);
 			if (!by)
 				return NULL;
@@ -647,8 +648,7 @@ note_sockets(const struct noting *r)
 				t->name);
 		if (t->uses.speech && !r->p->ntranscribers)
 			note_say(r, t->at,
-				"route %s: a rule reads response.speech, and nobody "
-				"transcribes: "
+				"route %s: a rule reads response.speech, and nobody transcribes: "
 				"responses with sound fail: add transcribers",
 				t->name);
 		if (!t->websocket)
@@ -689,10 +689,8 @@ note_external(const struct noting *r, const struct external *x)
 			name);
 	if (x->rec.shape == SHAPE_JSON && !x->rec.score && !x->rec.closed)
 		note_say(r, x->at,
-			"external %s: a label that is not in map counts as nothing found: add "
-			"the "
-			"labels of harmless texts to map, with the value null, so that any "
-			"other "
+			"external %s: a label that is not in map counts as nothing found: add the "
+			"labels of harmless texts to map, with the value null, so that any other "
 			"label counts as no response",
 			name);
 	for (size_t i = 0; i < r->p->nroutes && !x->own_outcome; i++) {
@@ -1149,8 +1147,7 @@ note_general(const struct noting *r)
 	}
 	if (names.n)
 		note_say(r, NULL,
-			"entities that include others (how many): %.*s. `tollgate detectors "
-			"show "
+			"entities that include others (how many): %.*s. `tollgate detectors show "
 			"NAME` lists them; `without:` of a class removes one",
 			SPAN_ARG(buf_view(&names)));
 }
