@@ -720,8 +720,8 @@ try_seeds(struct sweep *w, size_t at)
 		try_at(w, &w->r->patterns[w->r->seeds[k]], from);
 }
 
-/* Looks up the words that begin in each half of the block, unless one has less than three letters: the
- * shortest phrases have 63 bytes, so they contain a half. */
+/* Looks up the words that begin in each half of the block, unless there is only one, or one has less
+ * than three letters. Nearly all phrases have 63 bytes or more, so they contain a half. */
 static inline void
 sweep_seeds(struct sweep *w, const struct block *b)
 {

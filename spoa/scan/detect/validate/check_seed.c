@@ -272,11 +272,43 @@ bare_seed_ended(const struct candidate *c)
 	return r.n == SEED_RUN || end < c->text.n;
 }
 
+/* Returns false if fewer than SEED_LEAST words around the one at `at` may be in the list, by their first
+ * letters alone. */
+static bool
+may_be_row(struct span t, size_t at)
+{
+	size_t n = 1, i = at, end;
+
+	for (; n < SEED_LEAST; n++) {
+		end = i = span_past(t, i, is_alpha);
+		while (i < t.n && i - end <= SEED_GAP && !is_alpha(t.p[i]))
+			i++;
+		if (i + 4 > t.n)
+			break;
+		if (i - end > SEED_GAP || !seed_may_begin(t.p + i))
+			break;
+	}
+	n += i + 4 > t.n; /* the last word */
+	for (i = at; n < SEED_LEAST; n++) {
+		end = i;
+		while (i > 0 && end - i <= SEED_GAP && !is_alpha(t.p[i - 1]))
+			i--;
+		size_t start = span_back(t, i, i > SEED_LETTERS ? i - SEED_LETTERS : 0, is_alpha);
+		if (end - i > SEED_GAP || start == i || !seed_may_begin(t.p + start))
+			break;
+		i = start;
+	}
+	return n >= SEED_LEAST;
+}
+
 bool
 seed_row(struct span t, size_t *from, size_t *to)
 {
 	struct seed_run after;
 	size_t before, n = 0;
+
+	if (!may_be_row(t, *from))
+		return false;
 
 	while (n <= SEED_RUN && (before = seed_before(t, *from)) < *from) {
 		*from = before;
