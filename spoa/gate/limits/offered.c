@@ -79,6 +79,7 @@ request_filter_offered(struct request *r)
 		!dialect_has_model(r->found.endpoint.family))
 		return STEP_NEXT;
 	request_asked_facts(r, &facts);
+	facts.entries = true;
 	if (policy_answer_request(r->snap->policy, &facts, &r->arena, &asked))
 		return request_overload(r);
 	for (size_t i = 0; i < m->nrequests; i++)

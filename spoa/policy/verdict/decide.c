@@ -561,7 +561,7 @@ policy_answer_request(const struct policy *p, const struct policy_facts *f, stru
 			     cel_reads(p->tool_rules[i].when, V_TOOL_DESCRIPTION);
 	if (f->told && described && tools_told_copy(f->told, a, &out->told))
 		return ERR_NOMEM;
-	if (f->route && f->route->uses.origins)
+	if (f->route && f->route->uses.origins && !f->entries)
 		origins_of_request(p, f, a, &out->origins);
 	if (p->nanswer_slots == 0)
 		return arena_failed(a) ? ERR_NOMEM : 0;

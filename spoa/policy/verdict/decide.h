@@ -87,6 +87,8 @@ struct policy_facts {
 	/* an obfuscated value, or text that hides or reorders what is displayed (prose: ok
 	 * what) */
 	bool evasion;
+	/* for entries of lists only, whose arguments are unknown: tool.origins is not read */
+	bool entries;
 	size_t invisible; /* characters that nobody sees and no spelling needs */
 	/* the call of the request (policy/verdict/tool.h), for limits that count calls; NULL:
 	 * none */
