@@ -588,7 +588,8 @@ client_message(struct session *s, bool binary, struct span message)
 	if (is_outdated(s) && (e.is == LIVE_TEXT || !turns_of(s, false)))
 		return session_ends(s, WS_RESTART, false, "the policy has changed");
 	enum socket_goes goes;
-	if (voice_from_client(s, binary, &message, &e, &own, &goes))
+	if (s->x->r->found.route->audio &&
+		voice_from_client(s, binary, &message, &e, &own, &goes))
 		return goes;
 	goes = e.is == LIVE_MEDIA ? media_goes(s, false, e.media_bytes) : SOCKET_GOES;
 	if (goes != SOCKET_GOES)
@@ -877,7 +878,9 @@ provider_message(struct session *s, bool binary, struct span message)
 {
 	enum socket_goes goes = provider_passes(s, binary, message);
 
-	return goes == SOCKET_GOES ? voice_from_provider(s, message) : goes;
+	return goes == SOCKET_GOES && s->x->r->found.route->audio
+		       ? voice_from_provider(s, message)
+		       : goes;
 }
 
 /* The turn of the waiting message is decided: passes the message on. */

@@ -362,8 +362,6 @@ voice_from_client(struct session *s, bool binary, struct span *message,
 	SCOPED_ARENA(a, CAP_REQUEST_ARENA, true);
 
 	*goes = SOCKET_GOES;
-	if (audio_of(s) < AUDIO_JUDGED && audio_of(s) != AUDIO_PERMIT)
-		return false;
 	if (awaits_transcripts(s) && (!v->ready || (e->asks && transcripts_expected(s)))) {
 		*goes = client_waits(s, binary, *message);
 		return true;

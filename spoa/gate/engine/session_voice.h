@@ -59,7 +59,7 @@ enum said_voice {
 	SAID_WRITTEN, /* the provider's transcript of an item */
 };
 
-/* Handles a client's message. Returns true with *goes if that was all; false if the message,
+/* Of a route with realtime.audio. Handles a client's message. Returns true with *goes if that was all; false if the message,
  * which may have been replaced by another one in `own`, is handled as any other. */
 bool voice_from_client(struct session *s, bool binary, struct span *message,
 	const struct live_event *e, struct buf *own, enum socket_goes *goes);
