@@ -294,7 +294,8 @@ may_be_row(struct span t, size_t at)
 		while (i > 0 && end - i <= SEED_GAP && !is_alpha(t.p[i - 1]))
 			i--;
 		size_t start = span_back(t, i, i > SEED_LETTERS ? i - SEED_LETTERS : 0, is_alpha);
-		if (end - i > SEED_GAP || start == i || !seed_may_begin(t.p + start))
+		if (end - i > SEED_GAP || start == i || start + 4 > t.n ||
+			!seed_may_begin(t.p + start))
 			break;
 		i = start;
 	}
