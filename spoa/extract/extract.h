@@ -55,8 +55,8 @@ enum frame_kind {
 	FRAME_OCR,
 	FRAME_END,
 	FRAME_CAGE,
-	/* from the scan of a PDF to process 1 of the cage only: an attached PDF, and the document
-	 * with its hidden parts shown */
+	/* from the scan of a PDF to process 1 of the cage only: an attached PDF, and a copy of the
+	 * document that shows hidden parts (page 1) or only letters without a name (page 0) */
 	FRAME_FILE,
 	FRAME_SHOWN,
 };

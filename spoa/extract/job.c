@@ -357,13 +357,17 @@ struct job {
 	uint64_t until_us;
 	struct buf out;			     /* frames for the server */
 	struct span text[EXTRACT_PAGES + 1]; /* from pdftotext, by page from 1 */
-	const struct job *whole;	     /* the job of the document, if this one reads its copy */
+	struct job *whole;		     /* the job of the document, if this one reads its copy */
+	bool hidden;			     /* the copy shows what the document hides */
 	unsigned pages;
 	unsigned char empty[EXTRACT_PAGES + 1]; /* EMPTY_…, by page */
+	/* by page: has letters without a name that OCR does not see, because they are hidden */
+	bool unnamed[EXTRACT_PAGES + 1];
 };
 
-/* DRAWN: has no text, but is not empty; LATE: OCR had no time for it */
-enum { EMPTY_NO, EMPTY_YES, EMPTY_DRAWN, EMPTY_LATE };
+/* DRAWN: has no text, but is not empty; UNNAMED: has letters that no font names; LATE: OCR had no
+ * time for it */
+enum { EMPTY_NO, EMPTY_YES, EMPTY_DRAWN, EMPTY_UNNAMED, EMPTY_LATE };
 
 void
 job_tools(const char *folder)
@@ -456,7 +460,7 @@ scan_pdf(struct job *j, struct buf *files)
 		else if (f.kind == FRAME_UNREAD)
 			frame_put(&j->out, FRAME_UNREAD, 0, f.n);
 		else
-			frame_put_text(f.kind == FRAME_TEXT ? &j->out : files, f.kind, 0, text);
+			frame_put_text(f.kind == FRAME_TEXT ? &j->out : files, f.kind, f.page, text);
 	}
 	return !end.error && said.n ? EXTRACT_KILLED : end.error;
 }
@@ -588,6 +592,37 @@ put_border(const struct job *j, unsigned page, struct span raw, struct span raw_
 		frame_put_text(to, FRAME_TEXT, page | EXTRACT_BORDER, buf_view(&raw_lines));
 }
 
+/* Notes that a page has letters without a name. OCR reads them, except those that only the copy
+ * shows. */
+static void
+note_unnamed(struct job *j, unsigned page)
+{
+	struct job *whole = j->whole ? j->whole : j;
+
+	if (page > whole->pages)
+		page = 0;
+	if (j->hidden || page == 0)
+		whole->unnamed[page] = true;
+	else
+		whole->empty[page] = EMPTY_UNNAMED;
+}
+
+/* Removes the private characters from a text of the copy, and notes the pages that have a text of
+ * them. */
+static void
+take_unnamed(struct job *copy, struct buf *text)
+{
+	SCOPED_BUF(named, text->cap);
+	struct span rest = buf_view(text);
+
+	for (unsigned page = 1; rest.n && page <= copy->whole->pages; page++)
+		if (pdf_letters_unnamed(span_next(&rest, '\f')))
+			note_unnamed(copy, page);
+	pdf_named_letters(buf_view(text), &named);
+	buf_clear(text);
+	buf_move(text, &named);
+}
+
 /* Writes each page in both orders unless they are equal, because neither is enough alone. The
  * layout order breaks slanted text into letters, tears form boxes apart and drops hyphens at
  * line ends. The file's order cuts columns into pieces. The borders of pages come last. */
@@ -611,7 +646,7 @@ put_pages(struct job *j, struct span text)
 		if (joined.n)
 			frame_put_text(&j->out, FRAME_TEXT, page, buf_view(&joined));
 		if (pdf_letters_unnamed(first))
-			frame_put(&j->out, FRAME_UNREAD, page, EXTRACT_FONTS);
+			note_unnamed(j, page);
 		if (!has_no_text(first) && (!same || farther || !nearer))
 			frame_put_text(&j->out, FRAME_TEXT, page, first);
 		if (!has_no_text(other) && (!same || nearer))
@@ -634,7 +669,11 @@ text_again(struct job *j)
 	unsigned page;
 
 	while (!end.error && pdf_html_page(&xml, &page, &text)) {
-		struct span said = buf_view(&text);
+		if (j->whole && pdf_letters_unnamed(buf_view(&text)))
+			note_unnamed(j, page);
+		SCOPED_BUF(named, EXTRACT_TEXT_BYTES);
+		pdf_named_letters(buf_view(&text), &named);
+		struct span said = buf_view(j->whole ? &named : &text);
 		struct span first = page <= EXTRACT_PAGES ? j->text[page] : span_of(NULL, 0);
 		if (buf_failed(&text))
 			end.error = EXTRACT_TOO_LARGE;
@@ -683,7 +722,7 @@ draw_pages(struct job *j, unsigned first, unsigned last)
 	bool fonts = end.err.n && memmem(end.err.p + end.err.start, end.err.n, "font", 4);
 	unsigned page = first;
 	for (int even; page <= last && s.n && (even = take_drawn(&s)) >= 0; page++)
-		if (j->empty[page] != EMPTY_NO)
+		if (j->empty[page] == EMPTY_YES)
 			j->empty[page] = even && !fonts ? EMPTY_NO : EMPTY_DRAWN;
 	return page > last;
 }
@@ -784,14 +823,20 @@ ocr_pages(struct job *j)
 	return missing ? EXTRACT_NO_TOOL : EXTRACT_READ;
 }
 
-/* Reports the pages without text. */
+/* Reports the pages that were not read. */
 static void
 put_empty_pages(struct job *j)
 {
-	for (unsigned page = 1; page <= j->pages; page++)
-		if (j->empty[page] != EMPTY_NO)
-			frame_put(&j->out, FRAME_UNREAD, page,
-				j->empty[page] == EMPTY_LATE ? EXTRACT_LATE : EXTRACT_NO_TEXT);
+	static const enum extract_unread why[] = { [EMPTY_YES] = EXTRACT_NO_TEXT,
+		[EMPTY_DRAWN] = EXTRACT_NO_TEXT,
+		[EMPTY_UNNAMED] = EXTRACT_FONTS,
+		[EMPTY_LATE] = EXTRACT_LATE };
+
+	for (unsigned page = 0; page <= j->pages; page++)
+		if (j->unnamed[page])
+			frame_put(&j->out, FRAME_UNREAD, page, EXTRACT_FONTS);
+		else if (j->empty[page] != EMPTY_NO)
+			frame_put(&j->out, FRAME_UNREAD, page, why[j->empty[page]]);
 }
 
 /* Reads the text of all pages. j->text are views of `text`. */
@@ -801,8 +846,12 @@ text_of_pages(struct job *j, struct buf *text)
 	SCOPED_BUF(raw, 0);
 	enum extract_error error = text_of_pdf(j, false, text);
 
+	if (!error && j->whole)
+		take_unnamed(j, text);
 	error = error ? error : take_pages(j, buf_view(text));
 	error = error ? error : text_of_pdf(j, true, &raw);
+	if (!error && j->whole)
+		take_unnamed(j, &raw);
 	error = error ? error : put_pages(j, buf_view(&raw));
 	return error ? error : text_again(j);
 }
@@ -818,9 +867,9 @@ read_attached(struct job *j, struct job *inner)
 
 	error = error ? error : text_of_pages(inner, &text);
 	error = error ? error : look_at_empty(inner);
-	bool whole = !error && !files.n;
+	bool whole = !error && !files.n && !inner->unnamed[0];
 	for (unsigned page = 1; page <= inner->pages; page++)
-		whole = whole && inner->empty[page] == EMPTY_NO;
+		whole = whole && inner->empty[page] == EMPTY_NO && !inner->unnamed[page];
 	struct span said = buf_view(&inner->out), bytes;
 	for (struct frame f; next_frame(&said, &f, &bytes);)
 		if (f.kind == FRAME_TEXT)
@@ -832,13 +881,15 @@ read_attached(struct job *j, struct job *inner)
 	return error == EXTRACT_TIMEOUT ? error : EXTRACT_READ;
 }
 
-/* Reads the copy of the document that shows what is hidden: writes pages with other text. */
+/* Reads the copy of the document that shows what is hidden, and letters without a name: writes pages
+ * with other text. */
 static enum extract_error
-read_shown(struct job *j, struct job *copy)
+read_shown(struct job *j, struct job *copy, bool hidden)
 {
 	SCOPED_BUF(text, 0);
 
 	copy->whole = j;
+	copy->hidden = hidden;
 	enum extract_error error = text_of_pages(copy, &text);
 	buf_move(&j->out, &copy->out);
 	return error;
@@ -876,7 +927,8 @@ read_inner_files(struct job *j, struct span said)
 		}
 		other->order = j->order;
 		other->until_us = j->until_us;
-		error = f.kind == FRAME_FILE ? read_attached(j, other) : read_shown(j, other);
+		error = f.kind == FRAME_FILE ? read_attached(j, other)
+					     : read_shown(j, other, f.page);
 		buf_free(&other->out);
 		free(other);
 	}
@@ -990,12 +1042,18 @@ read_picture(struct job *j)
 	error = lanes[AS_PAGE].end.error;
 	/* if it was not enlarged, Tesseract had nothing to read */
 	bool has_lines = lanes[AS_LINES].before.error == EXTRACT_READ;
-	if (!error && (has_lines || lanes[AS_LINES].before.error == EXTRACT_TIMEOUT))
-		error = lanes[AS_LINES].end.error;
+	enum extract_error second = has_lines ? lanes[AS_LINES].end.error : EXTRACT_READ;
+	/* the first reading is whole; the second one looks for values that it missed */
+	bool late = second == EXTRACT_TIMEOUT || second == EXTRACT_MEMORY ||
+		    lanes[AS_LINES].before.error == EXTRACT_TIMEOUT;
+	if (!error && !late)
+		error = second;
 	frame_put(&j->out, FRAME_OCR, 0, 0);
 	if (!error)
 		error = put_pictured(j, buf_view(&lanes[AS_PAGE].end.out));
-	if (!error && has_lines)
+	if (!error && late && j->empty[1] == EMPTY_YES)
+		j->empty[1] = EMPTY_LATE;
+	if (!error && has_lines && !late)
 		put_lines_with_values(j, buf_view(&lanes[AS_LINES].end.out));
 	put_empty_pages(j);
 	for (size_t i = 0; i < READINGS; i++)

@@ -266,35 +266,80 @@ pdf_join_letters(struct span text, struct buf *out)
 	}
 }
 
-/* Returns true if a line has UNNAMED_LEAST letters without a name, of several kinds: a bullet
- * without a name, alone or as a leader, has one kind. */
-static bool
-line_unnamed(struct span line)
-{
-	uint32_t kinds = 0;
-	size_t n = 0, replaced = 0;
+/* Unnamed letters of a line, or of a row on several lines. */
+struct unnamed {
+	size_t n, replaced; /* letters; replacement characters among them */
+	/* bits by letter: control characters first, then those of the copy */
+	uint64_t kinds[5];
+};
 
-	for (size_t i = 0; i < line.n; i++) {
-		unsigned char c = (unsigned char)line.p[i];
-		if (span_starts(span_cut(line, i, line.n), SPAN_LIT("\xEF\xBF\xBD")))
-			replaced++;
-		if (c >= ' ' || strchr("\t\f\r", c ? c : '\t'))
-			continue;
-		kinds |= 1u << c;
-		n++;
-	}
-	int different = __builtin_popcount(kinds);
-	return (n + replaced >= UNNAMED_LEAST && different >= UNNAMED_KINDS) ||
-	       replaced >= UNNAMED_LEAST;
+static bool
+is_unnamed_text(const struct unnamed *u)
+{
+	int different = 0;
+
+	for (size_t i = 0; i < COUNT_OF(u->kinds); i++)
+		different += __builtin_popcountll(u->kinds[i]);
+	return (u->n >= UNNAMED_LEAST && different >= UNNAMED_KINDS) ||
+	       u->replaced >= UNNAMED_LEAST;
+}
+
+static void
+count_unnamed(struct unnamed *u, unsigned letter)
+{
+	u->n++;
+	u->kinds[letter / 64] |= 1ull << letter % 64;
+}
+
+/* Returns the number of a letter of the copy at the front of a text, 0 to 255, or -1. */
+static int
+copy_letter(struct span s)
+{
+	if (s.n < 3 || (unsigned char)s.p[0] != (0xE0 | PDF_UNNAMED >> 12))
+		return -1;
+	unsigned cp = PDF_UNNAMED >> 12 << 12 | ((unsigned)s.p[1] & 0x3F) << 6 |
+		      ((unsigned)s.p[2] & 0x3F);
+	return cp >= PDF_UNNAMED && cp < PDF_UNNAMED + 256 ? (int)(cp - PDF_UNNAMED) : -1;
 }
 
 bool
 pdf_letters_unnamed(struct span text)
 {
-	while (text.n)
-		if (line_unnamed(span_next(&text, '\n')))
+	struct unnamed line = { 0 }, row = { 0 };
+
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+		struct span rest = span_cut(text, i, text.n);
+		int letter = copy_letter(rest);
+		if (letter >= 0) {
+			count_unnamed(&line, 64 + (unsigned)letter);
+			count_unnamed(&row, 64 + (unsigned)letter);
+			i += 2;
+		} else if (span_starts(rest, SPAN_LIT("\xEF\xBF\xBD"))) {
+			line.n++;
+			line.replaced++;
+		} else if (c == '\n') {
+			line = (struct unnamed){ 0 };
+		} else if (c < ' ' && !strchr("\t\f\r", c ? c : '\t')) {
+			count_unnamed(&line, c);
+		}
+		if (letter < 0 && c > ' ')
+			row = (struct unnamed){ 0 };
+		bool counted = letter >= 0 || line.n;
+		if (counted && (is_unnamed_text(&line) || is_unnamed_text(&row)))
 			return true;
+	}
 	return false;
+}
+
+void
+pdf_named_letters(struct span text, struct buf *out)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (copy_letter(span_cut(text, i, text.n)) >= 0)
+			i += 2;
+		else
+			buf_putc(out, text.p[i]);
 }
 
 /* ---- borders of pages ---- */

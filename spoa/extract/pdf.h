@@ -41,9 +41,15 @@ bool pdf_html_page(struct span *xml, unsigned *page, struct buf *out);
 /* Appends rows of letters with spaces between them, without these spaces, one per line; then
  * again from the second and from the third word on. */
 void pdf_join_letters(struct span text, struct buf *out);
-/* Returns true if a line of the text has so many control characters, or replacement characters,
- * that a font has no names for its letters. */
+/* The first of 256 private characters that stand for unnamed letters in the copy of a document. */
+enum { PDF_UNNAMED = 0xEC00 };
+/* Returns true if letters of a page have no name: a line has at least eight control characters,
+ * replacement characters or letters of the copy (PDF_UNNAMED), or so many letters of the copy follow
+ * each other on several lines. They are of three kinds at least: single symbols, such as the
+ * check boxes of a form, and rows of dots are no text. */
 bool pdf_letters_unnamed(struct span text);
+/* Appends a text without the letters of the copy. */
+void pdf_named_letters(struct span text, struct buf *out);
 /* Appends the last line of a page and the first line of the next one, for a value that is broken
  * between them. Headers and footers that both pages have, except for their numbers, are skipped.
  * Appends nothing if a page has no other line. */

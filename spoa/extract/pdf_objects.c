@@ -36,6 +36,9 @@ struct scan {
 	qpdf_data q;
 	size_t values, stream_bytes; /* that were looked at */
 	size_t files, shown;	     /* attached PDFs; annotations that are shown in the copy */
+	bool older;		     /* an older revision is read */
+	bool unnamed;		     /* the copy has a font whose letters the file does not name */
+	qpdf_oh numbers[2];	     /* maps of letters by their numbers, for such fonts; 0: not made */
 	struct buf queue;	     /* numbers of objects: an array of int */
 	struct buf queued, read;     /* bits by number: objects in the queue, streams that were read */
 	/* hashes of strings that were found, to append each once: a table by hash; the last one
@@ -387,16 +390,41 @@ is_nonsymbolic(struct scan *s, qpdf_oh font)
 	return is;
 }
 
-/* A font without a map from its letters to characters: a composite one that uses numbers of its
- * own, or a TrueType font of which some letters are embedded without an encoding. */
+/* Returns a map from the numbers of letters to private characters (9.10.3), for a font whose letters
+ * the file does not name. The map repeats after 256 numbers, because the number of different letters
+ * is enough to know. `wide`: numbers have two bytes. */
+static qpdf_oh
+map_of_numbers(struct scan *s, bool wide)
+{
+	SCOPED_BUF(map, 0);
+
+	if (s->numbers[wide])
+		return s->numbers[wide];
+	buf_printf(&map, "/CMapName /N def\n1 begincodespacerange\n%s\nendcodespacerange\n",
+		wide ? "<0000> <FFFF>" : "<00> <FF>");
+	for (unsigned high = 0; wide && high < 256; high++)
+		buf_printf(&map, "1 beginbfrange\n<%02X00> <%02XFF> <%04X>\nendbfrange\n", high,
+			high, PDF_UNNAMED);
+	if (!wide)
+		buf_printf(&map, "1 beginbfrange\n<00> <FF> <%04X>\nendbfrange\n", PDF_UNNAMED);
+	qpdf_oh stream = qpdf_oh_new_stream(s->q), null = qpdf_oh_new_null(s->q);
+	qpdf_oh_replace_stream_data(s->q, stream, (const unsigned char *)map.p + map.start, map.n,
+		null, null);
+	qpdf_oh_release(s->q, null);
+	return s->numbers[wide] = stream;
+}
+
+/* A font without a map from its letters to characters is a composite one that uses numbers of its
+ * own, or a TrueType font of which some letters are embedded without an encoding. In the copy, its
+ * letters are private characters: the job decides by them whether a page has more than symbols. */
 static void
 judge_font(struct scan *s, qpdf_oh font)
 {
-	bool unnamed = false;
+	bool wide = value_is_name(s, font, "/Subtype", "/Type0"), unnamed = false;
 
-	if (has_stream(s, font, "/ToUnicode"))
+	if (s->older || has_stream(s, font, "/ToUnicode"))
 		return;
-	if (value_is_name(s, font, "/Subtype", "/Type0"))
+	if (wide)
 		unnamed = (has_stream(s, font, "/Encoding") ||
 				  value_is_name(s, font, "/Encoding", "/Identity-H") ||
 				  value_is_name(s, font, "/Encoding", "/Identity-V")) &&
@@ -404,8 +432,10 @@ judge_font(struct scan *s, qpdf_oh font)
 	else if (value_is_name(s, font, "/Subtype", "/TrueType"))
 		unnamed = is_subset(s, font) && !is_nonsymbolic(s, font) &&
 			  !qpdf_oh_has_key(s->q, font, "/Encoding");
-	if (unnamed)
-		s->f->unread |= 1u << EXTRACT_FONTS;
+	if (!unnamed)
+		return;
+	qpdf_oh_replace_key(s->q, font, "/ToUnicode", map_of_numbers(s, wide));
+	s->unnamed = true;
 }
 
 /* A reader that uses /Count shows no /Kids beyond that number, and another reader shows them
@@ -549,7 +579,7 @@ walk_all(struct scan *s)
  *
  * pdftotext prints what a reader draws. In the copy, all layers are switched on, and each page
  * has all appearances of its annotations (12.5.5): of hidden ones, and those for other states
- * than the present one. */
+ * than the present one. Letters that the file does not name are private characters there. */
 
 enum { ANNOTATION_HIDDEN = 2 | 32, ANNOTATION_PRINT = 4 }; /* 12.5.3 */
 
@@ -660,20 +690,22 @@ show_layers(struct scan *s)
 	return has;
 }
 
-/* Appends FRAME_SHOWN if the document has something that is hidden. */
+/* Appends FRAME_SHOWN if the document has something that is hidden, or letters without a name. */
 static void
 show_hidden(struct scan *s)
 {
 	bool layers = show_layers(s);
 	int pages = qpdf_get_num_pages(s->q);
-	enum extract_unread why = layers ? EXTRACT_LAYERS : EXTRACT_ANNOTATIONS;
+	enum extract_unread why = layers      ? EXTRACT_LAYERS
+				  : s->unnamed ? EXTRACT_FONTS
+					       : EXTRACT_ANNOTATIONS;
 
 	for (int i = 0; i < pages && i < EXTRACT_PAGES && s->shown < SHOWN_MAX; i++) {
 		qpdf_oh page = qpdf_get_page_n(s->q, (size_t)i);
 		show_page(s, page);
 		qpdf_oh_release(s->q, page);
 	}
-	if (pages >= 0 && !layers && !s->shown)
+	if (pages >= 0 && !layers && !s->shown && !s->unnamed)
 		return;
 	if (pages < 0 || s->shown >= SHOWN_MAX || qpdf_init_write_memory(s->q) & QPDF_ERRORS) {
 		s->f->unread |= 1u << why;
@@ -686,7 +718,7 @@ show_hidden(struct scan *s)
 	if (qpdf_write(s->q) & QPDF_ERRORS)
 		s->f->unread |= 1u << why;
 	else
-		frame_put_text(&s->f->frames, FRAME_SHOWN, 0,
+		frame_put_text(&s->f->frames, FRAME_SHOWN, layers || s->shown,
 			span_of((const char *)qpdf_get_buffer(s->q),
 				qpdf_get_buffer_length(s->q)));
 }
@@ -756,6 +788,9 @@ static bool
 read_document(struct scan *s, struct span file, bool older)
 {
 	s->q = qpdf_init();
+	s->older = older;
+	s->unnamed = false;
+	memset(s->numbers, 0, sizeof(s->numbers));
 	qpdf_set_suppress_warnings(s->q, QPDF_TRUE);
 	qpdf_silence_errors(s->q);
 	qpdf_set_attempt_recovery(s->q, !older);

@@ -24,12 +24,12 @@ const pdf = (objects, trailer = '') => {
 const text = (s, x = 72, y = 700, how = '') => `q BT ${how} /F1 12 Tf ${x} ${y} Td (${s}) Tj ET Q\n`
 
 // pages: { text, data (a whole stream), more (members of the page) }; more objects follow
-const pages = (list, { root = '', trailer = '', more = [], resources = '' } = {}) => {
+const pages = (list, { fonts = '', root = '', trailer = '', more = [], resources = '' } = {}) => {
 	const objects = [`<</Type/Catalog/Pages 2 0 R${root}>>`,
 		`<</Type/Pages/Count ${list.length}/Kids[${list.map((_, i) => `${4 + 2 * i} 0 R`).join(' ')}]>>`,
 		'<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>']
 	list.forEach((p, i) => {
-		objects.push(`<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F1 3 0 R>>${resources}>>` +
+		objects.push(`<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F1 3 0 R${fonts}>>${resources}>>` +
 			`/Contents ${5 + 2 * i} 0 R${p.more ?? ''}>>`)
 		objects.push(p.data ?? stream('', latin(p.text ?? '')))
 	})
@@ -63,6 +63,10 @@ const locked = (password) => {
 const attach = (bytes) => pages([{ text: text('words') }], { root: '/Names<</EmbeddedFiles<</Names[(a)6 0 R]>>>>',
 	more: ['<</Type/Filespec/F(a.bin)/EF<</F 7 0 R>>>>', stream('/Type/EmbeddedFile', bytes)] })
 const appearance = (s) => stream('/Type/XObject/Subtype/Form/BBox[0 0 200 50]/Resources<</Font<</F1 3 0 R>>>>', latin(`BT /F1 12 Tf 9 9 Td (${s}) Tj ET`))
+// a font that does not name its letters
+const composite = (n) => ({ fonts: `/F2 ${n} 0 R`, more: [`<</Type/Font/Subtype/Type0/BaseFont/AAAAAA+Some/Encoding/Identity-H/DescendantFonts[${n + 1} 0 R]>>`,
+	'<</Type/Font/Subtype/CIDFontType2/BaseFont/AAAAAA+Some/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>/DW 600/FontDescriptor<</Type/FontDescriptor/FontName/AAAAAA+Some/Flags 4>>>>'] })
+const unnamed = (hex, x, y) => `BT /F2 12 Tf ${x} ${y} Td <${hex}> Tj ET\n`
 const files = {
 	known: pages([{ text: text('first words') }, { text: text('second words') }, { text: text('third words') }]),
 	hidden: pages([{ text: text('plain words') + text('white words', 72, 600, '1 g') + text('invisible words', 72, 500, '3 Tr') +
@@ -91,6 +95,9 @@ const files = {
 	scanned_first: pages([{ text: 'q 400 0 0 400 100 200 cm /Im1 Do Q' }, { text: text('words') }], { resources: '/XObject<</Im1 8 0 R>>', more: [
 		stream('/Subtype/Image/Width 2/Height 2/BitsPerComponent 8/ColorSpace/DeviceGray', [0, 255, 255, 0])] }),
 	drawn: pages([{ text: '0 0 1 rg 300 300 5 5 re f' }, { text: '   ' }]),
+	boxes: pages([{ text: text('words') + unnamed('0003', 60, 700) + unnamed('0014', 60, 650) + unnamed('0015', 60, 600) }], composite(6)),
+	unnamed: pages([{ text: text('words') }, { text: text('more words') + unnamed('00030014001500160017001800190020', 72, 600) }], composite(8)),
+	unnamed_upright: pages([{ text: text('words') + [...'345678345678'].map((c, i) => unnamed(`000${c}`, 60, 600 - 20 * i)).join('') }], composite(6)),
 	bomb: pages([{ data: stream('/Filter/FlateDecode', deflateSync(Buffer.alloc(400 << 20, '0 0 m '))) }]),
 	said_bomb: pages([{ text: text('words') }], { more: [stream('/Type/Metadata/Filter/FlateDecode', deflateSync(Buffer.alloc(300 << 20)))] }),
 	code: pages([{ text: ['export const config = {', '  accessKeyId: "AKIAQE26ONIXRRGDULWF",', '  owner: "jonas.schmidt@northwind.io",', '  retries: 3,', '};'].map((l, i) => text(l, 20, 760 - 15 * i)).join('') }]),

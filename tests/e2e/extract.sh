@@ -191,6 +191,9 @@ else
 	is "a scanned page has no text; an empty page needs none" "$(unread "$(pdf scanned.pdf)")" '2 no_text'
 	is "a scanned first page has no text" "$(unread "$(pdf scanned_first.pdf)")" '1 no_text'
 	is "a page with drawn lines has no text" "$(unread "$(pdf drawn.pdf)")" '1 no_text'
+	is "check boxes of a font without names are no text" "$(unread "$(pdf boxes.pdf)")" ''
+	is "a line of letters without names has its page" "$(unread "$(pdf unnamed.pdf)")" '2 fonts'
+	is "so has a value that stands upright" "$(unread "$(pdf unnamed_upright.pdf)")" '1 fonts'
 	like "a form feed in a text does not make a page count as empty" "$(unread "$(pdf fed.pdf)")" 'no_text'
 	is "a PDF with another password has the error encrypted" "$(error_of "$(pdf encrypted.pdf)")" encrypted
 	is "a truncated PDF has the error damaged" "$(error_of "$(pdf cut.pdf)")" damaged

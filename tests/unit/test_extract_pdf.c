@@ -79,16 +79,21 @@ static const struct {
 	{ "XMP with a predictor", OBJ("<</Type/Metadata/Filter[/ASCIIHexDecode]/Length 9>>stream\n3c613e69743c2f613e>\nendstream"), NOTHING, 0, "it\n", NULL },
 	{ "XMP in an encoding that nobody knows", OBJ("<</Type/Metadata/Filter/Other/Length 1>>stream\nx\nendstream"), WHY(METADATA), 0, "", NULL },
 	{ "a font with a letter table", OBJ("<</Subtype/Type0/Encoding/Identity-H/ToUnicode 8 0 R>>") OBJ8("<</Length 1>>stream\nx\nendstream") OBJ9("<</Subtype/Type0/Encoding/90ms-RKSJ-H>>"), NOTHING, 0, "", NULL },
-	{ "one that does not", OBJ("<</F1<</Subtype/Type0/Encoding/Identity-H>>/F2<</ToUnicode 8 0 R>>>>"), WHY(FONTS), 0, "", NULL },
-	{ "nor one with a map of its own", OBJ("<</Subtype/Type0/Encoding 8 0 R>>") OBJ8("<</Length 1>>stream\nx\nendstream"), WHY(FONTS), 0, "", NULL },
-	{ "letters that only the font knows", OBJ("<</BaseFont/EVFTAV+Sans/Type/Font/FirstChar 3/Subtype/TrueType>>"), WHY(FONTS), 0, "", NULL },
+	{ "one that does not", OBJ("<</F1<</Subtype/Type0/Encoding/Identity-H>>/F2<</ToUnicode 8 0 R>>>>"), NOTHING, 0, "", "8:" },
+	{ "nor one with a map of its own", OBJ("<</Subtype/Type0/Encoding 8 0 R>>") OBJ8("<</Length 1>>stream\nx\nendstream"), NOTHING, 0, "", "8:" },
+	{ "letters that only the font knows", OBJ("<</BaseFont/EVFTAV+Sans/Type/Font/FirstChar 3/Subtype/TrueType>>"), NOTHING, 0, "", "8:" },
 	{ "a TrueType font that is whole, encoded, or Latin", OBJ("<</BaseFont/Sans/Subtype/TrueType>>") OBJ8("<</BaseFont/EVFTAV+Sans/Subtype/TrueType/Encoding/WinAnsiEncoding>>")
 		OBJ9("<</BaseFont/EVFTAV+Sans/Subtype/TrueType/FontDescriptor<</Flags 32>>>>"), NOTHING, 0, "", NULL },
 	{ "one of a collection that readers know", OBJ("<</Subtype/Type0/Encoding/Identity-H/DescendantFonts[8 0 R]>>") OBJ8("<</CIDSystemInfo<</Registry(Adobe)/Ordering(Japan1)>>>>"), NOTHING, 0, "", NULL },
-	{ "and one of none", OBJ("<</Subtype/Type0/Encoding/Identity-H/DescendantFonts[8 0 R]>>") OBJ8("<</CIDSystemInfo<</Ordering(Identity)>>>>") OBJ9("<</Ordering(Japan1)>>"), WHY(FONTS), 0, "", NULL },
+	{ "and one of none", OBJ("<</Subtype/Type0/Encoding/Identity-H/DescendantFonts[8 0 R]>>") OBJ8("<</CIDSystemInfo<</Ordering(Identity)>>>>") OBJ9("<</Ordering(Japan1)>>"), NOTHING, 0, "", "8:" },
 	{ "an object that nothing refers to", OBJ("(nobody's)"), NOTHING, 0, "nobody's\n", NULL },
 };
 /* clang-format on */
+
+/* letters of the copy, U+EC01 to U+EC03 */
+#define B1 "\xEE\xB0\x81"
+#define B2 "\xEE\xB0\x82"
+#define B3 "\xEE\xB0\x83"
 
 static void
 scan_text(const char *body, size_t n, struct pdf_found *f)
@@ -278,9 +283,51 @@ letters_of_a_pdf_string_are_decoded(void **state)
 	assert_true(pdf_letters_unnamed(SPAN_LIT("\1\2\3\4\5\6\7 \x08")));
 	/* bullets and leaders */
 	assert_false(pdf_letters_unnamed(SPAN_LIT("\3 one\n\3 two\n\3 \3 \3 \3 \3 \3 \3 \3 \3")));
+	/* letters of the copy: check boxes, a number in a line, and one that stands upright */
+	assert_false(pdf_letters_unnamed(SPAN_LIT(B1 " yes " B2 " no\n" B1 " left " B3 " right\n" B1
+		B2 B1 B2 B1 B2 B1 B2 B1 B2)));
+	assert_false(pdf_letters_unnamed(SPAN_LIT(B1 "\n" B2 "\n" B3 "\n" B1 "\n" B2 "\n" B3 "\nx\n" B1
+		"\n" B2)));
+	assert_true(pdf_letters_unnamed(SPAN_LIT("IBAN " B1 B2 B3 B1 " " B1 B2 B3 B1 "\n")));
+	assert_true(pdf_letters_unnamed(SPAN_LIT(B1 "\n" B2 "\n" B3 "\n" B1 "\n" B2 "\n" B3 "\n" B1
+		"\n" B2)));
+	assert_false(pdf_letters_unnamed(SPAN_LIT("\xEE\xB1")));
+	SCOPED_BUF(named, 0);
+	pdf_named_letters(SPAN_LIT("a" B1 "b\f" B3 "\xEE\xB7\xBF\xEE\xB0"), &named);
+	assert_true(span_is(buf_view(&named), "ab\f\xEE\xB7\xBF\xEE\xB0"));
 	assert_true(pdf_letters_unnamed(
 		SPAN_LIT("\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"
 			 "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD")));
+}
+
+/* A composite font without names becomes one whose letters are private characters, in the copy only. */
+static void
+unnamed_letters_are_named_in_the_copy(void **state)
+{
+	static const char *const fonts[] = { "/Type0/Encoding/Identity-H", "/TrueType" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(fonts); i++) {
+		char file[1024];
+		struct pdf_found f;
+		struct frame head;
+		snprintf(file, sizeof(file),
+			"%%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
+			"2 0 obj<</Type/Pages/Count 1/Kids[3 0 R]>>endobj\n"
+			"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Resources<</Font<</F 4 0 R>>>>>>endobj\n"
+			"4 0 obj<</Type/Font/BaseFont/ABCDEF+X/Subtype%s>>endobj\n"
+			"trailer<</Root 1 0 R>>\n%%%%EOF\n",
+			fonts[i]);
+		scan_text(file, strlen(file), &f);
+		assert_int_equal(f.error, 0);
+		assert_int_equal(f.unread, 0);
+		assert_true(f.frames.n > sizeof(head));
+		memcpy(&head, f.frames.p + f.frames.start, sizeof(head));
+		assert_int_equal(head.kind, FRAME_SHOWN);
+		assert_int_equal(head.page, 0);
+		assert_non_null(memmem(f.frames.p, f.frames.n, i ? "<00> <FF> <EC00>" : "<0000> <00FF> <EC00>", 16));
+		pdf_found_free(&f);
+	}
 }
 
 /* Each word is examined a few times, not once from every other word, which would take
@@ -573,6 +620,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(texts_of_a_pdf_are_found),
 		cmocka_unit_test(letters_of_a_pdf_string_are_decoded),
+		cmocka_unit_test(unnamed_letters_are_named_in_the_copy),
 		cmocka_unit_test(rows_take_linear_time),
 		cmocka_unit_test(cut_pdf_is_not_read_beyond_its_end),
 		cmocka_unit_test(heads_of_files_are_recognized),
