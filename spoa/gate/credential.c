@@ -25,7 +25,7 @@ request_keep_credential(struct request *r, struct span value)
 {
 	struct span kept = arena_dup(&r->arena, value);
 
-	if (!strcmp(r->found.identity.method, "jwt"))
+	if (str_same(r->found.identity.method, "jwt"))
 		r->found.caller_token = kept;
 	needles_add(&r->in.credentials, kept, DISGUISES);
 	for (size_t i = 0; kept.n >= DISGUISE_LEAST && i < DISGUISES; i++)
@@ -33,13 +33,10 @@ request_keep_credential(struct request *r, struct span value)
 	return arena_failed(&r->arena) ? ERR_NOMEM : 0;
 }
 
-/* Returns true for the letters that no credential in hexadecimal contains: neither digits nor part
- * of a mark (0x, \x, \u00). */
-static inline bool
-ends_hex(char c)
-{
-	return is_alpha(c) && !is_hex(c) && to_lower(c) != 'x' && to_lower(c) != 'u';
-}
+/* The letters that no credential in hexadecimal contains: neither digits nor part of a mark (0x, \x,
+ * \u00). */
+static const bool ends_hex[256] = { ['g' ... 't'] = true, ['v' ... 'w'] = true, ['y'] = true,
+	['z'] = true, ['G' ... 'T'] = true, ['V' ... 'W'] = true, ['Y'] = true, ['Z'] = true };
 
 /* Returns the next stretch of the text, from *at on, without a letter that ends hexadecimal and with
  * the digits of a credential; false: there is none. A stretch has at least HEX_LEAST bytes, so each
@@ -49,12 +46,12 @@ next_hex_stretch(struct span t, size_t *at, struct span *stretch)
 {
 	while (t.n >= HEX_LEAST && *at <= t.n - HEX_LEAST) {
 		size_t from = *at, end = from + HEX_LEAST, digits = 0;
-		while (end > from && !ends_hex(t.p[end - 1]))
+		while (end > from && !ends_hex[(unsigned char)t.p[end - 1]])
 			end--;
 		*at = end;
 		if (end > from)
 			continue;
-		for (end = from; end < t.n && !ends_hex(t.p[end]); end++)
+		for (end = from; end < t.n && !ends_hex[(unsigned char)t.p[end]]; end++)
 			digits += is_hex(t.p[end]);
 		*at = end;
 		*stretch = span_cut(t, from, end);
