@@ -636,7 +636,7 @@ static const struct {
 		NUMBERED("response.created", "0", ",\"response\":{}") PIECE("1", "0", "Hello there. All is fine today, so 536-22-18") TEXT_DONE("2") COMPLETED("3"),
 		"0 1 2 3 4 " },
 	{ "numbers stay if nothing is taken out",
-		NUMBERED("response.created", "0", ",\"response\":{}") PIECE("2", "0", "fine. ") PIECE("5", "0", "good. ") COMPLETED("9"), "0 2 5 9 " },
+		NUMBERED("response.created", "0", ",\"response\":{}") PIECE("2", "0", "nope. ") PIECE("5", "0", "splendid. ") COMPLETED("9"), "0 2 5 9 " },
 	{ "a client resumes a background response by the provider's numbers",
 		NUMBERED("response.created", "0", ",\"response\":{\"background\": true}")
 		NUMBERED("response.in_progress", "1", ",\"response\":{}") HELD_PIECES("0") TEXT_DONE("6") COMPLETED("7"),
@@ -727,7 +727,7 @@ static const struct {
 	{ "in a part, in the other spelling", { "{\"server_content\":{\"model_turn\":{\"parts\":[{\"function_call\":" CALLED("wipe", "{}") "}]}}}" }, 0, true, false },
 	{ "in a part, in one of each", { "{\"serverContent\":{\"model_turn\":{\"parts\":[{\"functionCall\":" CALLED("wipe", "{}") "}]}}}" }, 0, true, false },
 	{ "next to a text", { "{\"serverContent\":{\"modelTurn\":{\"parts\":[{\"text\":\"x\"}]}},\"toolCall\":{\"functionCalls\":[" CALLED("wipe", "{}") "]}}" }, 0, true, false },
-	{ "text of a turn is forwarded with its end", { LIVE_TEXT("hello ") "}", LIVE_TEXT("there") "}", IS_OVER "}" }, 3, false, false },
+	{ "text of a turn is forwarded with its end", { LIVE_TEXT("hallo ") "}", LIVE_TEXT("there") "}", IS_OVER "}" }, 3, false, false },
 	{ "usage ends none", { LIVE_TEXT("my number is 536-90") USED, LIVE_TEXT("-4399 of social security") USED, IS_OVER USED }, 0, true, true },
 	{ "nor does it alone", { LIVE_TEXT("my number is 536-90") "}", "{\"usageMetadata\":{\"totalTokenCount\":1}}", LIVE_TEXT("-4399 of social security") "}", IS_OVER USED }, 0, true, true },
 };

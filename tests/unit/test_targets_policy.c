@@ -216,7 +216,7 @@ static const struct policy_mistake mistakes[] = {
 	{ "a weight that is none", H M "    targets: [{provider: a, weight: 50%}]\n",
 		":8:37: weight: a whole number from 1 to 10000 is expected, found 50%" },
 	{ "a key of a target that is none", H M "    targets: [{provider: a, wieght: 1}]\n",
-		":8:29: wieght: unknown key, did you mean weight?; accepted: provider, model, weight, priority" },
+		":8:29: wieght: unknown key, did you mean weight?; accepted: provider, model, weight, when, priority" },
 	{ "a way to choose that is none", H ONE "    choose: {by: latncy}\n",
 		":9:18: by: one of order, weight, latency, price is expected, found latncy, did you mean latency?" },
 	{ "what is kept that is nothing", H ONE "    choose: {sticky: session}\n",

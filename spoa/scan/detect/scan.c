@@ -958,7 +958,7 @@ open_finish(struct detect_rules *r)
 	for (size_t i = 0; i < r->npatterns; i++)
 		x->digits |= r->patterns[i].kind == START_DIGITS;
 	for (size_t i = 0; i < r->npatterns; i++)
-		if (r->patterns[i].back_max && r->patterns[i].kind != START_LITERAL &&
+		if (r->patterns[i].back_max && !r->patterns[i].needs_back &&
 			has_separator(r->patterns[i].back_set))
 			x->patterns[x->npatterns++] = (uint16_t)i;
 	return 0;
@@ -1000,11 +1000,11 @@ begun_before(const struct detect_rules *r, struct detect_scratch *s, struct span
 		const struct pattern *p = &r->patterns[b->literal->pattern];
 		if (t.n - b->n >= from || !has_begun(b, t) || is_off(r, opt, p->index))
 			continue;
-		size_t begin = t.n - b->n, start = back_start(p, t, begin, 0);
-		if (start < begin && rules_may_continue(r, s, t, p, start))
-			from = start > done ? start : done;
-		else if (!p->needs_back)
+		size_t begin = t.n - b->n, start = p->needs_back ? back_start(p, t, begin, 0) : begin;
+		if (!p->needs_back)
 			from = begin;
+		else if (start < begin && rules_may_continue(r, s, t, p, start))
+			from = start > done ? start : done;
 	}
 	for (size_t i = 0; i < r->nseeds; i++)
 		if (!is_off(r, opt, r->seeds[i])) {
