@@ -27,7 +27,7 @@ say    = $(if $(V),,@$(if $(quiet),,printf '  %-5s %s\n' $(1) $@;) )
 DEPS_BUILD := gcc make pkg-config libev-dev libjansson-dev libpcre2-dev \
 	libssl-dev libsodium-dev libhiredis-dev libyaml-dev \
 	libmicrohttpd-dev libgnutls28-dev zlib1g-dev libbrotli-dev libzstd-dev \
-	libcurl4-openssl-dev libseccomp-dev libqpdf-dev
+	libcurl4-openssl-dev libseccomp-dev libqpdf-dev libexpat1-dev
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wpointer-arith \
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
@@ -451,7 +451,7 @@ $(B)/tollgate: $(B)/spoa/cmd/main.o $(LIB)
 
 # What reads hostile files is a program of its own, with the libraries that it uses.
 $(B)/tollgate-extract: $(B)/spoa/extract/main.o $(LIB)
-	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ -lseccomp -lqpdf $(ALL_LIBS)
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ -lseccomp -lqpdf -lexpat $(ALL_LIBS)
 
 all: $(B)/tollgate-extract
 
@@ -521,6 +521,8 @@ $(FUZZ_RUN): $(B)/tests/fuzz/driver.o
 $(B)/tests/fuzz/fuzz_ws: private ALL_LIBS += $(WSLAY)
 # objects of a PDF
 $(B)/tests/fuzz/fuzz_pdf $(B)/tests/unit/test_extract_pdf: private ALL_LIBS += -lqpdf
+# XML of Office documents
+$(B)/tests/fuzz/fuzz_document $(B)/tests/unit/test_extract_document: private ALL_LIBS += -lexpat
 
 # The longest time of one program, in seconds: a program that hangs is named.
 UNIT_S ?= 600
@@ -548,7 +550,7 @@ fuzz: deps ## coverage-guided fuzzing with clang, FUZZTIME seconds a target
 		clang $(CPPFLAGS) -Itests -std=gnu11 -O1 -g -fno-strict-aliasing -pthread \
 			-fsanitize=address,undefined,fuzzer -DTG_SANITIZE=1 -o $(B)/fuzz/$$n $$s \
 			$$(case " $(filter fuzz/%,$(FAKE_CLOCK)) " in *" fuzz/$$n "*) echo tests/support/fake_clock.c;; esac) \
-			$(B)/fuzz/tests/libsupport.a $(B)/fuzz/libtollgate.a -lcmocka $(ALL_LIBS) $(WSLAY) -lqpdf; \
+			$(B)/fuzz/tests/libsupport.a $(B)/fuzz/libtollgate.a -lcmocka $(ALL_LIBS) $(WSLAY) -lqpdf -lexpat; \
 		$(B)/fuzz/$$n -max_total_time=$(FUZZTIME) -rss_limit_mb=4096 -timeout=20 \
 			-artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus/$$n \
 			tests/fuzz/seeds/$${n#fuzz_}; done

@@ -67,7 +67,7 @@
 #define CAP_TREE_LEAVES        65536        /* hashes waiting for the tree's files; further ones are read from the journal later */
 #define CAP_RECORD_BYTES       (64u << 10)  /* bytes of an audit record; lists in it are cut, with their true count */
 #define CAP_FILES              32           /* files of a request that are sent to tollgate-extract; further files count as uninspected */
-#define CAP_EXTRACT_ANSWER     (26u << 20)  /* bytes of tollgate-extract's result, which is 4 MB of text as JSON; the file counts as uninspected */
+#define CAP_EXTRACT_ANSWER     (32u << 20)  /* bytes of tollgate-extract's result, which is 4 MB of text as JSON, and its places; the file counts as uninspected */
 #define CAP_INLINE_BODY        (48u << 10)  /* bytes of a body that a worker inspects itself; a helper thread gets a longer one. At the work limit, a text of this length ends in under 10 ms */
 #define CAP_INLINE_DEAR        (24u << 10)  /* the same limit as CAP_INLINE_BODY, for a minute after a text took CAP_DEAR_WORK. At the work limit, a text of this length ends in under 10 ms */
 #define CAP_DEAR_WORK          3000000      /* units of work (effort.h) for one text: about 6 ms */

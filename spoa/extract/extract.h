@@ -11,10 +11,12 @@
 #define X(name, word) EXTRACT_##name,
 enum extract_error { EXTRACT_READ, EXTRACT_ERRORS(X) EXTRACT_ERRORS_N };
 enum extract_unread { EXTRACT_UNREAD(X) EXTRACT_UNREAD_N };
+enum extract_kind { EXTRACT_NO_KIND, EXTRACT_KINDS(X) EXTRACT_KINDS_N };
 #undef X
 /* words by number; [EXTRACT_READ] is "read" */
 extern const char *const extract_error_words[EXTRACT_ERRORS_N];
 extern const char *const extract_unread_words[EXTRACT_UNREAD_N];
+extern const char *const extract_kind_words[EXTRACT_KINDS_N];
 
 enum {
 	EXTRACT_PAGES = 1000,	 /* pages of a file */
@@ -59,9 +61,14 @@ enum frame_kind {
 	 * document that shows hidden parts (page 1) or only letters without a name (page 0) */
 	FRAME_FILE,
 	FRAME_SHOWN,
+	/* of an Office document: the places of the next text; an address; the kind, with `page` 1
+	 * if it has macros */
+	FRAME_PLACES,
+	FRAME_LINK,
+	FRAME_KIND,
 };
 
-/* Header of a frame. Text follows FRAME_TEXT and FRAME_CAGE, a PDF FRAME_FILE and FRAME_SHOWN. */
+/* Header of a frame. Text follows FRAME_TEXT, FRAME_PLACES, FRAME_LINK and FRAME_CAGE, a PDF FRAME_FILE and FRAME_SHOWN. */
 struct frame {
 	uint32_t kind;
 	uint32_t page;
@@ -72,7 +79,8 @@ struct frame {
 
 /* The order of a job. */
 struct extract_order {
-	bool picture; /* a picture, not a PDF */
+	bool picture;  /* a picture, not a PDF */
+	bool document; /* an Office document, an archive, RTF or HTML */
 	bool ocr;
 	unsigned lanes; /* pages that OCR reads at the same time, 1 to EXTRACT_LANES */
 	unsigned budget_ms; /* time until the job is killed */

@@ -9,6 +9,7 @@
 #define X(name, word) word,
 const char *const extract_error_words[EXTRACT_ERRORS_N] = { "read", EXTRACT_ERRORS(X) };
 const char *const extract_unread_words[EXTRACT_UNREAD_N] = { EXTRACT_UNREAD(X) };
+const char *const extract_kind_words[EXTRACT_KINDS_N] = { "", EXTRACT_KINDS(X) };
 #undef X
 
 void
@@ -37,6 +38,10 @@ struct told {
 	unsigned pages;
 	bool ocr;
 	size_t text_bytes;
+	struct span places; /* of the next text */
+	enum extract_kind kind;
+	bool macros;
+	struct buf links;  /* JSON strings with commas between */
 	uint64_t document; /* bits of enum extract_unread for page 0: each is reported once */
 };
 
@@ -59,6 +64,11 @@ frame_take(struct span *said, struct frame *f, struct told *t, struct buf *texts
 		json_put_uint(texts, "page", f->page);
 		json_put_name(texts, "text");
 		buf_json_utf8(texts, span_cut(*said, 0, f->n));
+		if (t->places.n) {
+			json_put_name(texts, "places");
+			buf_json_utf8(texts, t->places);
+		}
+		t->places = SPAN_LIT("");
 		json_put_close(texts, '}');
 		*said = span_cut(*said, f->n, said->n);
 		return true;
@@ -73,6 +83,27 @@ frame_take(struct span *said, struct frame *f, struct told *t, struct buf *texts
 		json_put_uint(unread, "page", f->page);
 		json_put_str(unread, "why", extract_unread_words[f->n]);
 		json_put_close(unread, '}');
+		return true;
+	case FRAME_PLACES:
+	case FRAME_LINK: {
+		if (f->n > said->n)
+			return false;
+		struct span text = span_cut(*said, 0, f->n);
+		*said = span_cut(*said, f->n, said->n);
+		if (f->kind == FRAME_PLACES) {
+			t->places = text;
+			return true;
+		}
+		if (t->links.n)
+			buf_putc(&t->links, ',');
+		buf_json_utf8(&t->links, text);
+		return true;
+	}
+	case FRAME_KIND:
+		if (f->n >= EXTRACT_KINDS_N || f->n == EXTRACT_NO_KIND)
+			return false;
+		t->kind = f->n;
+		t->macros = f->page;
 		return true;
 	case FRAME_PAGES: t->pages = f->n; return true;
 	case FRAME_OCR: t->ocr = true; return true;
@@ -103,6 +134,20 @@ frame_answer(struct span said, enum extract_error otherwise, struct buf *json)
 		error = EXTRACT_MEMORY;
 	if (error != EXTRACT_READ) {
 		frame_error(error, json);
+		buf_free(&t.links);
+		return error;
+	}
+	SCOPED_BUF(links, 0);
+	buf_printf(&links, "[%.*s]", SPAN_ARG(buf_view(&t.links)));
+	buf_free(&t.links);
+	if (t.kind) {
+		json_put_form(json,
+			"{'kind':%s,'macros':%j,'links':%j,'pages':%u,'texts':%j,'read':%s,'"
+			"unread':%j}",
+			extract_kind_words[t.kind],
+			t.macros ? SPAN_LIT("true") : SPAN_LIT("false"), buf_view(&links),
+			(uint64_t)t.pages, buf_view(&texts), t.ocr ? "ocr" : "text",
+			buf_view(&unread));
 		return error;
 	}
 	json_put_form(json, "{'pages':%u,'texts':%j,'read':%s,'unread':%j}", (uint64_t)t.pages,

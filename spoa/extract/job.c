@@ -4,7 +4,8 @@
  * /ActualText replaces, patterns, tiny letters after the 50,000th. The text is printed again from
  * a copy in which hidden layers and annotations are shown, and attached PDFs are read. Pages
  * without text are drawn small, to find the empty ones. tesseract reads the others if OCR was
- * ordered. A picture is read by tesseract only, also enlarged if its letters are small.
+ * ordered. A picture is read by tesseract only, also enlarged if its letters are small. An Office
+ * document is read by extract/document.c, without a tool.
  *
  * tool_run() runs a tool inside of the cage: fork, a pipe for each output, limits, the list of
  * system calls, and one execve. */
@@ -25,6 +26,7 @@
 #include "base/err.h"
 #include "base/scoped.h"
 #include "extract/cage.h"
+#include "extract/document.h"
 #include "extract/enlarge.h"
 #include "extract/frame.h"
 #include "extract/job.h"
@@ -432,7 +434,8 @@ next_frame(struct span *said, struct frame *f, struct span *text)
 	if (said->n < sizeof(*f))
 		return false;
 	memcpy(f, said->p, sizeof(*f));
-	size_t n = f->kind == FRAME_UNREAD || f->kind == FRAME_END ? 0 : f->n;
+	size_t n = f->kind == FRAME_UNREAD || f->kind == FRAME_END || f->kind == FRAME_KIND ? 0
+										    : f->n;
 	*said = span_cut(*said, sizeof(*f), said->n);
 	if (n > said->n)
 		return false;
@@ -1061,6 +1064,49 @@ read_picture(struct job *j)
 	return error;
 }
 
+/* ---- Office documents and archives ---- */
+
+/* Runs in a child of its own, because it parses a hostile file. */
+static int
+parse_document(struct buf *out)
+{
+	struct document d;
+
+	document_read(map_document(), &d);
+	if (d.error) {
+		frame_put(out, FRAME_END, 0, d.error);
+		return 0;
+	}
+	frame_put(out, FRAME_KIND, d.macros, d.kind);
+	for (unsigned why = 0; why < EXTRACT_UNREAD_N; why++)
+		if (d.unread & 1u << why)
+			frame_put(out, FRAME_UNREAD, 0, why);
+	buf_span(out, buf_view(&d.out));
+	return 0;
+}
+
+static enum extract_error
+read_office(struct job *j)
+{
+	struct tool t = { .call = parse_document,
+		.cpu_s = EXTRACT_CPU_S,
+		.out_bytes = EXTRACT_TEXT_BYTES + DOCUMENT_PLACES + EXTRACT_SLACK_BYTES,
+		.until_us = j->until_us };
+	SCOPED_TOOL_END(end, tool_run(&t));
+	struct span said = buf_view(&end.out), text;
+	struct frame f;
+
+	while (!end.error && next_frame(&said, &f, &text)) {
+		if (f.kind == FRAME_END)
+			end.error = f.n < EXTRACT_ERRORS_N ? f.n : EXTRACT_KILLED;
+		else if (f.kind == FRAME_UNREAD || f.kind == FRAME_KIND)
+			frame_put(&j->out, f.kind, f.page, f.n);
+		else
+			frame_put_text(&j->out, f.kind, f.page, text);
+	}
+	return !end.error && said.n ? EXTRACT_KILLED : end.error;
+}
+
 void
 job_main(void *order)
 {
@@ -1071,7 +1117,9 @@ job_main(void *order)
 	j.until_us = clock_mono_us() +
 		     (j.order->budget_ms - (margin < MARGIN_MS ? margin : MARGIN_MS)) * 1000ull;
 	signal(SIGPIPE, SIG_IGN);
-	enum extract_error error = j.order->picture ? read_picture(&j) : read_pdf(&j);
+	enum extract_error error = j.order->picture    ? read_picture(&j)
+				   : j.order->document ? read_office(&j)
+						       : read_pdf(&j);
 	if (buf_failed(&j.out))
 		error = EXTRACT_MEMORY;
 	if (error)

@@ -21,6 +21,7 @@
 #include "base/json_put.h"
 #include "base/log.h"
 #include "base/scoped.h"
+#include "extract/document.h"
 #include "extract/frame.h"
 
 enum {
@@ -29,7 +30,7 @@ enum {
 	FIELDS_MOST = 64,
 	IDLE_MS = 60000, /* a connection without a request */
 	END_MS = 50,	 /* from the end of a pipe to the end of its process */
-	SAID_BYTES = EXTRACT_TEXT_BYTES + (1 << 20),
+	SAID_BYTES = EXTRACT_TEXT_BYTES + DOCUMENT_PLACES + (1 << 20),
 };
 
 /* The states of a connection:
@@ -184,6 +185,8 @@ tools_there(const struct extract_order *o)
 {
 	const bool *has = sv.setup->tools;
 
+	if (o->document)
+		return true;
 	if (o->picture)
 		return has[JOB_TESSERACT];
 	return has[JOB_PDFTOTEXT] && has[JOB_PDFTOHTML] && has[JOB_PDFTOPPM] &&
@@ -361,7 +364,8 @@ take_file(struct conn *c, const struct http_message *m)
 	unsigned waits = waits_ms(&m->head);
 
 	c->deadline_ms = waits - at_most(EXTRACT_REPLY_MS, waits / 10);
-	c->order = (struct extract_order){ .picture = span_is(m->head.path, "/image") };
+	c->order = (struct extract_order){ .picture = span_is(m->head.path, "/image"),
+		.document = span_is(m->head.path, "/document") };
 	c->order.ocr = span_is(m->head.query, "ocr=1");
 	c->order.lanes = at_most(sv.setup->jobs, EXTRACT_LANES);
 	c->left = m->framing == HTTP_LENGTH ? m->length : 0;
@@ -402,7 +406,8 @@ take_request(struct conn *c)
 		respond_refusal(c, n ? 400 : 431, "no request");
 		return;
 	}
-	bool file = span_is(m.head.path, "/pdf") || span_is(m.head.path, "/image");
+	bool file = span_is(m.head.path, "/pdf") || span_is(m.head.path, "/image") ||
+		    span_is(m.head.path, "/document");
 	if (m.framing != HTTP_NO_BODY)
 		c->left = m.framing == HTTP_LENGTH ? m.length : 1;
 	if (file && span_is(m.head.method, "POST"))
@@ -411,7 +416,7 @@ take_request(struct conn *c)
 		respond_health(c);
 	else
 		respond_refusal(
-			c, file ? 405 : 404, "POST /pdf, POST /image?ocr=1, GET /health");
+			c, file ? 405 : 404, "POST /pdf, POST /image?ocr=1, POST /document, GET /health");
 	buf_consume(&c->in, (size_t)n);
 }
 

@@ -32,6 +32,7 @@ request_facts(struct request *r, struct policy_facts *f)
 		.speech = r->in.speech,
 		.nspeech = r->in.nspeech,
 		.speech_seconds = r->in.speech_seconds,
+		.macros = r->in.macros,
 		.entities = &r->found.entities,
 		.roles = r->found.roles,
 		.rules = r->snap->rules,

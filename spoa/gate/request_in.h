@@ -110,6 +110,7 @@ struct request_in {
 	size_t nspeech, speech_room;
 	int64_t speech_seconds; /* prompt.speech_seconds */
 	bool sounds_measured;	/* all files are sounds, whose length was counted */
+	bool macros;		/* prompt.macros */
 	struct segment *target; /* segments of path and query */
 	size_t ntarget;
 	struct needles credentials; /* the verified credential, plain and encoded */

@@ -22,6 +22,7 @@
 	X(V_PROMPT_MEDIA,        "prompt.media",        CEL_LIST,   CEL_STRING) \
 	X(V_PROMPT_SPEECH,       "prompt.speech",       CEL_LIST,   CEL_STRING) \
 	X(V_PROMPT_SPEECH_SECONDS, "prompt.speech_seconds", CEL_INT, CEL_DYN) \
+	X(V_PROMPT_MACROS,       "prompt.macros",       CEL_BOOL,   CEL_DYN) \
 	X(V_PROMPT_REFERENCES,   "prompt.references",   CEL_LIST,   CEL_STRING) \
 	X(V_PROMPT_TOOL_RESULTS, "prompt.tool_results", CEL_LIST,   CEL_STRING) \
 	X(V_PROMPT_TOKENS,       "prompt.tokens",       CEL_INT,    CEL_DYN) \

@@ -117,7 +117,7 @@ is "a PDF after a byte order mark and a line is inspected as a PDF" "$status $(f
 chat deny.test note.txt application/vnd.ms-excel
 is "CSV that Windows declares as Excel is inspected" "$status $(file '[.kind, .found]')" '403 ["text",["IBAN_CODE"]]'
 chat deny.test letter.docx application/vnd.openxmlformats-officedocument.wordprocessingml.document
-is "an Office document is refused with its kind and the reason" "$status $(says .error.message | grep -o '([a-z]*: no reader)') $(file .unread)" '403 (docx: no reader) "no_reader"'
+is "a damaged Office document is refused with its kind and the reason" "$status $(says .error.message | grep -o '([a-z]*: damaged)') $(file .unread)" '403 (docx: damaged) "damaged"'
 chat deny.test small.png
 is "without a rule that asks for OCR, an image is not inspected" "$status $(file '[.kind, .unread]')" '403 ["png","not_asked"]'
 while read -r name kind; do

@@ -114,6 +114,7 @@ read_recorded_body(struct recorded *out, json_t *record, struct arena *a)
 		recorded_spans(record_get(record, RF_PROMPT_SPEECH), a, &out->facts.nspeech);
 	out->facts.speech_seconds =
 		json_integer_value(record_get(record, RF_PROMPT_SPEECH_SECONDS));
+	out->facts.macros = json_is_true(record_get(record, RF_PROMPT_MACROS));
 	out->facts.results = recorded_spans(
 		record_get(record, RF_PROMPT_TOOL_RESULTS), a, &out->facts.nresults);
 	out->facts.tags =

@@ -40,7 +40,8 @@ struct file {
 	 * `asked`: the response has arrived */
 	struct span decoded;
 	struct span answer;
-	bool wanted, picture, ocr, asked;
+	bool wanted, picture, document, ocr, asked;
+	bool macros; /* the document has macros */
 	struct request *request;
 };
 
@@ -66,7 +67,12 @@ struct file_place {
 	bool uncertain; /* the value was corrected, because OCR may have misread it */
 	bool spoken;	/* it is in a transcript, */
 	uint64_t ms;	/* at this time of the sound */
+	struct span places; /* of the text that the finding is in, see scan/media/extracted.h, */
+	size_t offset;	    /* and its offset there */
 };
+/* Appends the place of a finding in an Office document: "sheet Payroll, B17". Appends nothing if
+ * there is none. A place that contains a finding is replaced by the finding's name. */
+void file_place_put(const struct request *r, const struct file_place *at, struct buf *out);
 /* Returns the file in whose text the finding is and sets *at, or returns NULL. */
 struct file *request_file_of(
 	const struct request *r, const struct hit *h, struct file_place *at);

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/push.h"
 #include "base/scoped.h"
+#include "base/utf8.h"
 #include "gate/files/files.h"
 #include "gate/files/ocr_text.h"
 #include "gate/files/speech.h"
@@ -23,9 +24,15 @@
 #include "scan/text/opaque.h"
 #include "scan/text/table.h"
 
+enum {
+	PLACE_MOST = 200, /* bytes of a place in a record or message */
+	PLACE_VALUE = 4,  /* shorter findings do not hide a place */
+};
+
 /* Values of file.why besides the flaws (scan/media) and the extractor's words. */
 static const char file_no_extractor[] = "no_extractor", file_not_asked[] = "not_asked",
-		  file_no_reader[] = "no_reader", file_too_many[] = "too_many_files";
+		  file_no_reader[] = "no_reader", file_too_many[] = "too_many_files",
+		  file_old_office[] = "old_office";
 
 /* State while tollgate-extract is asked: the decoded bytes and the responses. owner: the
  * request. */
@@ -143,6 +150,14 @@ is_picture(enum file_magic k)
 	return false;
 }
 
+/* Returns true for kinds that tollgate-extract reads without a tool: Office documents, archives
+ * and RTF. */
+static bool
+kind_of_document(enum file_magic k)
+{
+	return k == FILE_ZIP || k == FILE_GZIP || k == FILE_RTF;
+}
+
 bool
 request_files_wait(const struct request *r)
 {
@@ -155,7 +170,8 @@ request_files_wait(const struct request *r)
 		return false;
 	for (size_t i = 0; i < u->nmedia; i++) {
 		enum file_magic k = u->media[i].data.p ? head_kind(&u->media[i]) : FILE_OTHER;
-		if ((extracts && (k == FILE_PDF || (is_picture(k) && p->ocr))) ||
+		if ((extracts &&
+			    (k == FILE_PDF || kind_of_document(k) || (is_picture(k) && p->ocr))) ||
 			speech_waits(r, k))
 			return true;
 	}
@@ -184,7 +200,7 @@ asks_ocr(struct request *r, bool *is)
 int
 file_keep_text(struct request *r, struct file *f, unsigned page, struct span text)
 {
-	struct extracted_text t = { page, arena_dup(&r->arena, text), false };
+	struct extracted_text t = { .page = page, .text = arena_dup(&r->arena, text) };
 
 	return t.text.p && ARENA_PUSH(&r->arena, f->texts, f->ntexts, f->room, 4, t)
 		       ? 0
@@ -248,9 +264,10 @@ find_reader(struct request *r, struct file *f, enum file_magic k, bool ocr)
 {
 	f->ocr = ocr;
 	f->picture = is_picture(k);
-	if (k != FILE_PDF && !is_picture(k))
-		f->why = file_no_reader;
-	else if (k != FILE_PDF && !ocr)
+	f->document = kind_of_document(k);
+	if (k != FILE_PDF && !f->picture && !f->document)
+		f->why = k == FILE_OLE ? file_old_office : file_no_reader;
+	else if (f->picture && !ocr)
 		f->why = file_not_asked;
 	else if (r->gate && !gate_cfg(r->gate)->extract.path)
 		f->why = file_no_extractor;
@@ -553,6 +570,7 @@ ask_about_files(struct request *r)
 			continue;
 		j->asks[n] = (struct extract_ask){ .file = f->decoded,
 			.picture = f->picture,
+			.document = f->document,
 			.ocr = f->ocr,
 			.caller = r->run.held_slot,
 			.deadline_us = now + gate_cfg(r->gate)->extract_deadline_us,
@@ -613,6 +631,23 @@ add_corrections(struct request *r, struct file *f)
 	return err;
 }
 
+/* Keeps what an Office document is, and the facts that rules see. Addresses in it are
+ * references, because the content at these addresses was not inspected. */
+static int
+take_document(struct request *r, struct file *f, const struct extracted *got)
+{
+	size_t room = r->in.body.nrefs;
+	int err = 0;
+
+	f->kind = got->kind;
+	f->macros = got->macros;
+	r->in.macros |= got->macros;
+	if (got->nlinks)
+		err = ref_add(&r->in.body, &room,
+			&(struct body_ref){ .kind = "link", .n = got->nlinks }, &r->arena);
+	return err ? err : tell_kind(r, got->kind);
+}
+
 static int
 take_extracted(struct request *r, struct file *f)
 {
@@ -632,9 +667,15 @@ take_extracted(struct request *r, struct file *f)
 	f->why = got.why;
 	f->why_page = got.why_page;
 	f->read |= got.ocr ? FILE_OCR : 0;
-	f->read |= got.ntexts && span_is(span_str(f->kind), "pdf") ? FILE_TEXT : 0;
-	for (size_t i = 0; i < got.ntexts && !err; i++)
+	f->read |= got.ntexts && !f->picture ? FILE_TEXT : 0;
+	if (got.kind)
+		err = take_document(r, f, &got);
+	for (size_t i = 0; i < got.ntexts && !err; i++) {
 		err = file_keep_text(r, f, got.texts[i].page, got.texts[i].text);
+		if (!err && got.texts[i].places.n)
+			f->texts[f->ntexts - 1].places =
+				arena_dup(&r->arena, got.texts[i].places);
+	}
 	return err || !got.ocr ? err : add_corrections(r, f);
 }
 
@@ -673,11 +714,44 @@ request_file_of(const struct request *r, const struct hit *h, struct file_place 
 	const struct extracted_text *t =
 		&f->texts[(size_t)(s - r->in.body.segments) - f->first];
 	*at = (struct file_place){ .page = t->page, .uncertain = t->uncertain };
+	at->places = t->places;
+	at->offset = h->f.start;
 	at->spoken = speech_time(r, f, s, h->f.start, &at->ms);
 	if (t->page & EXTRACT_BORDER)
 		at->page = (t->page & ~(unsigned)EXTRACT_BORDER) +
 			   (h->f.start > span_chr(s->text, '\n'));
 	return f;
+}
+
+void
+file_place_put(const struct request *r, const struct file_place *at, struct buf *out)
+{
+	SCOPED_BUF(words, 0);
+	struct span head, place;
+
+	if (!extracted_place(at->places, at->offset, &head, &place))
+		return;
+	buf_span(&words, head);
+	buf_span(&words, place);
+	struct span s = span_trim(buf_view(&words), ", ");
+	s = span_cut(s, 0, utf8_begin(s, PLACE_MOST));
+	/* a name of a sheet may hold what the policy searches for */
+	for (size_t i = 0; i < r->scan.nhits + r->scan.nextra; i++) {
+		const struct hit *h = i < r->scan.nhits ? &r->scan.hits[i]
+							: &r->scan.extra[i - r->scan.nhits];
+		struct span value = h->in_target
+					    ? SPAN_LIT("")
+					    : span_cut(h->segment->text, h->f.start, h->f.end);
+		const char *name = detect_entity_name(r->snap->rules, h->f.entity);
+		if (value.n < PLACE_VALUE || value.n > s.n || str_same(name, "PERSON"))
+			continue;
+		if (memmem(s.p, s.n, value.p, value.n)) {
+			buf_printf(out, "[%s]", name);
+			return;
+		}
+	}
+	for (size_t i = 0; i < s.n; i++)
+		buf_putc(out, (unsigned char)s.p[i] < ' ' ? ' ' : s.p[i]);
 }
 
 /* ---- replacing files ---- */
@@ -896,6 +970,17 @@ kind_in_words(const struct file *f)
 	return f->kind[0] ? span_str(f->kind) : f->media.kind;
 }
 
+/* Advice to the caller, by reason. `kind` NULL: any. */
+static const struct {
+	const char *why, *kind, *advice;
+} advice[] = {
+	{ "old_office", NULL,
+		"save the document as .docx, .xlsx or .pptx, and a message as .txt or .pdf" },
+	{ "encrypted", "ole", "remove the password, then send the file again" },
+	{ "encrypted", "zip", "remove the password, then send the file again" },
+	{ "encrypted", "pdf", "remove the password, then send the file again" },
+};
+
 struct span
 request_unread_files(struct request *r)
 {
@@ -921,6 +1006,14 @@ request_unread_files(struct request *r)
 			"the request contains parts that the gateway cannot inspect (images, "
 			"audio, files or unknown types): send their content as text");
 	struct span kind = kind_in_words(f);
+	for (size_t i = 0; i < COUNT_OF(advice); i++)
+		if (f->why && str_same(f->why, advice[i].why) &&
+			(!advice[i].kind || str_same(f->kind, advice[i].kind)))
+			return arena_printf(&r->arena,
+				"the request contains a file that the gateway cannot inspect "
+				"(%.*s: "
+				"%s): %s",
+				SPAN_ARG(kind), f->why, advice[i].advice);
 	if (f->why == file_not_asked && f->picture)
 		return arena_printf(&r->arena,
 			"the request contains a picture (%.*s), and no rule requires that its "

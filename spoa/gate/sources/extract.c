@@ -110,7 +110,8 @@ call_extract(struct extractor *x, struct extract_ask *a, uint64_t deadline_us)
 	snprintf(deadline, sizeof(deadline), EXTRACT_DEADLINE_FIELD ": %" PRIu64,
 		deadline_us / 1000);
 	SCOPED_BUF(url, 0);
-	buf_printf(&url, "unix:%s:/%s%s", x->path, a->picture ? "image" : "pdf",
+	buf_printf(&url, "unix:%s:/%s%s", x->path, 
+		a->picture ? "image" : a->document ? "document" : "pdf",
 		a->ocr ? "?ocr=1" : "");
 	buf_putc(&url, '\0');
 	const struct http_call_options o = { .url = url.p,

@@ -46,7 +46,7 @@ struct extract_ask {
 	struct extractor *x;
 	TAILQ_ENTRY(extract_ask) next;
 	struct span file;
-	bool picture, ocr;
+	bool picture, document, ocr;
 	/* of a sound: its transcriber, and the ending of a file's name */
 	const struct transcriber *by;
 	const char *kind;

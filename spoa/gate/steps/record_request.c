@@ -412,18 +412,23 @@ put_speech(const struct request *r, struct buf *b, const struct file *f)
 
 /* Writes where a finding is in the file, with a space before: the page, or the time in a sound. */
 static void
-put_place_in_file(struct buf *b, const struct file_place *at)
+put_place_in_file(const struct request *r, struct buf *b, const struct file_place *at)
 {
+	SCOPED_BUF(words, 0);
+
+	file_place_put(r, at, &words);
 	if (at->spoken)
 		buf_printf(b, " %u:%02u", (unsigned)(at->ms / 60000), (unsigned)(at->ms / 1000 % 60));
 	else if (at->page)
 		buf_printf(b, " %u", at->page);
+	else if (words.n)
+		buf_printf(b, " %.*s", SPAN_ARG(buf_view(&words)));
 	if (at->uncertain)
 		buf_str(b, " uncertain");
 }
 
 /* Lists what was found in a file and on which page or at which time, once each: "IBAN 3", "IBAN
- * 0:12", or "IBAN 3 uncertain" if OCR may have misread it. */
+ * 0:12", "IBAN sheet Payroll, B17", or "IBAN 3 uncertain" if OCR may have misread it. */
 static void
 put_found_in(const struct request *r, struct buf *b, const struct file *f)
 {
@@ -438,7 +443,7 @@ put_found_in(const struct request *r, struct buf *b, const struct file *f)
 			continue;
 		size_t k = 0, begins = at[n] = said.n;
 		buf_str(&said, detect_entity_name(r->snap->rules, h->f.entity));
-		put_place_in_file(&said, &place);
+		put_place_in_file(r, &said, &place);
 		if (buf_failed(&said))
 			break;
 		struct span one = span_cut(buf_view(&said), begins, said.n);
@@ -467,6 +472,7 @@ put_files(const struct request *r, struct buf *b)
 			f->kind[0] ? span_str(f->kind) : f->media.kind);
 		put_count(b, RF_PROMPT_FILES_BYTES, f->bytes);
 		put_count(b, RF_PROMPT_FILES_PAGES, f->pages);
+		put_flag(b, RF_PROMPT_FILES_MACROS, f->macros);
 		put_speech(r, b, f);
 		put_file_read(b, f);
 		put_name(b, RF_PROMPT_FILES_UNREAD, f->why);
@@ -493,6 +499,7 @@ put_unread(const struct request *r, struct buf *b)
 	put_spans(b, RF_PROMPT_SPEECH, r->in.speech,
 		r->in.nspeech < LIST_MAX ? r->in.nspeech : LIST_MAX);
 	put_count(b, RF_PROMPT_SPEECH_SECONDS, (uint64_t)r->in.speech_seconds);
+	put_flag(b, RF_PROMPT_MACROS, r->in.macros);
 	put_files(r, b);
 	if (u->sealed) {
 		put_int(b, RF_PROMPT_SEALED_BYTES, (int64_t)u->sealed_bytes);

@@ -693,15 +693,21 @@ deny_file(struct request *r, const struct file *f)
 	struct file_place at = { 0 };
 	bool metadata = false;
 
-	for (size_t i = 0; i < r->scan.overlay.nhits && !at.page && !at.spoken; i++) {
+	for (size_t i = 0; i < r->scan.overlay.nhits && !at.page && !at.spoken && !at.places.n;
+		i++) {
 		const struct hit *h = &r->scan.overlay.hits[i];
 		if (request_file_hit(r, h) != f)
 			continue;
 		request_file_of(r, h, &at);
 		metadata |= request_hit_metadata(r, f, h);
 	}
+	SCOPED_BUF(place, 0);
+	file_place_put(r, &at, &place);
 	struct span why =
-		at.spoken
+		place.n ? arena_printf(&r->arena,
+				  "data that must be redacted is in a file (%s): %.*s", f->kind,
+				  SPAN_ARG(buf_view(&place)))
+		: at.spoken
 			? arena_printf(&r->arena,
 				  "data that must be redacted is spoken at %u:%02u of a sound (%s)",
 				  (unsigned)(at.ms / 60000), (unsigned)(at.ms / 1000 % 60), f->kind)

@@ -74,6 +74,7 @@ struct policy_facts {
 	const struct span *speech; /* prompt.speech */
 	size_t nspeech;
 	int64_t speech_seconds; /* prompt.speech_seconds */
+	bool macros;		/* prompt.macros */
 	const struct entity_set *entities; /* found, with scores over their thresholds */
 	/* for each entity: bits of the segments' roles (enum seg_role) in which it was found;
 	 * NULL: any */

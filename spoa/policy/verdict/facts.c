@@ -481,6 +481,7 @@ fact_value(struct facts_view *v, enum policy_slot slot, bool *present)
 	case V_PROMPT_ENTITIES: return facts_entities(v, f->rules, f->entities);
 	case V_PROMPT_MEDIA: return facts_texts(v, f->media, f->nmedia);
 	case V_PROMPT_SPEECH: return facts_texts(v, f->speech, f->nspeech);
+	case V_PROMPT_MACROS: return cel_bool(f->macros);
 	case V_PROMPT_SPEECH_SECONDS: return cel_int(f->speech_seconds);
 	case V_PROMPT_REFERENCES: return reference_kinds(v);
 	case V_PROMPT_TOOL_RESULTS: return tool_results(v);

@@ -223,10 +223,12 @@
   X(PROMPT_MEDIA,                  "prompt.",            "media",                  TEXTS,   DECISION,   "read",     V_PROMPT_MEDIA,         NULL) \
   X(PROMPT_SPEECH,                 "prompt.",            "speech",                 TEXTS,   DECISION,   "files",    V_PROMPT_SPEECH,        NULL) \
   X(PROMPT_SPEECH_SECONDS,         "prompt.",            "speech_seconds",         INTEGER, DECISION,   "files",    V_PROMPT_SPEECH_SECONDS, NULL) \
+  X(PROMPT_MACROS,                 "prompt.",            "macros",                 FLAG,    DECISION,   "files",    V_PROMPT_MACROS,        NULL) \
   X(PROMPT_FILES,                  "prompt.",            "files",                  OBJECTS, DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_FILES_KIND,             "prompt.files[].",    "kind",                   TEXT,    DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_FILES_BYTES,            "prompt.files[].",    "bytes",                  INTEGER, DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_FILES_PAGES,            "prompt.files[].",    "pages",                  INTEGER, DECISION,   "files",    V_COUNT,                NULL) \
+  X(PROMPT_FILES_MACROS,           "prompt.files[].",    "macros",                 FLAG,    DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_FILES_SECONDS,          "prompt.files[].",    "seconds",                INTEGER, DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_FILES_CODEC,            "prompt.files[].",    "codec",                  TEXT,    DECISION,   "files",    V_COUNT,                NULL) \
   X(PROMPT_FILES_CHANNELS,         "prompt.files[].",    "channels",               INTEGER, DECISION,   "files",    V_COUNT,                NULL) \

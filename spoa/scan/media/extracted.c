@@ -10,6 +10,7 @@
 #define WORD(name, word) word,
 static const char *const errors[] = { EXTRACT_ERRORS(WORD) };
 static const char *const unread_words[] = { EXTRACT_UNREAD(WORD) };
+static const char *const kind_words[] = { EXTRACT_KINDS(WORD) };
 #undef WORD
 
 /* The state of one extracted_read() call. `ev` is the last token read, `room` the capacity of
@@ -20,7 +21,7 @@ struct answer_reader {
 	struct json *j;
 	struct json_event ev;
 	struct extracted *out;
-	size_t room;
+	size_t room, links_room;
 	int err;
 };
 
@@ -65,6 +66,8 @@ read_extracted_page(struct answer_reader *r, bool unread)
 			why = known_word(r, unread_words, COUNT_OF(unread_words));
 		else if (!unread && span_is(m.key, "text") && r->ev.tok == JSON_STRING)
 			page.text = json_text(r->a, r->in, &r->ev);
+		else if (!unread && span_is(m.key, "places") && r->ev.tok == JSON_STRING)
+			page.places = json_text(r->a, r->in, &r->ev);
 		else
 			r->err = ERR_SYNTAX;
 	}
@@ -90,6 +93,41 @@ read_pages(struct answer_reader *r, bool unread)
 		read_extracted_page(r, unread);
 }
 
+static void
+read_links(struct answer_reader *r)
+{
+	if (r->ev.tok != JSON_ARRAY)
+		r->err = ERR_SYNTAX;
+	while (!r->err && json_next(r->j, &r->ev) != JSON_ARRAY_END) {
+		if (r->ev.tok != JSON_STRING) {
+			r->err = ERR_SYNTAX;
+			break;
+		}
+		struct span link = json_text(r->a, r->in, &r->ev);
+		if (!ARENA_PUSH(r->a, r->out->links, r->out->nlinks, r->links_room, 4, link))
+			r->err = ERR_NOMEM;
+	}
+}
+
+bool
+extracted_place(struct span places, size_t at, struct span *head, struct span *place)
+{
+	uint64_t from = 0, more;
+
+	*head = span_next(&places, '\n');
+	*place = SPAN_LIT("");
+	while (places.n) {
+		struct span line = span_next(&places, '\n');
+		if (span_u64(span_next(&line, ' '), &more) || more > UINT32_MAX)
+			return false;
+		from += more;
+		if (from > at)
+			break;
+		*place = line;
+	}
+	return head->n || place->n;
+}
+
 int
 extracted_read(struct span answer, struct arena *a, struct extracted *out)
 {
@@ -112,6 +150,13 @@ extracted_read(struct span answer, struct arena *a, struct extracted *out)
 			read_pages(&r, true);
 		else if (span_is(m.key, "error"))
 			out->why = known_word(&r, errors, COUNT_OF(errors));
+		else if (span_is(m.key, "kind"))
+			out->kind = known_word(&r, kind_words, COUNT_OF(kind_words));
+		else if (span_is(m.key, "macros") &&
+			 (r.ev.tok == JSON_TRUE || r.ev.tok == JSON_FALSE))
+			out->macros = r.ev.tok == JSON_TRUE;
+		else if (span_is(m.key, "links"))
+			read_links(&r);
 		else if (span_is(m.key, "read") && r.ev.tok == JSON_STRING)
 			out->ocr = span_is(json_text(a, answer, &r.ev), "ocr");
 		else
@@ -119,7 +164,8 @@ extracted_read(struct span answer, struct arena *a, struct extracted *out)
 	}
 	if (r.err == ERR_NOMEM || arena_failed(a))
 		return ERR_NOMEM;
-	if (r.err || (!out->why && !out->pages) || json_next(r.j, &r.ev) != JSON_END)
+	if (r.err || (!out->why && !out->pages && !out->kind) ||
+		json_next(r.j, &r.ev) != JSON_END)
 		return ERR_SYNTAX;
 	return 0;
 }
