@@ -54,7 +54,7 @@ passage_place(struct passage *p, const char *format, ...)
 	buf_putc(&p->places, '\n');
 	struct span place = span_cut(buf_view(&p->places), from, p->places.n);
 	struct span last = span_cut(buf_view(&p->places), p->last, before);
-	if (before && span_eq(place, last)) { /* the place before goes on */
+	if (before && span_eq(place, last)) { /* the place before continues */
 		p->places.n = before;
 		return;
 	}

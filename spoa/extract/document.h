@@ -1,5 +1,5 @@
-/* The texts of a document that is not a PDF, while it is read: what the readers of each format
- * write to. The result is a row of frames (extract/extract.h). */
+/* The texts of a document that is not a PDF, while it is read. The readers of each format write to
+ * it. The result is a row of frames (extract/extract.h). */
 #ifndef EXTRACT_DOCUMENT_H
 #define EXTRACT_DOCUMENT_H
 
@@ -51,7 +51,7 @@ void document_unread(struct document *d, enum extract_unread why);
 /* An address that the document refers to. It is text too. */
 void document_link(struct document *d, struct span url);
 
-/* Says where the following text of the passage is: "paragraph 12". Control characters become
+/* Sets the place of the following text of the passage: "paragraph 12". Control characters become
  * spaces. */
 __attribute__((format(printf, 2, 3))) void passage_place(
 	struct passage *p, const char *format, ...);

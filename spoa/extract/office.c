@@ -54,7 +54,7 @@ find_entry(const struct package *p, struct span name)
 
 /* Decompresses an entry. Returns false if that failed the document. */
 static bool
-load_entry(struct package *p, const struct zip_entry *e, struct buf *out)
+load_part(struct package *p, const struct zip_entry *e, struct buf *out)
 {
 	enum extract_error error = zip_inflate(e, &p->d->left, out);
 
@@ -82,7 +82,7 @@ name_has(struct span name, const char *part)
 /* Appends the path of a target, relative to the folder of its source. Returns false if it
  * leaves the archive. */
 static bool
-resolve_target(struct span source, struct span target, struct buf *out)
+resolve_part(struct span source, struct span target, struct buf *out)
 {
 	size_t folder = 0;
 
@@ -133,7 +133,7 @@ relations_start(void *arg, const char *name, const char **atts)
 	}
 	if (*target == '#') /* a place in the document */
 		return;
-	if (!resolve_target(r->source, span_str(target), &path)) {
+	if (!resolve_part(r->source, span_str(target), &path)) {
 		document_fail(p->d, EXTRACT_OUTSIDE);
 		return;
 	}
@@ -148,7 +148,7 @@ relations_start(void *arg, const char *name, const char **atts)
 /* Returns the part that a file of relationships is of: "xl/_rels/workbook.xml.rels" is of
  * "xl/workbook.xml". */
 static struct span
-source_of(struct package *p, struct span rels)
+source_of_rels(struct package *p, struct span rels)
 {
 	static const char folder[] = "_rels/";
 	const char *at = memmem(rels.p, rels.n, folder, strlen(folder));
@@ -172,9 +172,9 @@ read_relations(struct package *p)
 		document_fail(p->d, EXTRACT_MEMORY);
 	for (size_t i = 0; i < p->zip.n && !p->d->error; i++) {
 		SCOPED_BUF(xml, 0);
-		if (!name_ends(p->zip.v[i].name, ".rels") || !load_entry(p, &p->zip.v[i], &xml))
+		if (!name_ends(p->zip.v[i].name, ".rels") || !load_part(p, &p->zip.v[i], &xml))
 			continue;
-		struct relations_reader r = { p, source_of(p, p->zip.v[i].name) };
+		struct relations_reader r = { p, source_of_rels(p, p->zip.v[i].name) };
 		xml_parse(p->d, buf_view(&xml), &calls, &r);
 	}
 }
@@ -241,7 +241,7 @@ where_is(const struct package *p, struct span part, unsigned up)
 
 /* ---- parts ---- */
 
-/* What the root element of a part says: the place of its texts. */
+/* The place of a part's texts, by its root element. */
 /* clang-format off */
 static const struct { const char *root, *where; bool paragraphs; } roots[] = {
 	{ "document", "", true }, { "glossaryDocument", "building blocks", false },
@@ -339,7 +339,7 @@ read_xml_part(struct package *p, struct span name, struct span xml, const char *
 	if (str_same(root, "sst") || str_same(root, "Types") || str_same(root, "Relationships"))
 		return;
 	if (name_ends(span_str(root), "Master") || str_same(root, "sldLayout"))
-		known = ""; /* of several slides */
+		known = ""; /* a part of several slides */
 	snprintf(where, sizeof(where), "%s%s%s", known, *known && own && *own ? ", " : "",
 		own ? own : "");
 	if (!*where && !paragraphs && !str_same(root, "comments"))
@@ -365,13 +365,13 @@ read_embedded(struct package *p, struct span name, struct span bytes)
 }
 
 static void
-read_part(struct package *p, const struct zip_entry *e)
+read_office_part(struct package *p, const struct zip_entry *e)
 {
 	SCOPED_BUF(content, 0);
 	struct span name = e->name;
 
 	if (name_ends(name, ".rels") || span_is(name, "[Content_Types].xml") ||
-		!load_entry(p, e, &content))
+		!load_part(p, e, &content))
 		return;
 	struct span bytes = buf_view(&content);
 	const char *known = where_is(p, name, UP_MOST);
@@ -460,7 +460,7 @@ read_first_parts(struct package *p)
 		SCOPED_BUF(xml, 0);
 		if (name_has(name, "worksheets/") || name_has(name, "slides/") ||
 			!name_ends(name, ".xml") || name_has(name, "_rels/") ||
-			!load_entry(p, &p->zip.v[i], &xml))
+			!load_part(p, &p->zip.v[i], &xml))
 			continue;
 		p->d->left = left;
 		struct span bytes = buf_view(&xml);
@@ -483,14 +483,14 @@ read_ooxml(struct package *p, const struct zip_entry *types)
 {
 	SCOPED_BUF(xml, 0);
 
-	if (!load_entry(p, types, &xml))
+	if (!load_part(p, types, &xml))
 		return;
 	find_kind(p, buf_view(&xml));
 	read_relations(p);
 	if (!p->d->error)
 		read_first_parts(p);
 	for (size_t i = 0; i < p->zip.n && !p->d->error; i++)
-		read_part(p, &p->zip.v[i]);
+		read_office_part(p, &p->zip.v[i]);
 }
 
 /* ---- OpenDocument ---- */
@@ -506,19 +506,19 @@ read_odf_part(struct package *p, const struct zip_entry *e, bool sheets)
 	if (span_starts(name, SPAN_LIT("Basic/")) || span_starts(name, SPAN_LIT("Scripts/"))) {
 		/* the modules are XML with a document type, which is not parsed */
 		p->d->macros |= !name_ends(name, "-lc.xml") && !name_ends(name, "-lb.xml");
-		if (load_entry(p, e, &content))
+		if (load_part(p, e, &content))
 			document_text(p->d, "macro", buf_view(&content));
-	} else if (span_is(name, "content.xml") && load_entry(p, e, &content)) {
+	} else if (span_is(name, "content.xml") && load_part(p, e, &content)) {
 		if (sheets)
 			xml_walk_sheets(p->d, buf_view(&content));
 		else
 			xml_walk(p->d, buf_view(&content), "", true);
 	} else if (span_is(name, "META-INF/manifest.xml")) {
-		if (load_entry(p, e, &content) &&
+		if (load_part(p, e, &content) &&
 			name_has(buf_view(&content), "encryption-data"))
 			document_fail(p->d, EXTRACT_ENCRYPTED);
 	} else if (!p->d->error) {
-		read_part(p, e);
+		read_office_part(p, e);
 	}
 }
 
@@ -547,7 +547,7 @@ read_plain_zip(struct package *p)
 		p->d->kind = EXTRACT_ZIP;
 	for (size_t i = 0; i < p->zip.n && !p->d->error; i++) {
 		SCOPED_BUF(content, 0);
-		if (!load_entry(p, &p->zip.v[i], &content))
+		if (!load_part(p, &p->zip.v[i], &content))
 			break;
 		document_text(p->d, "", p->zip.v[i].name);
 		if (content.n && !document_inner(p->d, p->zip.v[i].name, buf_view(&content)))
@@ -568,7 +568,7 @@ office_read(struct document *d, struct span file)
 	const struct zip_entry *types = find_entry(&p, SPAN_LIT("[Content_Types].xml")),
 			       *mime = find_entry(&p, SPAN_LIT("mimetype"));
 	if (mime && !d->error)
-		load_entry(&p, mime, &type);
+		load_part(&p, mime, &type);
 	if (d->error)
 		;
 	else if (types)

@@ -219,7 +219,7 @@ choose_section(struct span code, double value)
 }
 
 static bool
-is_placeholder(char c)
+is_number_placeholder(char c)
 {
 	return c == '0' || c == '#' || c == '?';
 }
@@ -234,7 +234,7 @@ fill_digits(struct span code, struct span digits, int places, struct buf *out)
 	for (size_t i = 0; i < code.n; i++) {
 		char c = code.p[i];
 		struct span literal = span_cut(code, i, i + 1);
-		if (is_placeholder(c)) {
+		if (is_number_placeholder(c)) {
 			int left = places - seen++;
 			if (!out)
 				continue;
@@ -563,7 +563,7 @@ workbook_sheet(struct document *d, struct workbook *w, struct span xml, const ch
 	buf_putc(&where, 0);
 	xml_walk_with(d, xml, where.p, "sheetData", &calls, r);
 	d->text_seen |= r->rows.text.n > 0;
-	/* the places of cells are short; what they have in common goes in front */
+	/* the places of cells are short; their common part is the prefix */
 	const char *outer = d->inside;
 	SCOPED_BUF(inside, 0);
 	buf_printf(&inside, "%ssheet %s, ", outer, name);

@@ -4,7 +4,7 @@
 
 #include "extract/document.h"
 
-/* What the cells of all sheets refer to. All zero at first; freed by workbook_free(). */
+/* The tables of a workbook to which the cells of all sheets refer. All zero at first; freed by workbook_free(). */
 struct workbook {
 	struct buf strings; /* texts of the shared strings */
 	struct buf ends;    /* uint32_t: the end of each string */

@@ -281,7 +281,7 @@ element_act(const char *name)
 /* Returns true if the value of an attribute that no table names is text: it has an address, two
  * words, letters that are not ASCII, or a number with separators or of 12 digits. */
 static bool
-looks_like_text(struct span s)
+bytes_look_like_text(struct span s)
 {
 	size_t words = 0, letters = 0, digits = 0, dashes = 0;
 	bool other = false, hex = true;
@@ -498,7 +498,7 @@ walk_attributes(struct walk *w, const char *name, const char **atts)
 			continue;
 		bool of_style = plain || str_same(attribute, "typeface") ||
 				str_same(attribute, "style");
-		if (((of_style || !is) && !looks_like_text(value)) ||
+		if (((of_style || !is) && !bytes_look_like_text(value)) ||
 			(of_style && !has_number(value)))
 			continue;
 		if (!label && named && named != a[1])
@@ -528,9 +528,9 @@ close_box(struct walk *w)
 	w->at = &w->boxes[--w->nboxes];
 }
 
-/* Returns the number of times that a cell or row of OpenDocument is repeated. */
+/* Returns the number of times that a cell or row of OpenDocument is is_repeated_name. */
 static unsigned
-repeated(const char **atts, const char *name)
+is_repeated_name(const char **atts, const char *name)
 {
 	const char *n = xml_attribute(atts, name);
 	unsigned long v = n ? strtoul(n, NULL, 10) : 1;
@@ -552,7 +552,7 @@ start_cell(struct walk *w, const char **atts)
 		return;
 	}
 	w->column += w->columns_more;
-	w->columns_more = repeated(atts, "number-columns-repeated");
+	w->columns_more = is_repeated_name(atts, "number-columns-is_repeated_name");
 	o->in_cell = true;
 	o->cell_text = false;
 	buf_clear(&w->value);
@@ -712,7 +712,7 @@ walk_start(void *arg, const char *name, const char **atts)
 	case ACT_ROW:
 		if (w->sheets && !w->nboxes) {
 			w->row += w->rows_more;
-			w->rows_more = repeated(atts, "number-rows-repeated");
+			w->rows_more = is_repeated_name(atts, "number-rows-is_repeated_name");
 			w->column = w->columns_more = 0;
 		}
 		break;
@@ -724,7 +724,7 @@ walk_start(void *arg, const char *name, const char **atts)
 	case ACT_BREAK: put_in_views(w, w->at->in_cell ? SPAN_LIT(" ") : SPAN_LIT("\n")); break;
 	case ACT_HYPHEN: put_in_views(w, SPAN_LIT("-")); break;
 	case ACT_SPACE:
-		for (unsigned n = repeated(atts, "c"); outer != ACT_NONE && n && n < 256; n--)
+		for (unsigned n = is_repeated_name(atts, "c"); outer != ACT_NONE && n && n < 256; n--)
 			put_in_views(w, SPAN_LIT(" "));
 		break;
 	case ACT_SYMBOL: put_symbol(w, atts); break;

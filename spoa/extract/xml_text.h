@@ -4,7 +4,7 @@
 
 #include "extract/document.h"
 
-/* What a reader of XML gets. `name`: without its prefix. `atts`: pairs, ended by NULL; the
+/* The calls that a reader of XML receives. `name`: without its prefix. `atts`: pairs, ended by NULL; the
  * names have their prefixes. NULL functions are not called. */
 struct xml_calls {
 	void (*start)(void *arg, const char *name, const char **atts);

@@ -44,7 +44,7 @@ has_signature(struct span s, uint64_t at, const char *two)
 	       !memcmp(s.p + at + 2, two, 2);
 }
 
-/* The directory: where it is, and how many entries it has. */
+/* The place of the directory, and the number of its entries. */
 struct zip_directory {
 	uint64_t from, end, entries;
 };
@@ -153,7 +153,7 @@ check_local(struct span file, struct span raw, uint64_t flags, uint64_t method, 
 }
 
 static enum extract_error
-take_entry(struct span file, struct zip_directory *d, struct zip *z, struct zip_entry *e)
+take_zip_entry(struct span file, struct zip_directory *d, struct zip *z, struct zip_entry *e)
 {
 	uint64_t at = d->from;
 
@@ -263,7 +263,7 @@ zip_open(struct span file, struct zip *z)
 		return EXTRACT_MEMORY;
 	enum extract_error error = EXTRACT_READ;
 	for (uint64_t i = 0; i < d.entries && !error; i++)
-		error = take_entry(file, &d, z, &z->v[z->n++]);
+		error = take_zip_entry(file, &d, z, &z->v[z->n++]);
 	if (!error && d.from != d.end)
 		error = EXTRACT_DAMAGED;
 	error = error ? error : check_places(file, z, directory);

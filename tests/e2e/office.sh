@@ -1,5 +1,5 @@
-# Office documents and archives in requests: tollgate-extract reads them in its sandbox, the record says where a finding
-# is, and what cannot be read is refused with its reason.
+# Office documents and archives in requests: tollgate-extract reads them in its sandbox, the record has the place of a
+# finding, and a file that cannot be read is refused with its reason.
 # Once: the daemon inspects files, so HAProxy's version does not matter.
 . "$(dirname "$0")/lib.sh"
 
