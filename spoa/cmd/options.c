@@ -12,7 +12,7 @@
 const struct option_row option_rows[] = {
 	/* the places of records, policies and configuration */
 	{ "c", "FILE", "serve, decide, status, upgrade, reload, top, check, key, admin-token, quota get, policy test, policy replay, "
-	  "policy next, policy apply, policy back, policy history, policy show, prices check, usage, audit restore, limit, target, node, cache, "
+	  "policy next, policy apply, policy back, policy history, policy show, prices check, usage, audit restore, limit, target, node, credential try, cache, "
 	  "tools, log, notify, audit erase, audit accept, " AUDIT_READS,
 		"the configuration file; default: tollgate.yaml, then /etc/tollgate/tollgate.yaml" },
 	{ "config", "FILE", AUDIT_READS ", audit restore, policy replay, policy next, policy apply, policy back, policy history, policy show, prices check, usage",

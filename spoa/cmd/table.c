@@ -51,6 +51,7 @@ static const struct {
 	{ "policy show", "tollgate policy show default@1f3c" },
 	{ "policy schema", "tollgate policy schema > policy.schema.json" },
 	{ "decide", "tollgate decide --policy policies/default.yaml --explain < request.json" },
+	{ "credential try", "tollgate credential try tickets --token-file ann.token" },
 	{ "body", "tollgate body --dialect openai < body.json" },
 	{ "classify", "tollgate classify < letter.txt" },
 	{ "redact", "tollgate redact --with mask < letter.txt" },

@@ -44,7 +44,7 @@ struct package {
 /* ---- the archive ---- */
 
 static const struct zip_entry *
-find_entry(const struct package *p, struct span name)
+find_part(const struct package *p, struct span name)
 {
 	for (size_t i = 0; i < p->zip.n; i++)
 		if (span_ieq(p->zip.v[i].name, name))
@@ -424,7 +424,7 @@ static const struct { const char *word; enum extract_kind kind; } content_types[
 /* clang-format on */
 
 static void
-find_kind(struct package *p, struct span types)
+kind_of_archive(struct package *p, struct span types)
 {
 	SCOPED_BUF(b, 0);
 
@@ -485,7 +485,7 @@ read_ooxml(struct package *p, const struct zip_entry *types)
 
 	if (!load_part(p, types, &xml))
 		return;
-	find_kind(p, buf_view(&xml));
+	kind_of_archive(p, buf_view(&xml));
 	read_relations(p);
 	if (!p->d->error)
 		read_first_parts(p);
@@ -531,7 +531,7 @@ read_odf(struct package *p, struct span type)
 		p->d->kind = sheets		      ? EXTRACT_ODS
 			     : name_has(type, "text") ? EXTRACT_ODT
 						      : EXTRACT_ODF;
-	const struct zip_entry *manifest = find_entry(p, SPAN_LIT("META-INF/manifest.xml"));
+	const struct zip_entry *manifest = find_part(p, SPAN_LIT("META-INF/manifest.xml"));
 	if (manifest) /* an encrypted document has no XML */
 		read_odf_part(p, manifest, sheets);
 	for (size_t i = 0; i < p->zip.n && !p->d->error; i++)
@@ -565,8 +565,8 @@ office_read(struct document *d, struct span file)
 	enum extract_error error = zip_open(file, &p.zip);
 	if (error)
 		document_fail(d, error);
-	const struct zip_entry *types = find_entry(&p, SPAN_LIT("[Content_Types].xml")),
-			       *mime = find_entry(&p, SPAN_LIT("mimetype"));
+	const struct zip_entry *types = find_part(&p, SPAN_LIT("[Content_Types].xml")),
+			       *mime = find_part(&p, SPAN_LIT("mimetype"));
 	if (mime && !d->error)
 		load_part(&p, mime, &type);
 	if (d->error)

@@ -266,7 +266,7 @@ fill_digits(struct span code, struct span digits, int places, struct buf *out)
 }
 
 static bool
-is_date(struct span code, unsigned id)
+is_date_format(struct span code, unsigned id)
 {
 	bool quoted = false;
 
@@ -312,7 +312,7 @@ sheet_display(
 
 	if (*end || end == number || !(fabs(value) < 1e21))
 		return;
-	if (is_date(code, id)) {
+	if (is_date_format(code, id)) {
 		put_date(value, since_1904, out);
 		return;
 	}

@@ -304,7 +304,7 @@ bytes_look_like_text(struct span s)
 
 /* Returns true if a name of a style or font has an address or a number, as no such name has. */
 static bool
-has_number(struct span s)
+has_own_number(struct span s)
 {
 	size_t digits = 0;
 
@@ -499,7 +499,7 @@ walk_attributes(struct walk *w, const char *name, const char **atts)
 		bool of_style = plain || str_same(attribute, "typeface") ||
 				str_same(attribute, "style");
 		if (((of_style || !is) && !bytes_look_like_text(value)) ||
-			(of_style && !has_number(value)))
+			(of_style && !has_own_number(value)))
 			continue;
 		if (!label && named && named != a[1])
 			label = named;

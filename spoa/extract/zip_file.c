@@ -186,7 +186,7 @@ take_zip_entry(struct span file, struct zip_directory *d, struct zip *z, struct 
 }
 
 static int
-by_place(const void *a, const void *b)
+by_header(const void *a, const void *b)
 {
 	const struct zip_entry *x = *(const struct zip_entry *const *)a,
 			       *y = *(const struct zip_entry *const *)b;
@@ -216,7 +216,7 @@ gap_hides(struct span file, uint64_t from, uint64_t to)
 
 /* Checks that no bytes belong to two entries, and no name either. */
 static enum extract_error
-check_places(struct span file, const struct zip *z, uint64_t directory)
+check_zip_places(struct span file, const struct zip *z, uint64_t directory)
 {
 	const struct zip_entry **v = calloc(z->n ? z->n : 1, sizeof(*v));
 	enum extract_error error = v ? EXTRACT_READ : EXTRACT_MEMORY;
@@ -225,7 +225,7 @@ check_places(struct span file, const struct zip *z, uint64_t directory)
 	for (size_t i = 0; v && i < z->n; i++)
 		v[i] = &z->v[i];
 	if (v)
-		qsort(v, z->n, sizeof(*v), by_place);
+		qsort(v, z->n, sizeof(*v), by_header);
 	for (size_t i = 0; i < z->n && !error; i++) {
 		if (v[i]->from < end)
 			error = EXTRACT_OVERLAP;
@@ -266,7 +266,7 @@ zip_open(struct span file, struct zip *z)
 		error = take_zip_entry(file, &d, z, &z->v[z->n++]);
 	if (!error && d.from != d.end)
 		error = EXTRACT_DAMAGED;
-	error = error ? error : check_places(file, z, directory);
+	error = error ? error : check_zip_places(file, z, directory);
 	size_t kept = 0;
 	for (size_t i = 0; i < z->n; i++)
 		if (!span_ends(z->v[i].name, SPAN_LIT("/")) || z->v[i].bytes)

@@ -271,7 +271,7 @@ static const struct failure failures[] = {
 	[FAIL_SOCKET]          = { 503, "no_decision",          END_NEVER_SENT,     M_RELAY_ERRORS, "the handshake differs from the handshake that was decided", false },
 	[FAIL_TOKEN_AWAY]      = { 503, "credential_unavailable", END_NEVER_SENT,   UNCOUNTED,      "the identity provider returned no token for this provider", false },
 	[FAIL_TOKEN_REFUSED]   = { 403, "permission_denied",    END_NEVER_SENT,     UNCOUNTED,      "the identity provider refuses a token of this person for this provider", false },
-	[FAIL_TOKEN_LOGIN]     = { 401, "invalid_api_key",      END_NEVER_SENT,     UNCOUNTED,      "log in again", false },
+	[FAIL_TOKEN_LOGIN]     = { 401, "invalid_credentials",  END_NEVER_SENT,     UNCOUNTED,      "log in again", false },
 };
 /* clang-format on */
 
