@@ -23,6 +23,8 @@ const struct option_row option_rows[] = {
 		"read records from the Redis stream at this URL" },
 	{ "file", "FILE", AUDIT_READS ", policy replay, policy history, prices check, usage",
 		"read records from this file; -: from standard input" },
+	{ "file", "FILE", "classify",
+		"read this PDF, Office document, picture or archive, with tollgate-extract" },
 	{ "public-key", "FILE", AUDIT_FOUR ", audit restore, audit report, audit subject, audit open, audit export",
 		"a file of public keys that sign the records; may be repeated" },
 	{ "policy", "FILE", "check, classify, redact, decide, detectors, audit explain, policy test, policy replay, prices check",

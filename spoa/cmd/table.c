@@ -54,6 +54,7 @@ static const struct {
 	{ "credential try", "tollgate credential try tickets --token-file ann.token" },
 	{ "body", "tollgate body --dialect openai < body.json" },
 	{ "classify", "tollgate classify < letter.txt" },
+	{ "classify", "tollgate classify --file payroll.xlsx" },
 	{ "redact", "tollgate redact --with mask < letter.txt" },
 	{ "detectors list", "tollgate detectors list --policy policies/default.yaml" },
 	{ "detectors show", "tollgate detectors show IBAN" },

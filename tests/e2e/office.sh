@@ -76,5 +76,9 @@ model.xlsx data_model
 broken.docx damaged
 old.doc old_office
 T
+tried() { "$build/tollgate" classify --file "$papers/$1" --json | jq -c "$2"; }
+is "a file is tried before it is sent" "$(tried payroll.xlsx '[.findings[0].entity, .findings[0].place, .kind]')" '["IBAN_CODE","sheet Payroll, B17","xlsx"]'
+is "the part that is not read is named" "$(tried doctype.docx '[.findings, .not_read]')" '[[],"doctype"]'
+is "so is an old document" "$(tried old.doc .not_read)" '"old_office"'
 like "the caller is told what to do with an old document" "$(says .error.message)" 'old_office\): save the document as .docx'
 exit $failed

@@ -4,6 +4,7 @@
 
 #include "base/json_put.h"
 #include "cmd/cmd.h"
+#include "cmd/texts/classify_file.h"
 #include "cmd/texts/scan.h"
 #include "policy/entities.h"
 #include "policy/policy.h"
@@ -139,13 +140,16 @@ int
 cmd_classify(int argc, char **argv)
 {
 	bool jsonl = false, json = !isatty(STDOUT_FILENO);
-	const char *policy = NULL;
+	const char *policy = NULL, *file = NULL;
 	const struct cmd_option options[] = { { "jsonl", .flag = &jsonl },
-		{ "json", .flag = &json }, { "policy", .text = &policy }, { .name = NULL } };
+		{ "json", .flag = &json }, { "policy", .text = &policy },
+		{ "file", .text = &file }, { .name = NULL } };
 	char **operands;
 
 	if (cmd_options(argv[0], argc, argv, options, &operands) != 0)
 		return cmd_usage(argv[0]);
+	if (file)
+		return jsonl ? cmd_usage(argv[0]) : classify_file(file, policy, json);
 	SCOPED_ARENA(a, 0, false);
 	SCOPED_BUF(why, 0);
 	const struct inject *j = inject_load(&a, NULL, &why);
