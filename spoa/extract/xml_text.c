@@ -552,7 +552,7 @@ start_cell(struct walk *w, const char **atts)
 		return;
 	}
 	w->column += w->columns_more;
-	w->columns_more = is_repeated_name(atts, "number-columns-is_repeated_name");
+	w->columns_more = is_repeated_name(atts, "number-columns-repeated");
 	o->in_cell = true;
 	o->cell_text = false;
 	buf_clear(&w->value);
@@ -712,7 +712,7 @@ walk_start(void *arg, const char *name, const char **atts)
 	case ACT_ROW:
 		if (w->sheets && !w->nboxes) {
 			w->row += w->rows_more;
-			w->rows_more = is_repeated_name(atts, "number-rows-is_repeated_name");
+			w->rows_more = is_repeated_name(atts, "number-rows-repeated");
 			w->column = w->columns_more = 0;
 		}
 		break;
