@@ -64,7 +64,7 @@ struct exchange {
 		int64_t expires_s;
 		struct caller_ask *ask; /* in flight; NULL: none */
 		void (*then)(struct exchange *x);
-		struct caller_token_facts facts; /* of the token that is sent; ends_s 0: none */
+		const struct caller_token_facts *facts; /* of the token that is sent; NULL: none */
 	} on_behalf;
 	bool hide_usage; /* the caller did not ask for usage: remove it */
 	bool may_reason; /* the model may reason without showing it */

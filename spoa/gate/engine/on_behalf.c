@@ -35,12 +35,16 @@ add_token(struct exchange *x, struct caller_ask *ask)
 {
 	struct http_head *h = &x->plan.head;
 	struct span value = arena_dup(arena_of_plan(x), span_of(ask->value, ask->n));
+	struct caller_token_facts *facts =
+		arena_new(arena_of_plan(x), struct caller_token_facts);
 
-	if (!value.n) {
+	if (!value.n || !facts) {
 		x->plan.refused =
 			(struct plan_refused){ CALLER_TOKEN_AWAY, "out of memory", value };
 		return;
 	}
+	*facts = ask->facts;
+	x->on_behalf.facts = facts;
 	h->fields[h->nfields++] =
 		(struct http_field){ SPAN_LIT(CREDENTIAL_SET "authorization"), value };
 }
@@ -55,7 +59,6 @@ token_is_here(struct caller_ask *ask)
 
 	INVARIANT(b->ask == ask && then);
 	b->then = NULL;
-	b->facts = ask->facts;
 	if (ask->end == CALLER_TOKEN_HERE)
 		add_token(x, ask);
 	else
@@ -78,7 +81,7 @@ on_behalf_begin(struct exchange *x, void (*then)(struct exchange *x))
 	struct request *r = x->r;
 
 	INVARIANT(!b->ask && !b->then);
-	b->facts = (struct caller_token_facts){ .ends_s = 0 };
+	b->facts = NULL;
 	x->plan.refused = (struct plan_refused){ CALLER_TOKEN_HERE, NULL, { NULL, 0 } };
 	if (!b->token.n || x->plan.replays || x->plan.document.n || x->plan.unrecorded) {
 		then(x);

@@ -1377,10 +1377,10 @@ record_decision(struct request *r, struct buf *b)
 static void
 put_caller_token(const struct request *r, struct buf *b)
 {
-	const struct caller_token_facts *f = r->x ? &r->x->on_behalf.facts : NULL;
+	const struct caller_token_facts *f = r->x ? r->x->on_behalf.facts : NULL;
 	char when[CLOCK_RFC3339_LEN];
 
-	if (!f || !f->ends_s)
+	if (!f)
 		return;
 	clock_rfc3339(f->ends_s * 1000000000, when);
 	put_object(b, RF_CALLER_TOKEN);
