@@ -648,12 +648,12 @@ relay_drain(struct relay *r)
 
 /* Returns true if bytes wait for the peer, and the peer has read nothing for stuck_us. HAProxy reads
  * for a slow client in steps of up to 2 MB, and pauses between two steps. A peer that read on after
- * such a pause gets twice that time, up to slow_us. */
+ * such a pause gets four times as long, because the first pause may be a short one, up to slow_us. */
 static bool
 is_stuck(struct edge *c, uint64_t now_us)
 {
 	const struct relay_options *o = &c->relay->options;
-	uint64_t most_us = 2 * c->stuck.pause_us;
+	uint64_t most_us = 4 * c->stuck.pause_us;
 	int queued = 0; /* bytes in the socket that the peer has not read */
 
 	if (!o->stuck_us || c->fd < 0 || c->reading.away || edge_unsent(c) == 0) {
