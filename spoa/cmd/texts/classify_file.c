@@ -161,7 +161,7 @@ struct told {
 };
 
 static struct span
-place_of(const struct extracted_text *t, size_t at, char text[PLACE_MOST])
+place_in_file(const struct extracted_text *t, size_t at, char text[PLACE_MOST])
 {
 	struct span head, place;
 	unsigned page = t->page & ~(unsigned)EXTRACT_BORDER;
@@ -183,7 +183,7 @@ tell_finding(struct told *d, const struct extracted_text *t, const struct findin
 	const char *class = p ? policy_class_of(p, d->rules->rules, f->entity)
 			      : detect_entity_class(d->rules->rules, f->entity);
 	char text[PLACE_MOST];
-	struct span place = place_of(t, f->start, text);
+	struct span place = place_in_file(t, f->start, text);
 
 	d->n++;
 	if (!d->json) {
@@ -250,7 +250,7 @@ tell_file(struct told *d)
 }
 
 static int
-tell(const struct scan_rules *rules, const struct extracted *x, bool json)
+tell_result(const struct scan_rules *rules, const struct extracted *x, bool json)
 {
 	SCOPED_BUF(out, 0);
 	struct told d = { .rules = rules, .file = x, .json = json, .out = &out };
@@ -282,7 +282,7 @@ extract_and_tell(
 		code = cmd_fail("classify", "tollgate-extract did not read the file: status %d",
 			run.status);
 	else
-		code = tell(rules, &x, json);
+		code = tell_result(rules, &x, json);
 	end_extractor(&run);
 	buf_free(&run.answer);
 	return code;
@@ -305,7 +305,7 @@ tell_text_file(const struct scan_rules *rules, struct span file, bool json)
 	else if (!is)
 		x.why = "no reader";
 	x.ntexts = is;
-	return tell(rules, &x, json);
+	return tell_result(rules, &x, json);
 }
 
 int
