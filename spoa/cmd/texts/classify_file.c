@@ -250,7 +250,7 @@ tell_file(struct told *d)
 }
 
 static int
-print_result(const struct scan_rules *rules, const struct extracted *x, bool json)
+print_file(const struct scan_rules *rules, const struct extracted *x, bool json)
 {
 	SCOPED_BUF(out, 0);
 	struct told d = { .rules = rules, .file = x, .json = json, .out = &out };
@@ -282,7 +282,7 @@ extract_and_tell(
 		code = cmd_fail("classify", "tollgate-extract did not read the file: status %d",
 			run.status);
 	else
-		code = print_result(rules, &x, json);
+		code = print_file(rules, &x, json);
 	end_extractor(&run);
 	buf_free(&run.answer);
 	return code;
@@ -305,7 +305,7 @@ tell_text_file(const struct scan_rules *rules, struct span file, bool json)
 	else if (!is)
 		x.why = "no reader";
 	x.ntexts = is;
-	return print_result(rules, &x, json);
+	return print_file(rules, &x, json);
 }
 
 int
