@@ -26,7 +26,7 @@ put('boxes.pdf', paper([[...IBAN.replace(/ /g, '')].map((c, i) => show(c, { x: 7
 put('apart.pdf', paper([show('Pay to') + [...IBAN.replace(/ /g, '')].map((c, i) => show(c, { x: 72 + 9 * i, y: 600 + i % 2 * 5 })).join('')]))
 put('unnamed.pdf', paper([`BT /F1 12 Tf 72 600 Td <${[...IBAN.replace(/ /g, '')].map((_, i) => '0' + (i % 8 + 1)).join('')}> Tj ET\n`], { font: `<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding<</Differences[1 ${[...'12345678'].map(n => '/g' + n).join('')}]>>>>` }))
 put('leftover.pdf', paper([lines('Hello')], { catalog: '/AcroForm<</DA(/Helv 0 Tf 0 g)>>' }))
-put('letters.pdf', paper([show('Hello')], { font: '<</Type/Font/Subtype/Type0/BaseFont/Arial/Encoding/Identity-H/DescendantFonts[6 0 R]>>',
+put('letters.pdf', paper([show('Hello from a font without names')], { font: '<</Type/Font/Subtype/Type0/BaseFont/Arial/Encoding/Identity-H/DescendantFonts[6 0 R]>>',
 	more: ['<</Type/Font/Subtype/CIDFontType2/BaseFont/Arial/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>>>'] }))
 put('misread.pdf', paper([lines('Payment', 'IBAN: NLO6FUWE6282598958', 'within a month')])) // the letter O, as OCR reads the digit 0
 put('title.pdf', paper([lines('Hello')], { info: `/Title (to ${IBAN})` }))
