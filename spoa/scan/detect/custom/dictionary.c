@@ -261,6 +261,7 @@ dictionary_add(struct dictionary *d, struct span term, uint16_t owner, bool exac
 		n->depth = (uint8_t)(i + 1);
 		n->more |= i + 1 < p.n;
 	}
+	INVARIANT(n); /* parse_term() found a word */
 	for (uint32_t t = n->term; t; t = d->terms[t - 1].next, same++)
 		if (d->terms[t - 1].owner == owner &&
 			same_edge(d, d->terms[t - 1].edge, exact, before, after))
