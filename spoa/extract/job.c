@@ -406,6 +406,15 @@ map_document(void)
 	return p == MAP_FAILED ? span_of(NULL, 0) : span_of(p, (size_t)st.st_size);
 }
 
+/* Writes the reasons for which parts of the document were not read, one bit each. */
+static void
+put_reasons(struct buf *out, uint64_t unread)
+{
+	for (unsigned why = 0; why < EXTRACT_UNREAD_N; why++)
+		if (unread >> why & 1)
+			frame_put(out, FRAME_UNREAD, 0, why);
+}
+
 /* Runs in a child of its own, because it parses a hostile file. */
 static int
 scan_document(struct buf *out)
@@ -419,9 +428,7 @@ scan_document(struct buf *out)
 	}
 	if (f.text.n)
 		frame_put_text(out, FRAME_TEXT, 0, buf_view(&f.text));
-	for (unsigned why = 0; why < EXTRACT_UNREAD_N; why++)
-		if (f.unread & 1u << why)
-			frame_put(out, FRAME_UNREAD, 0, why);
+	put_reasons(out, f.unread);
 	buf_span(out, buf_view(&f.frames));
 	return 0;
 }
@@ -444,28 +451,35 @@ next_frame(struct span *said, struct frame *f, struct span *text)
 	return true;
 }
 
-/* Runs the scan, and passes its texts and reasons on. *files gets the frames with a PDF.
- * FRAME_END ends the reading. */
+/* Runs the call in a child, and passes its frames on: those with a PDF to *files, if that is not NULL,
+ * and all others to the result. FRAME_END ends the reading. */
 static enum extract_error
-scan_pdf(struct job *j, struct buf *files)
+pass_frames(struct job *j, int (*call)(struct buf *out), size_t out_bytes, struct buf *files)
 {
-	struct tool t = { .call = scan_document,
+	struct tool t = { .call = call,
 		.cpu_s = EXTRACT_CPU_S,
-		.out_bytes = EXTRACT_SCAN_BYTES + EXTRACT_TEXT_BYTES + EXTRACT_SLACK_BYTES,
+		.out_bytes = out_bytes + EXTRACT_SLACK_BYTES,
 		.until_us = j->until_us };
 	SCOPED_TOOL_END(end, tool_run(&t));
 	struct span said = buf_view(&end.out), text;
 	struct frame f;
 
 	while (!end.error && next_frame(&said, &f, &text)) {
+		struct buf *to = files && f.kind != FRAME_TEXT && f.kind != FRAME_UNREAD ? files : &j->out;
 		if (f.kind == FRAME_END)
 			end.error = f.n < EXTRACT_ERRORS_N ? f.n : EXTRACT_KILLED;
-		else if (f.kind == FRAME_UNREAD)
-			frame_put(&j->out, FRAME_UNREAD, 0, f.n);
+		else if (f.kind == FRAME_UNREAD || f.kind == FRAME_KIND)
+			frame_put(to, f.kind, f.page, f.n);
 		else
-			frame_put_text(f.kind == FRAME_TEXT ? &j->out : files, f.kind, f.page, text);
+			frame_put_text(to, f.kind, f.page, text);
 	}
 	return !end.error && said.n ? EXTRACT_KILLED : end.error;
+}
+
+static enum extract_error
+scan_pdf(struct job *j, struct buf *files)
+{
+	return pass_frames(j, scan_document, EXTRACT_SCAN_BYTES + EXTRACT_TEXT_BYTES, files);
 }
 
 /* for -l: one page more than allowed, to notice longer files */
@@ -1078,9 +1092,7 @@ parse_document(struct buf *out)
 		return 0;
 	}
 	frame_put(out, FRAME_KIND, d.macros, d.kind);
-	for (unsigned why = 0; why < EXTRACT_UNREAD_N; why++)
-		if (d.unread & 1u << why)
-			frame_put(out, FRAME_UNREAD, 0, why);
+	put_reasons(out, d.unread);
 	buf_span(out, buf_view(&d.out));
 	return 0;
 }
@@ -1088,23 +1100,7 @@ parse_document(struct buf *out)
 static enum extract_error
 read_office(struct job *j)
 {
-	struct tool t = { .call = parse_document,
-		.cpu_s = EXTRACT_CPU_S,
-		.out_bytes = EXTRACT_TEXT_BYTES + DOCUMENT_PLACES + EXTRACT_SLACK_BYTES,
-		.until_us = j->until_us };
-	SCOPED_TOOL_END(end, tool_run(&t));
-	struct span said = buf_view(&end.out), text;
-	struct frame f;
-
-	while (!end.error && next_frame(&said, &f, &text)) {
-		if (f.kind == FRAME_END)
-			end.error = f.n < EXTRACT_ERRORS_N ? f.n : EXTRACT_KILLED;
-		else if (f.kind == FRAME_UNREAD || f.kind == FRAME_KIND)
-			frame_put(&j->out, f.kind, f.page, f.n);
-		else
-			frame_put_text(&j->out, f.kind, f.page, text);
-	}
-	return !end.error && said.n ? EXTRACT_KILLED : end.error;
+	return pass_frames(j, parse_document, EXTRACT_TEXT_BYTES + DOCUMENT_PLACES, NULL);
 }
 
 void
