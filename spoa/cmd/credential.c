@@ -1,12 +1,12 @@
 /* tollgate credential try: exchanges a caller's token as the daemon would, and prints each
  * step. The daemon's part is gate/auth/caller_token.c; form and checks are the same functions.
  */
-#include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/codec/json_text.h"
 #include "base/codec/jws.h"
 #include "base/err.h"
 #include "base/fetch/http_client.h"
@@ -78,8 +78,8 @@ on_trial_answer(void *arg, const struct http_answer *got)
 	}
 	json_auto_t *body = json_loadb(
 		got->body.p ? got->body.p : "", got->body.n, JSON_REJECT_DUPLICATES, NULL);
-	struct span error = json_text_of(body, "error"),
-		    more = json_text_of(body, "error_description");
+	struct span error = json_span(json_object_get(body, "error")),
+		    more = json_span(json_object_get(body, "error_description"));
 	printf("response: status %d", got->status);
 	if (error.n)
 		printf(", error %.*s", SPAN_ARG(error));
@@ -119,16 +119,8 @@ ask_endpoint(struct trial *t, struct span form)
 		.ca_file = t->c->ca_file,
 		.deadline_us = CALLER_ASK_US,
 		.answer_bytes = ANSWER_MOST };
-	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
-	struct http_client *http = loop ? http_client_new(loop, 1) : NULL;
-	int err = http && http_call(http, &o, on_trial_answer, t) ? 0 : ERR_NOMEM;
 
-	while (!err && http_client_busy(http))
-		ev_run(loop, EVRUN_ONCE);
-	http_client_free(&http);
-	if (loop)
-		ev_loop_destroy(loop);
-	return err;
+	return http_call_alone(&o, on_trial_answer, t);
 }
 
 static int

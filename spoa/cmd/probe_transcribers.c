@@ -1,7 +1,6 @@
 /* The daemon asks in gate/sources/transcribe.c; request and reading are the same functions. */
 #include "cmd/probe_transcribers.h"
 
-#include <ev.h>
 #include <stdio.h>
 
 #include "base/caps.h"
@@ -57,7 +56,7 @@ put_silence(struct buf *out)
 }
 
 static void
-ask_transcriber(struct ev_loop *loop, struct http_client *http, struct transcriber_call *c)
+ask_transcriber(struct transcriber_call *c)
 {
 	static const char boundary[] = "tollgate-probe";
 	const char *const fields[] = {
@@ -78,29 +77,20 @@ ask_transcriber(struct ev_loop *loop, struct http_client *http, struct transcrib
 		.ca_file = c->t->ca_file,
 		.deadline_us = c->t->deadline_us,
 		.answer_bytes = CAP_TRANSCRIPT };
-	if (buf_failed(&sound) || buf_failed(&body) || !http_call(http, &o, on_transcript, c)) {
+	if (buf_failed(&sound) || buf_failed(&body) || http_call_alone(&o, on_transcript, c))
 		snprintf(c->why, sizeof(c->why), "%s", err_str(ERR_NOMEM));
-		return;
-	}
-	while (http_client_busy(http))
-		ev_run(loop, EVRUN_ONCE);
 }
 
 unsigned
 probe_transcribers(const struct policy *p, struct buf *right, struct buf *wrong)
 {
-	struct ev_loop *loop = p->ntranscribers ? ev_loop_new(EVFLAG_AUTO) : NULL;
-	struct http_client *http = loop ? http_client_new(loop, 1) : NULL;
 	unsigned nwrong = 0;
 
 	for (size_t i = 0; i < p->ntranscribers; i++) {
 		const struct transcriber *t = &p->transcribers[i];
 		struct transcriber_call c = { .t = t };
 		uint64_t began_us = clock_mono_us();
-		if (http)
-			ask_transcriber(loop, http, &c);
-		else
-			snprintf(c.why, sizeof(c.why), "%s", err_str(ERR_NOMEM));
+		ask_transcriber(&c);
 		if (c.why[0]) {
 			nwrong++;
 			buf_printf(wrong,
@@ -115,8 +105,5 @@ probe_transcribers(const struct policy *p, struct buf *right, struct buf *wrong)
 		}
 		buf_free(&c.heard);
 	}
-	http_client_free(&http);
-	if (loop)
-		ev_loop_destroy(loop);
 	return nwrong;
 }

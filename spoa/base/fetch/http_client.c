@@ -552,6 +552,21 @@ http_client_busy(const struct http_client *c)
 	return c->ncalls;
 }
 
+int
+http_call_alone(const struct http_call_options *o, http_cb *cb, void *arg)
+{
+	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	struct http_client *http = loop ? http_client_new(loop, 1) : NULL;
+	int err = http && http_call(http, o, cb, arg) ? 0 : ERR_NOMEM;
+
+	while (!err && http_client_busy(http))
+		ev_run(loop, EVRUN_ONCE);
+	http_client_free(&http);
+	if (loop)
+		ev_loop_destroy(loop);
+	return err;
+}
+
 /* ---- addresses ---- */
 
 static const char *

@@ -63,6 +63,9 @@ struct http_call *http_call(
 	struct http_client *c, const struct http_call_options *o, http_cb *cb, void *arg);
 /* Cancels a call, whose callback will not run. Sets *call to NULL; *call may be NULL. */
 void http_call_cancel(struct http_call **call);
+/* Makes one call on a loop of its own, for a command: the callback has run when it returns 0. Returns
+ * ERR_NOMEM if the call could not be made. */
+int http_call_alone(const struct http_call_options *o, http_cb *cb, void *arg);
 /* Returns the last field of that name in the final head, or an empty span. */
 struct span http_answer_field(const struct http_answer *a, const char *name);
 

@@ -3,7 +3,6 @@
 #include "cmd/texts/classify_file.h"
 
 #include <errno.h>
-#include <ev.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -118,11 +117,10 @@ on_texts(void *arg, const struct http_answer *a)
 static const char *
 reader_of(enum file_magic k)
 {
-	if (k == FILE_PDF)
-		return "pdf";
-	if (k == FILE_ZIP || k == FILE_GZIP || k == FILE_RTF)
-		return "document";
-	return strcmp(file_kinds[k].media, "image") ? NULL : "image?ocr=1";
+	return k == FILE_PDF	     ? "pdf"
+	       : file_is_document(k) ? "document"
+	       : file_is_picture(k)  ? "image?ocr=1"
+				     : NULL;
 }
 
 static int
@@ -131,8 +129,6 @@ ask_extractor(struct extractor_run *x, const char *reader, struct span file)
 	static const char *const fields[] = { "content-type: application/octet-stream",
 		"expect:", EXTRACT_DEADLINE_FIELD ": 60000" };
 	char url[128];
-	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
-	struct http_client *http = loop ? http_client_new(loop, 1) : NULL;
 
 	snprintf(url, sizeof(url), "unix:%s:/%s", x->socket, reader);
 	const struct http_call_options o = { .url = url,
@@ -141,12 +137,7 @@ ask_extractor(struct extractor_run *x, const char *reader, struct span file)
 		.nfields = COUNT_OF(fields),
 		.deadline_us = READ_US,
 		.answer_bytes = ANSWER_MOST };
-	int err = http && http_call(http, &o, on_texts, x) ? 0 : ERR_NOMEM;
-	while (!err && http_client_busy(http))
-		ev_run(loop, EVRUN_ONCE);
-	http_client_free(&http);
-	if (loop)
-		ev_loop_destroy(loop);
+	int err = http_call_alone(&o, on_texts, x);
 	return err ? err : x->err;
 }
 

@@ -138,26 +138,6 @@ head_kind(const struct media *m)
 
 /* ---- choice of a reader ---- */
 
-static bool
-is_picture(enum file_magic k)
-{
-	static const enum file_magic pictures[] = { FILE_PNG, FILE_JPEG, FILE_GIF, FILE_WEBP,
-		FILE_TIFF };
-
-	for (size_t i = 0; i < COUNT_OF(pictures); i++)
-		if (pictures[i] == k)
-			return true;
-	return false;
-}
-
-/* Returns true for kinds that tollgate-extract reads without a tool: Office documents, archives
- * and RTF. */
-static bool
-kind_of_document(enum file_magic k)
-{
-	return k == FILE_ZIP || k == FILE_GZIP || k == FILE_RTF;
-}
-
 bool
 request_files_wait(const struct request *r)
 {
@@ -171,7 +151,7 @@ request_files_wait(const struct request *r)
 	for (size_t i = 0; i < u->nmedia; i++) {
 		enum file_magic k = u->media[i].data.p ? head_kind(&u->media[i]) : FILE_OTHER;
 		if ((extracts &&
-			    (k == FILE_PDF || kind_of_document(k) || (is_picture(k) && p->ocr))) ||
+			    (k == FILE_PDF || file_is_document(k) || (file_is_picture(k) && p->ocr))) ||
 			speech_waits(r, k))
 			return true;
 	}
@@ -263,8 +243,8 @@ static void
 find_reader(struct request *r, struct file *f, enum file_magic k, bool ocr)
 {
 	f->ocr = ocr;
-	f->picture = is_picture(k);
-	f->document = kind_of_document(k);
+	f->picture = file_is_picture(k);
+	f->document = file_is_document(k);
 	if (k != FILE_PDF && !f->picture && !f->document)
 		f->why = k == FILE_OLE ? file_old_office : file_no_reader;
 	else if (f->picture && !ocr)

@@ -580,6 +580,24 @@ decode_16(struct span s, bool little, struct buf *b)
 	return true;
 }
 
+bool
+file_is_picture(enum file_magic k)
+{
+	static const enum file_magic pictures[] = { FILE_PNG, FILE_JPEG, FILE_GIF, FILE_WEBP,
+		FILE_TIFF };
+
+	for (size_t i = 0; i < COUNT_OF(pictures); i++)
+		if (pictures[i] == k)
+			return true;
+	return false;
+}
+
+bool
+file_is_document(enum file_magic k)
+{
+	return k == FILE_ZIP || k == FILE_GZIP || k == FILE_RTF;
+}
+
 int
 file_text(struct span bytes, struct arena *a, struct span *text, bool *is)
 {

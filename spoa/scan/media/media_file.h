@@ -77,6 +77,10 @@ extern const char *const file_flaws[];
 /* Returns the kind by the first bytes. An ID3 tag in front is skipped, and a few spaces before
  * PDF and RTF. */
 enum file_magic file_kind_of(struct span bytes);
+/* Return true for the kinds that tollgate-extract reads besides PDF: pictures, by OCR; and, without a tool,
+ * Office documents, archives and RTF. */
+bool file_is_picture(enum file_magic k);
+bool file_is_document(enum file_magic k);
 /* Returns true for PDF, RTF and PostScript: files that can be all ASCII but whose visible text
  * is encoded. A PDF may begin within the first kilobyte. `whole`: `bytes` is the complete file;
  * such a PDF must also contain an object, so that a text that only mentions "%PDF-1.7" does not
