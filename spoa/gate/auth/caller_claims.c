@@ -4,20 +4,9 @@
 
 #include "base/buf.h"
 #include "base/caps.h"
+#include "base/codec/json_text.h"
 #include "base/codec/jws.h"
 #include "base/scoped.h"
-
-struct span
-json_text_of(const json_t *o, const char *name)
-{
-	return span_of_text(json_string_value(json_object_get(o, name)));
-}
-
-struct span
-span_of_text(const char *s)
-{
-	return span_str(s ? s : "");
-}
 
 static void
 fact(char *to, size_t size, struct span s)
@@ -46,7 +35,7 @@ scope_fits(struct span got, const char *asked)
 {
 	static const char *const of_identity[] = { "openid", "profile", "email", "address",
 		"phone", "basic", "roles", "web-origins", "acr", "offline_access" };
-	struct span want = span_of_text(asked), word;
+	struct span want = span_str(asked), word;
 
 	if (!want.n || span_ends(want, SPAN_LIT("/.default")))
 		return true;
@@ -85,14 +74,14 @@ names_audience(const json_t *aud, const char *want)
 static bool
 same_person(const json_t *had, const json_t *got)
 {
-	struct span a = json_text_of(had, "oid"), b = json_text_of(got, "oid");
+	struct span a = json_span(json_object_get(had, "oid")), b = json_span(json_object_get(got, "oid"));
 
 	if (a.n && b.n)
 		return span_eq(a, b);
-	if (!span_eq(json_text_of(had, "iss"), json_text_of(got, "iss")))
+	if (!span_eq(json_span(json_object_get(had, "iss")), json_span(json_object_get(got, "iss"))))
 		return true;
-	a = json_text_of(had, "sub");
-	return a.n && span_eq(a, json_text_of(got, "sub"));
+	a = json_span(json_object_get(had, "sub"));
+	return a.n && span_eq(a, json_span(json_object_get(got, "sub")));
 }
 
 /* Checks the claims of a token that is a JWT. They come from the identity provider by TLS, and the
@@ -103,18 +92,18 @@ jwt_wrong(const struct provider_credential *c, const json_t *had, const json_t *
 {
 	const json_t *aud = json_object_get(got, "aud"), *exp = json_object_get(got, "exp");
 	const json_t *act = json_object_get(got, "act");
-	struct span scope = json_text_of(got, "scope");
+	struct span scope = json_span(json_object_get(got, "scope"));
 
-	FACT(subject, json_text_of(got, "sub"));
-	FACT(issuer, json_text_of(got, "iss"));
+	FACT(subject, json_span(json_object_get(got, "sub")));
+	FACT(issuer, json_span(json_object_get(got, "iss")));
 	if (act)
-		FACT(actor, json_text_of(act, "sub"));
+		FACT(actor, json_span(json_object_get(act, "sub")));
 	if (json_is_string(aud))
 		FACT(audience, span_str(json_string_value(aud)));
 	else if (json_is_array(aud) && json_is_string(json_array_get(aud, 0)))
 		FACT(audience, span_str(json_string_value(json_array_get(aud, 0))));
 	if (!scope.n)
-		scope = json_text_of(got, "scp"); /* Entra ID */
+		scope = json_span(json_object_get(got, "scp")); /* Entra ID */
 	if (scope.n)
 		FACT(scope, scope);
 	if (!same_person(had, got))
@@ -144,12 +133,12 @@ caller_claims_wrong(const struct provider_credential *c, struct span subject,
 	*f = (struct caller_token_facts){ .ends_s = now_s + (int64_t)t->seconds };
 	SCOPED_ARENA(a, 8 * CAP_TOKEN_BYTES, true);
 	SCOPED_BUF(hex, 0);
-	FACT(scope, json_text_of(body, "scope"));
-	FACT(audience, span_of_text(c->audience ? c->audience : c->resource));
+	FACT(scope, json_span(json_object_get(body, "scope")));
+	FACT(audience, span_str(c->audience ? c->audience : c->resource));
 	sha256(t->token, hash);
 	buf_hex(&hex, hash, sizeof(hash));
 	FACT(hash, buf_view(&hex));
-	if (!scope_fits(json_text_of(body, "scope"), c->scope))
+	if (!scope_fits(json_span(json_object_get(body, "scope")), c->scope))
 		return "the token has a scope that was not asked for";
 	if (credential_shape(t->token) == SHAPE_TOKEN &&
 		!jws_parse(subject, &a, &had, &ignored) &&

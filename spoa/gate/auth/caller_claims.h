@@ -16,9 +16,4 @@ const char *caller_claims_wrong(const struct provider_credential *c, struct span
 	const struct token_answer *t, const json_t *body, int64_t now_s,
 	struct caller_token_facts *out);
 
-/* Returns the text of a member, or an empty span. */
-struct span json_text_of(const json_t *o, const char *name);
-/* Returns an empty span for NULL. */
-struct span span_of_text(const char *s);
-
 #endif

@@ -5,10 +5,10 @@
  *             │
  *             ├─► its call is in flight, or it is queued ──► wait ──► answer to all who wait
  *             │
- *             └─► queued ──► call, at most CALLS_MOST at once ──► token, refusal or failure
+ *             └─► queued ──► call, at most CALLS_MOST at a time ──► token, refusal or failure
  *
  * A refusal is repeated for REFUSED_US to those who ask again. After FAILURES_MOST failures in
- * a row, a provider's questions fail at once for a time, and then one of them is sent as a
+ * a row, a provider's questions fail without a call for a time, and then one of them is sent as a
  * test. */
 #include "gate/auth/caller_token.h"
 
@@ -19,6 +19,7 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
+#include "base/codec/json_text.h"
 #include "base/err.h"
 #include "base/fetch/http_client.h"
 #include "base/keyfile.h"
@@ -101,12 +102,6 @@ secret_free(char **s)
 	*s = NULL;
 }
 
-static char *
-secret_dup(struct span s)
-{
-	return strndup(s.p, s.n);
-}
-
 /* ---- entries ---- */
 
 static void
@@ -137,8 +132,8 @@ question_key(const struct caller_tokens *t, const struct auth *a, struct span to
 {
 	const struct provider_credential *c = a->c;
 	const struct span parts[] = { SPAN_LIT("token"), span_str(c->provider),
-		span_str(c->url), span_str(c->client_id), span_of_text(c->audience),
-		span_of_text(c->resource), span_of_text(c->scope), token, actor };
+		span_str(c->url), span_str(c->client_id), span_str(c->audience),
+		span_str(c->resource), span_str(c->scope), token, actor };
 
 	hash_parts(t, parts, COUNT_OF(parts), key);
 }
@@ -433,10 +428,10 @@ take_refusal(struct caller_entry *e, const json_t *body, int status)
 	static const char *const login[] = { "interaction_required", "consent_required",
 		"login_required", "insufficient_claims", "basic_action", "additional_action" };
 	struct auth *a = e->auth;
-	struct span error = span_cut(json_text_of(body, "error"), 0, 64),
-		    claims = json_text_of(body, "claims");
+	struct span error = span_cut(json_span(json_object_get(body, "error")), 0, 64),
+		    claims = json_span(json_object_get(body, "claims"));
 	bool asks = claims.n || SPAN_IN(error, login) ||
-		    SPAN_IN(json_text_of(body, "suberror"), login);
+		    SPAN_IN(json_span(json_object_get(body, "suberror")), login);
 
 	SCOPED_BUF(challenge, sizeof(((struct caller_ask *)0)->challenge) - 1);
 	log_event(LOG_WARN, "caller_token.refused", LS("provider", a->c->provider),
@@ -487,7 +482,7 @@ take_caller_answer(struct caller_entry *e, const struct http_answer *got)
 			metric_inc(e->auth->all->metrics, M_CALLER_TOKENS_FETCHED);
 			entry_ends(e, "");
 		}
-	} else if (got->status >= 400 && got->status < 500 && json_text_of(body, "error").n) {
+	} else if (got->status >= 400 && got->status < 500 && json_span(json_object_get(body, "error")).n) {
 		e->auth->caller_failures = 0;
 		take_refusal(e, body, got->status);
 	} else {
@@ -604,7 +599,7 @@ entry_ask(struct caller_entry *e, const struct caller_ask *ask)
 	if (a->caller_failures >= FAILURES_MOST) /* this one is the test */
 		a->caller_closed_until_us = now + CALLER_ASK_US;
 	e->asked_us = now;
-	e->subject = secret_dup(ask->token);
+	e->subject = strndup(ask->token.p, ask->token.n);
 	e->expires_s = ask->expires_s;
 	const struct span person[] = { SPAN_LIT("person"), ask->person };
 	hash_parts(e->all, person, COUNT_OF(person), e->person);
