@@ -1,6 +1,7 @@
 /* Reads an HTML file inside an archive: as its source, which has all of its texts, and as it is
  * shown, without tags, so that a value whose letters have tags between them is whole. The
- * daemon reads an HTML file that is not in an archive in the same way (file_text_shown()). */
+ * daemon reads an HTML file that is not in an archive by file_text_shown(), which knows fewer tags
+ * and leaves references as they are. */
 #include "base/ascii.h"
 #include "base/scoped.h"
 #include "base/utf8.h"

@@ -230,8 +230,8 @@ static const struct { const char *name; enum element_act act; } elements[] = {
 	{ "threadedComment", ACT_NOTE }, { "cm", ACT_NOTE },
 };
 
-/* Attributes that hold text. `element` NULL: any. `label`: goes before the value, so that detectors
- * know what it is. */
+/* Attributes that hold text. `element` NULL: any. `label`: is written before the value, as a
+ * name that detectors know. */
 static const struct { const char *element, *attribute, *label; } attributes[] = {
 	{ "docVar", "val", NULL }, { "alias", "val", NULL }, { "tag", "val", NULL },
 	{ "listItem", "value", NULL }, { "listEntry", "val", NULL }, { "default", "val", NULL },
@@ -402,7 +402,8 @@ walk_aside(struct walk *w, const char *more, const char *label, struct span text
 	passage_line(w->d, &w->aside, text);
 }
 
-/* Adds text to the views of the paragraph that it is in. */
+/* Adds the text to each view of its paragraph that contains it: the present text, the text before
+ * tracked changes, and the displayed text. */
 static void
 put_in_views(struct walk *w, struct span text)
 {
@@ -528,7 +529,7 @@ close_box(struct walk *w)
 	w->at = &w->boxes[--w->nboxes];
 }
 
-/* Returns the number of times that a cell or row of OpenDocument is is_repeated_name. */
+/* Returns the number of times that a cell or row of OpenDocument is repeated. */
 static unsigned
 is_repeated_name(const char **atts, const char *name)
 {

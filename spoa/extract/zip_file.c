@@ -258,7 +258,7 @@ zip_open(struct span file, struct zip *z)
 		return EXTRACT_TOO_LARGE;
 	uint64_t directory = d.from;
 	z->v = calloc(d.entries + 1, sizeof(*z->v));
-	/* the names stay where they are: reserved at once */
+	/* reserved as a whole, because views of the names must stay valid */
 	if (!z->v || !buf_reserve(&z->names, (size_t)(d.end - d.from) + 1))
 		return EXTRACT_MEMORY;
 	enum extract_error error = EXTRACT_READ;
@@ -283,7 +283,7 @@ zip_close(struct zip *z)
 	*z = (struct zip){ 0 };
 }
 
-/* Returns why an archive that is over a limit is refused. */
+/* Returns the reason to refuse an archive that is over a limit: a bomb, or its size. */
 static enum extract_error
 over_limit(uint64_t bytes, size_t packed)
 {

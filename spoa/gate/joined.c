@@ -1,7 +1,7 @@
 /* Messages to several MCP servers that callers see as one (route.mcp): the session that names
  * the servers' sessions, the server to which a message belongs, and the message as that server
  * knows it. From then on the request is the same as on a route with one server: rules, pins,
- * limits and records read the server's own names. engine/join.c asks several servers at once. */
+ * limits and records read the server's own names. engine/join.c asks several servers at the same time. */
 #include "base/among.h"
 #include "base/err.h"
 #include "base/scoped.h"

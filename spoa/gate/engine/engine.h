@@ -111,7 +111,7 @@ void attempts_none(struct exchange *x);
  * its response (then plan.replays) or has failed. Never after together_over(). */
 void together_begin(struct exchange *x, void (*then)(struct exchange *x));
 /* on_behalf.c: calls then() when the caller's token at the provider is in the plan's head, or when the
- * plan has the reason for a refusal; at once if the provider needs none. */
+ * plan has the reason for a refusal. Calls it immediately if the provider needs no token. */
 void on_behalf_begin(struct exchange *x, void (*then)(struct exchange *x));
 /* together.c: adds the prompt's vector to the set of prompts that may have the same meaning. */
 void meaning_keep(struct exchange *x);

@@ -27,7 +27,7 @@ enum {
 	PAGES = 64,		   /* most pages of a server's list */
 	READ_BYTES = 16 << 20,	   /* memory for reading one response */
 	SESSION_ID = 1024,	   /* longest id of a server's session */
-	VERSION = 32		   /* longest name of a joined_revision */
+	VERSION = 32		   /* longest name of a revision */
 };
 
 /* One server that is asked. owner: the join. */
@@ -149,7 +149,7 @@ put_joined_list(const struct join *j, struct buf *out)
 /* The revisions with sessions. The last one is the gateway's own answer to another one. */
 static const char *const revisions[] = { "2025-03-26", "2025-06-18", "2025-11-25" };
 
-/* Returns the joined_revision that the caller asks for, if it is known, else the newest one. */
+/* Returns the revision that the caller asks for, if it is known, else the newest one. */
 static const char *
 joined_revision(const struct join *j)
 {
@@ -190,32 +190,35 @@ put_begun(struct join *j, struct buf *out)
 	buf_str(out, "}}");
 }
 
-/* No server responded: an error, so that the client join_begins again. */
+/* An error in place of the joined result. */
+static void
+put_join_refusal(struct join *j, int code, const char *reason, struct span message, struct buf *out)
+{
+	const struct mcp_refusal why = { .id = j->id,
+		.code = code,
+		.reason = reason,
+		.message = message,
+		.decision = span_str(j->x->r->id) };
+
+	mcp_refuse(&why, out);
+}
+
+/* No server responded: the client begins again. */
 static void
 put_none_responds(struct join *j, struct buf *out)
 {
-	const struct mcp_refusal why = { .id = j->id,
-		.code = MCP_CODE_INTERNAL,
-		.reason = "provider_error",
-		.message = SPAN_LIT("no MCP server of this route responds; retry later"),
-		.decision = span_str(j->x->r->id) };
-
 	j->x->plan.own_status = 503;
 	j->x->plan.retry_after_s = 1;
-	mcp_refuse(&why, out);
+	put_join_refusal(j, MCP_CODE_INTERNAL, "provider_error",
+		SPAN_LIT("no MCP server of this route responds; retry later"), out);
 }
 
 /* The caller may use none of the servers. */
 static void
 put_no_server(struct join *j, struct buf *out)
 {
-	const struct mcp_refusal why = { .id = j->id,
-		.code = MCP_CODE_DENIED,
-		.reason = "permission_denied",
-		.message = SPAN_LIT("the policy gives you no MCP server of this route"),
-		.decision = span_str(j->x->r->id) };
-
-	mcp_refuse(&why, out);
+	put_join_refusal(j, MCP_CODE_DENIED, "permission_denied",
+		SPAN_LIT("the policy gives you no MCP server of this route"), out);
 }
 
 static void

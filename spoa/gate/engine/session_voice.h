@@ -59,8 +59,8 @@ enum said_voice {
 	SAID_WRITTEN, /* the provider's transcript of an item */
 };
 
-/* Of a route with realtime.audio. Handles a client's message. Returns true with *goes if that was all; false if the message,
- * which may have been replaced by another one in `own`, is handled as any other. */
+/* Handles a client's message on a route with realtime.audio. Returns true and sets *goes if the message is
+ * done with. Returns false if it is handled like any other; it may be another one then, in `own`. */
 bool voice_from_client(struct session *s, bool binary, struct span *message,
 	const struct live_event *e, struct buf *own, enum socket_goes *goes);
 /* Handles a provider's message that was passed on. */

@@ -27,7 +27,7 @@ struct span mcp_session_bind(
 bool mcp_session_check(
 	const unsigned char of[SHA256_BYTES], struct span given, struct span *id);
 
-/* Returns a text that only the holder of the identity's key can read and make, in the arena:
+/* Seals a text, so that reading and making it require the identity's key. Returns, in the arena,
  * base64url of a nonce and the encrypted bytes (XSalsa20-Poly1305). Empty: longer than
  * MCP_SEALED_MAX bytes, or no memory. */
 enum { MCP_SEALED_MAX = 6144 };
